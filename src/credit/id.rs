@@ -1,0 +1,302 @@
+//! The names of things that own or move credits.
+//!
+//! Made ids (`key_…`, `chg_…`) are 16 bytes: six of birth time in milliseconds, two of partition, eight
+//! random. They sort by age and say where in the ledger their record lies.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use data_encoding::{Encoding, Specification};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::seam::{Entropy, Timestamp};
+
+/// How many parts the ledger has. Fixed for ever: ids and key texts carry theirs.
+pub const PARTITIONS: u16 = 1_024;
+
+/// The longest account id, bucket id or kind, in bytes.
+const TEXT_MAX: usize = 128;
+
+/// One of the fixed parts of the ledger, from 0 to 1023.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(u16);
+
+impl Partition {
+    /// The part where an account's records lie: the first two bytes of the SHA-256 of its id, big-endian,
+    /// modulo 1,024.
+    #[must_use]
+    pub fn of(account: &AccountId) -> Self {
+        let hash = Sha256::digest(account.as_str().as_bytes());
+        let head = hash.first_chunk::<2>().map_or(0, |two| u16::from_be_bytes(*two));
+        Self(head % PARTITIONS)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// Why a text is not an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IdError(pub String);
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Its text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let check: fn(&str) -> bool = $check;
+                if text.len() <= TEXT_MAX && check(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(IdError(format!("{text:?} is not {}", $what)))
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+fn plain(text: &str) -> bool {
+    let ok = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    !text.is_empty() && text.bytes().all(ok)
+}
+
+fn printable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+text_id!(
+    /// Who pays: `acct_` and lower-case letters, digits, `_` or `-`.
+    AccountId,
+    "an account id: acct_ followed by lower-case letters, digits, _ or -",
+    |text| text.strip_prefix("acct_").is_some_and(plain)
+);
+text_id!(
+    /// What one grant gave: the grant's own id, `grant@period` for an allowance, `debt:chg_…` for a debt.
+    /// Any printable ASCII without spaces, since a purchase carries its payment's id.
+    BucketId,
+    "a grant id: 1 to 128 printable ASCII characters without spaces",
+    printable
+);
+text_id!(
+    /// A sort of credit, such as `credits` or `scans`; never mixed with another.
+    Kind,
+    "a kind of credit: lower-case letters, digits, _ or -",
+    plain
+);
+text_id!(
+    /// The name of a plan, route, feature, cap, price or quantity, as it stands in the configuration.
+    Name,
+    "a name: lower-case letters, digits, _, - or .",
+    |text| !text.is_empty() && text.split('.').all(plain)
+);
+
+/// Crockford's base 32 in lower case: no padding, sorts like the bytes.
+#[expect(clippy::expect_used, reason = "a constant specification; a test covers it")]
+fn base32() -> &'static Encoding {
+    static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
+        let mut specification = Specification::new();
+        specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+        specification.encoding().expect("32 symbols")
+    });
+    &ENCODING
+}
+
+/// Bytes as this project writes them in ids and key texts.
+#[must_use]
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    base32().encode(bytes)
+}
+
+/// The bytes that `encode` wrote, if `text` is exactly what it would write.
+#[must_use]
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    base32().decode(text.as_bytes()).ok()
+}
+
+macro_rules! made_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// A new id, born at `now`, whose record lies in `partition`.
+            ///
+            /// # Errors
+            /// When there is no randomness to be had.
+            pub fn make(
+                now: Timestamp,
+                partition: Partition,
+                entropy: &dyn Entropy,
+            ) -> std::io::Result<Self> {
+                let mut bytes = [0; 16];
+                let (head, random) = bytes.split_at_mut(8);
+                let birth = (now.0 << 16) | u64::from(partition.0);
+                head.copy_from_slice(&birth.to_be_bytes());
+                entropy.fill(random)?;
+                Ok(Self(bytes))
+            }
+
+            /// The id that these bytes are.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// Its bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            fn head(self) -> u64 {
+                self.0.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head))
+            }
+
+            /// When it was made.
+            #[must_use]
+            pub fn born(self) -> Timestamp {
+                Timestamp(self.head() >> 16)
+            }
+
+            /// Where its record lies.
+            #[must_use]
+            pub fn partition(self) -> Partition {
+                Partition(u16::try_from(self.head() & 0xffff).unwrap_or(0) % PARTITIONS)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, encode(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix($prefix)
+                    .and_then(decode)
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .map(Self)
+                    .ok_or_else(|| IdError(format!("{text:?} is not an id of the form {}…", $prefix)))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+made_id!(
+    /// The public half of a key: `key_…`.
+    KeyId,
+    "key_"
+);
+made_id!(
+    /// The life of one paid request: `chg_…`.
+    ChargeId,
+    "chg_"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seam::SeededEntropy;
+
+    #[test]
+    fn made_ids_carry_time_and_partition_and_sort_by_age() {
+        let account: AccountId = "acct_maria".parse().unwrap();
+        let partition = Partition::of(&account);
+        let entropy = SeededEntropy::new(1);
+        let old = ChargeId::make(Timestamp(1_790_000_000_000), partition, &entropy).unwrap();
+        let new = ChargeId::make(Timestamp(1_790_000_000_001), partition, &entropy).unwrap();
+        assert!(old.to_string() < new.to_string());
+        assert_eq!(old.to_string().parse::<ChargeId>().unwrap(), old);
+        assert_eq!(old.born(), Timestamp(1_790_000_000_000));
+        assert_eq!(old.partition(), partition);
+        assert_eq!(old.to_string().len(), "chg_".len() + 26);
+    }
+
+    #[test]
+    fn an_id_has_one_text_only() {
+        let zero = KeyId::from_bytes([0; 16]).to_string();
+        assert!(zero.to_uppercase().parse::<KeyId>().is_err());
+        // The last symbol carries two spare bits, which must be zero.
+        assert!(format!("{}1", &zero[..zero.len() - 1]).parse::<KeyId>().is_err());
+    }
+
+    #[test]
+    fn what_is_no_account() {
+        for text in ["", "acct_", "maria", "acct_Maria", "acct_a/b", "acct_a b"] {
+            assert!(text.parse::<AccountId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn partitions_are_fixed() {
+        // SHA-256("acct_maria") begins with these two bytes for ever; other programs compute the same.
+        let head = Sha256::digest(b"acct_maria");
+        let number = (u16::from(head[0]) << 8 | u16::from(head[1])) % 1_024;
+        assert_eq!(Partition::of(&"acct_maria".parse().unwrap()).number(), number);
+    }
+}

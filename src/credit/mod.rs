@@ -1,0 +1,23 @@
+//! Floor 0: what is owed. Amounts, quantities, prices, plans, periods and buckets.
+//!
+//! Invariant: pure and total. No I/O, no clock (`now` is an argument), no HTTP, no store, no configuration
+//! format, and never a float: money is an integer number of micro-credits, quantities are exact decimals.
+
+mod amount;
+mod decimal;
+mod grant;
+mod id;
+mod period;
+mod plan;
+mod price;
+
+pub use amount::{Amount, AmountError};
+pub use decimal::{Decimal, DecimalError};
+pub use grant::{Bucket, Class, Leg};
+pub(crate) use id::{decode, encode};
+pub use id::{AccountId, BucketId, ChargeId, IdError, KeyId, Kind, Name, PARTITIONS, Partition};
+pub use period::{Every, Period, PeriodError, Zone};
+pub use plan::{Allowance, Cap, Measure, Plan, RateLimit, ScopeKind, SlotLimit};
+pub use price::{
+    Facts, Line, Price, PriceError, Priced, PricedLine, Rate, Rounding, Row, Table, Value,
+};

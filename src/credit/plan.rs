@@ -1,0 +1,112 @@
+//! Plans: named rights. A plan only sets values; counting happens within one account, in the ledger.
+
+use super::{Amount, Class, Every, Kind, Name};
+
+/// Named rights of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Its name, which accounts refer to and prices may be keyed by.
+    pub name: Name,
+    /// Credits that come by themselves.
+    pub allowances: Vec<Allowance>,
+    /// Limits per day or month.
+    pub caps: Vec<Cap>,
+    /// Limits on what may run at once.
+    pub slots: Vec<SlotLimit>,
+    /// Limits on how fast requests may come.
+    pub rates: Vec<RateLimit>,
+    /// The routes an account of this plan may use; `None`: all.
+    pub routes: Option<Vec<Name>>,
+    /// The most that an account may owe per kind; `None`: the largest hold among its open debts.
+    pub max_debt: Option<Amount>,
+}
+
+/// Credits of a period. A period's bucket is made on first touch, never twice, and ends with the period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Its name; the bucket is called `name@period`.
+    pub name: Name,
+    /// What sort of credit it gives.
+    pub kind: Kind,
+    /// `Plan` or `Free`.
+    pub class: Class,
+    /// Draw order within the class.
+    pub priority: u8,
+    /// How much for each period; never zero.
+    pub amount: Amount,
+    /// How long a period is.
+    pub every: Every,
+}
+
+/// What a limit counts within one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScopeKind {
+    /// The whole account.
+    Account,
+    /// Each of its keys alone.
+    Key,
+    /// Each route alone.
+    Route,
+    /// Each feature alone.
+    Feature,
+}
+
+/// Whether a cap counts requests or credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// Each reserved request counts one.
+    Requests,
+    /// Each reserved request counts its amount, in micro-credits.
+    Credits,
+}
+
+/// A limit on requests or credits per period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// Its name, as clients see it.
+    pub name: Name,
+    /// Requests or credits.
+    pub measure: Measure,
+    /// For credits: of which kind. Requests count whatever they cost.
+    pub kind: Option<Kind>,
+    /// The limit: a number of requests, or micro-credits.
+    pub limit: u64,
+    /// Per day or month.
+    pub every: Every,
+    /// What it counts over.
+    pub scope: ScopeKind,
+    /// The routes or features that it is for; empty: all.
+    pub only: Vec<Name>,
+    /// Whether requests that were not billed are given back; `false` counts attempts.
+    pub refundable: bool,
+}
+
+/// A limit on how many generations may run at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotLimit {
+    /// Its name, as clients see it.
+    pub name: Name,
+    /// How many.
+    pub limit: u32,
+    /// What it counts over.
+    pub scope: ScopeKind,
+    /// The routes or features that it is for; empty: all.
+    pub only: Vec<Name>,
+}
+
+/// A limit on how fast requests may come (GCRA): `burst` at once, then one every `per_ms / requests`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Its name, as clients see it.
+    pub name: Name,
+    /// Requests for each `per_ms`; at least 1.
+    pub requests: u32,
+    /// The length of the window in milliseconds; at least 1.
+    pub per_ms: u64,
+    /// How many may come at once; at least 1.
+    pub burst: u32,
+    /// What it counts over.
+    pub scope: ScopeKind,
+    /// The routes or features that it is for; empty: all.
+    pub only: Vec<Name>,
+}

@@ -1,0 +1,203 @@
+//! Floor 1: what is remembered: money, and the directory of accounts and keys.
+//!
+//! One trait, one file per store. `model` is the rules as pure functions of an account's state; `embedded`
+//! runs exactly those over one file. Every answer has three values, because a store whose reply was lost
+//! has neither applied nor refused.
+//!
+//! Invariant: knows no HTTP, no routes and no plans; limits and periods come with each call.
+//! Invariant: a refusal writes nothing. `granted = available + held + spent + expired + voided` in every
+//! bucket after every verb. Each charge ends once.
+
+mod directory;
+pub mod embedded;
+pub mod model;
+mod verbs;
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+pub use directory::{
+    AccountChange, AccountStatus, Document, KeyChange, KeyRecord, KeyStatus, NewAccount, NewKey,
+};
+pub use verbs::{
+    CapCheck, CapState, ChargeRecord, ChargeState, Doubt, Extend, Extended, Gates, Grant, Granted,
+    NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, RateCheck, Release, Released, Reserve, Reserved,
+    Scope, Settle, Settled, SlotCheck, SlotState, AllowanceCheck, View,
+};
+
+use crate::credit::{AccountId, Amount, ChargeId, KeyId};
+use crate::seam::Timestamp;
+
+/// A call's answer, later. The call is handed to the store, in order, before the future is returned, so
+/// two calls made one after the other are applied in that order.
+pub type Reply<T> = BoxFuture<'static, Answer<T>>;
+
+/// What a store says of a call.
+#[must_use = "a refused or unknown answer decides about money"]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// Done and durable.
+    Applied(T),
+    /// Not done; nothing was written.
+    Refused(Refusal),
+    /// Nobody knows whether it was done: ask again by the same id. The text is for the log.
+    Unknown(String),
+}
+
+impl<T> Answer<T> {
+    /// The same answer about something else.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Self::Applied(value) => Answer::Applied(f(value)),
+            Self::Refused(refusal) => Answer::Refused(refusal),
+            Self::Unknown(why) => Answer::Unknown(why),
+        }
+    }
+}
+
+/// Why a call was refused: which rule, what is left, when it reopens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The store cannot be reached and surely did not apply the call. The text is for the log.
+    Unavailable(String),
+    /// The wall clock has jumped ahead; nothing is decided until it is back.
+    ClockJump,
+    /// The caller's view is old: the account's document has another version, or no period fits.
+    Stale {
+        /// The document as it is now.
+        document: Box<Document>,
+        /// The store's time.
+        now: Timestamp,
+    },
+    /// Too much work is due on this account: call `tick`, then ask again.
+    Tick,
+    /// No such account.
+    UnknownAccount,
+    /// No such key, or a revoked one.
+    InvalidKey,
+    /// No such charge.
+    UnknownCharge,
+    /// The account is suspended or closed.
+    AccountStatus(AccountStatus),
+    /// The id is known with another content.
+    Conflict,
+    /// The id was made more than ten minutes ago and is not known.
+    TooOld,
+    /// The charge has already ended.
+    Ended(ChargeState),
+    /// Requests come too fast.
+    RateLimited {
+        /// Which limit.
+        name: String,
+        /// Over what.
+        scope: Scope,
+        /// When the next one would pass.
+        retry_at: Timestamp,
+    },
+    /// Too many generations run at once.
+    SlotsFull {
+        /// Which limit.
+        name: String,
+        /// Over what.
+        scope: Scope,
+        /// How many may run.
+        limit: u32,
+    },
+    /// A cap would be passed.
+    CapExceeded {
+        /// The cap as it stands.
+        cap: CapState,
+        /// What the request would have added, in the cap's measure.
+        required: u64,
+    },
+    /// Not enough credits.
+    Insufficient {
+        /// What the request needs.
+        required: Amount,
+        /// What it could have drawn.
+        available: Amount,
+        /// What open charges of the kind hold.
+        held: Amount,
+        /// When holds that end within a minute will have freed enough, if they will.
+        freed_at: Option<Timestamp>,
+        /// When the next allowance of the kind comes, if one does.
+        refill_at: Option<Timestamp>,
+    },
+    /// An account or key of this id is there already.
+    Exists,
+    /// A bound is reached. The text says which and what to do.
+    TooMany(String),
+    /// The call makes no sense: zero grant, past expiry, unknown zone. The text says what to do.
+    Invalid(String),
+}
+
+/// The store's truth. Every verb is one atomic step, idempotent by its id.
+pub trait Ledger: Send + Sync + fmt::Debug {
+    /// Holds credits and a slot for a charge, if every gate lets it pass. All or nothing.
+    fn reserve(&self, call: Reserve) -> Reply<Reserved>;
+
+    /// What `reserve` would answer; writes nothing.
+    fn quote(&self, call: Reserve) -> Reply<Quoted>;
+
+    /// Ends a charge by taking what was due and giving back the rest. A charge whose outcome was unknown or
+    /// that was ended by its deadline is corrected once (late success).
+    fn settle(&self, call: Settle) -> Reply<Settled>;
+
+    /// Ends a charge by giving everything back. An id never seen is closed too: it can never be reserved.
+    fn release(&self, call: Release) -> Reply<Released>;
+
+    /// The exchange has ended and nobody knows how: frees the slot, keeps the credits until the charge's
+    /// `reconcile` time is over.
+    fn doubt(&self, call: Doubt) -> Reply<()>;
+
+    /// Renews the leases of running exchanges; an ended charge is never revived.
+    fn extend(&self, call: Extend) -> Reply<Vec<Extended>>;
+
+    /// Does an account's due work, a bounded part at a time; the answer is how much was done.
+    fn tick(&self, account: AccountId) -> Reply<u32>;
+
+    /// Accounts with due work, at most `limit`.
+    fn due(&self, limit: usize) -> Reply<Vec<AccountId>>;
+
+    /// Gives credits. The id is never forgotten; debt of the kind is repaid first.
+    fn grant(&self, call: Grant) -> Reply<Granted>;
+
+    /// An account's money and counters after all due work; writes nothing.
+    fn view(&self, account: AccountId, gates: Gates) -> Reply<View>;
+
+    /// One charge, open or ended.
+    fn charge(&self, charge: ChargeId) -> Reply<ChargeRecord>;
+
+    /// An account's charges, newest first, older than `before`, at most `limit`.
+    fn charges(
+        &self,
+        account: AccountId,
+        before: Option<ChargeId>,
+        limit: usize,
+    ) -> Reply<Vec<ChargeRecord>>;
+
+    /// The open charges that the instance began and nobody has ended: what recovery goes through.
+    fn open_of(&self, instance: String) -> Reply<Vec<OpenRef>>;
+
+    /// A new account.
+    fn create_account(&self, call: NewAccount) -> Reply<Document>;
+
+    /// Changes an account's plan, zone or status.
+    fn change_account(&self, call: AccountChange) -> Reply<Document>;
+
+    /// A new key of an account.
+    fn create_key(&self, call: NewKey) -> Reply<Document>;
+
+    /// Revokes a key.
+    fn change_key(&self, call: KeyChange) -> Reply<Document>;
+
+    /// An account's document.
+    fn document(&self, account: AccountId) -> Reply<Document>;
+
+    /// The document of the account that a key belongs to.
+    fn document_of_key(&self, key: KeyId) -> Reply<Document>;
+
+    /// Accounts in the order of their ids, after `after`, at most `limit`.
+    fn accounts(&self, after: Option<AccountId>, limit: usize) -> Reply<Vec<Document>>;
+}

@@ -1,0 +1,4 @@
+//! placeholder
+pub mod seam;
+pub mod credit;
+pub mod ledger;

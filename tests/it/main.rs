@@ -1,0 +1,1 @@
+//! Behaviour, through the public interface: one binary, a module for each area.
