@@ -1,0 +1,69 @@
+//! One accepted configuration.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::meter::Rules;
+use crate::proxy::ProxySettings;
+
+/// Everything that a file said, resolved.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// How many cores serve; at least 1.
+    pub cores: usize,
+    /// Where the ledger lies.
+    pub store: StoreSettings,
+    /// The operators' API; `None`: there is none.
+    pub admin: Option<AdminSettings>,
+    /// Routes, prices and plans.
+    pub rules: Arc<Rules>,
+    /// Upstreams and limits.
+    pub proxy: Arc<ProxySettings>,
+}
+
+/// Where the ledger lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// A folder of this machine, which also holds the journals.
+    Embedded {
+        /// The folder; made if it is not there.
+        path: PathBuf,
+    },
+}
+
+/// The operators' API.
+#[derive(Debug)]
+pub struct AdminSettings {
+    /// Where operators connect.
+    pub listen: SocketAddr,
+    /// What they show as `Authorization: Bearer`.
+    pub token: Secret,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

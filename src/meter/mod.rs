@@ -1,0 +1,14 @@
+//! Floor 2: the rules between a request and the ledger.
+//!
+//! The meter matches a route, reads the quantities that its price names, asks the ledger to reserve, holds
+//! the ticket, judges what the upstream did, and settles.
+//!
+//! Invariant: knows no sockets, no hyper, no tower. Nothing here forwards a byte.
+//! Invariant: what cannot be priced is refused; nothing ever falls back to free.
+
+mod settings;
+
+pub use settings::{
+    ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource, ResponseSource, Route,
+    Rules, StatusSet, StreamRules, Test, ValueType, Work,
+};

@@ -1,0 +1,243 @@
+//! What a configuration says about routes, once it has been resolved: it cannot be wrong any more.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use http::{HeaderName, Method};
+
+use crate::credit::{Amount, Decimal, Name, Plan, Price, Value};
+use crate::ledger::{OnUnknown, OverRun};
+use crate::observe::Pointer;
+
+/// Everything that the meter goes by: one accepted state of the configuration.
+#[derive(Debug)]
+pub struct Rules {
+    /// A short hash of the accepted configuration; each charge keeps it.
+    pub revision: String,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Arc<Route>>,
+    /// The plans.
+    pub plans: Vec<Arc<Plan>>,
+    /// Headers that may carry a Tollgate key beside `Authorization: Bearer`.
+    pub key_headers: Vec<HeaderName>,
+}
+
+/// Match + upstream + what it costs.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: Name,
+    /// The name that it shares with other routes, for caps and usage.
+    pub feature: Option<Name>,
+    /// Which method it matches.
+    pub method: Method,
+    /// Which paths: segments, `{name}` for one segment, `{*name}` at the end for one or more.
+    pub path: String,
+    /// The index of its upstream in the proxy's settings.
+    pub upstream: usize,
+    /// What it does and costs.
+    pub work: Work,
+    /// The largest request body in bytes.
+    pub body_limit: u64,
+}
+
+/// Whether a route is metered.
+#[derive(Debug)]
+pub enum Work {
+    /// Costs nothing, holds nothing; still needs a key and is counted.
+    Free,
+    /// Is priced, reserved and settled.
+    Paid(Box<Due>),
+}
+
+/// How a route's work is priced and judged.
+#[derive(Debug)]
+pub struct Due {
+    /// The price.
+    pub price: Arc<Price>,
+    /// Where each quantity of the price comes from; `plan` is built in.
+    pub quantities: Vec<Quantity>,
+    /// What the upstream's answer means; first match wins, then: 2xx completed, all else failed.
+    pub outcomes: Vec<OutcomeRule>,
+    /// How an event stream is read.
+    pub stream: StreamRules,
+    /// What becomes of the upstream's work when the client leaves.
+    pub on_disconnect: OnDisconnect,
+    /// What becomes of an outcome that stays unknown.
+    pub on_unknown: OnUnknown,
+    /// For how long an unknown outcome is kept, in milliseconds.
+    pub reconcile_ms: u64,
+    /// What becomes of work that cost more than was held and more than there is.
+    pub over_run: OverRun,
+}
+
+/// A number, word or flag that a price names.
+#[derive(Clone, Debug)]
+pub struct Quantity {
+    /// Its name.
+    pub name: Name,
+    /// What it must be.
+    pub value: ValueType,
+    /// Where the request says it; the first source that is present counts.
+    pub request: Vec<RequestSource>,
+    /// Its value where no source is present; with no request sources at all: the bound that makes the hold.
+    /// `None`: a request without it is refused.
+    pub default: Option<Value>,
+    /// Where the response says it; the first source that is present counts. None: the request's value is
+    /// charged.
+    pub response: Vec<ResponseSource>,
+    /// What is charged when the response should say it and does not.
+    pub missing: Missing,
+}
+
+/// What a quantity must be. Values out of range or not listed are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// A whole number.
+    Integer(RangeInclusive<Decimal>),
+    /// A number with at most nine digits behind the point.
+    Decimal(RangeInclusive<Decimal>),
+    /// A number of seconds: `5`, `"5"` or `"5s"`.
+    Seconds(RangeInclusive<Decimal>),
+    /// A word; if words are listed, one of them.
+    Text(Vec<String>),
+    /// Yes or no.
+    Flag,
+}
+
+/// Where a request says a quantity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestSource {
+    /// In the JSON body.
+    Json(Pointer),
+    /// How many items the array there has.
+    Items(Pointer),
+    /// How many Unicode characters the string there has; with `*`, all strings together.
+    Characters(Pointer),
+    /// In a header.
+    Header(HeaderName),
+    /// In the query string.
+    Query(String),
+    /// In the path, by the name of a capture.
+    Path(String),
+    /// How many bytes the body has.
+    BodyBytes,
+}
+
+impl RequestSource {
+    /// Whether the body must be read before the request can be priced.
+    #[must_use]
+    pub const fn needs_body(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Items(_) | Self::Characters(_) | Self::BodyBytes)
+    }
+}
+
+/// Where a response says a quantity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseSource {
+    /// In the JSON body, or in the data of an event of a stream: the last one that has it.
+    Json(Pointer),
+    /// How many items the array there has.
+    Items(Pointer),
+    /// In a header.
+    Header(HeaderName),
+}
+
+/// What is charged when the response should say a quantity and does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// What was held for it.
+    Hold,
+    /// This value.
+    Value(Value),
+}
+
+/// One rule of a route's outcome table.
+#[derive(Clone, Debug)]
+pub struct OutcomeRule {
+    /// Statuses that it matches; empty: any.
+    pub status: Vec<StatusSet>,
+    /// A header that must pass the test.
+    pub header: Option<(HeaderName, Test)>,
+    /// A place in the JSON body, or in an event's data, that must pass the test.
+    pub body: Option<(Pointer, Test)>,
+    /// What the answer was.
+    pub class: Class,
+    /// What is charged.
+    pub charge: ChargeRule,
+}
+
+/// Statuses from `first` to `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusSet {
+    /// The lowest.
+    pub first: u16,
+    /// The highest.
+    pub last: u16,
+}
+
+/// What a value must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// One of these, as text: `failed`, `4`, `true`, `null`.
+    In(Vec<String>),
+    /// A string that begins so.
+    Prefix(String),
+    /// There (`null` included), or not there.
+    Exists(bool),
+    /// An array with at least so many items.
+    Items(u64),
+}
+
+/// What the upstream's answer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// The work was done.
+    Completed,
+    /// A part of it was done.
+    Partial,
+    /// The upstream failed.
+    Failed,
+    /// The upstream refused the request.
+    Rejected,
+    /// The upstream refused the content.
+    Blocked,
+    /// Somebody stopped it.
+    Cancelled,
+    /// It goes on.
+    Pending,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What an outcome costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChargeRule {
+    /// What the response's quantities come to.
+    Settle,
+    /// What was held.
+    Full,
+    /// Nothing; caps are given back.
+    None,
+    /// A fee, at most what was held.
+    Fee(Amount),
+    /// Nothing yet: keep the hold until the `reconcile` time is over.
+    Hold,
+}
+
+/// How an event stream is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamRules {
+    /// The data of the event that ends it, such as `[DONE]`. Without it a stream ends with its body.
+    pub end: Option<String>,
+}
+
+/// What becomes of the upstream's work when the client leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// It is read to its end and charged as if the client had stayed.
+    Finish,
+    /// It is cut off, and charged by what was seen; what was not seen is charged as held.
+    Cancel,
+}

@@ -1,0 +1,96 @@
+//! What a configuration says about upstreams and limits, once it has been resolved.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue, Uri};
+use ipnet::IpNet;
+
+use crate::credit::Name;
+
+/// Everything that the path of a request goes by, beside the meter's rules.
+#[derive(Debug)]
+pub struct ProxySettings {
+    /// The upstreams; routes refer to them by index.
+    pub upstreams: Vec<UpstreamSettings>,
+    /// Bounds on what a client may send.
+    pub limits: Limits,
+    /// The local flood guard.
+    pub flood: FloodSettings,
+    /// The networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The path prefix of the client plane, without a trailing slash: `/_credits`.
+    pub client_prefix: String,
+}
+
+/// A service that does the work.
+#[derive(Debug)]
+pub struct UpstreamSettings {
+    /// Its name.
+    pub name: Name,
+    /// Scheme, authority and an optional path prefix.
+    pub base: Uri,
+    /// The operator's credential that is put on every request.
+    pub credentials: Option<Credentials>,
+    /// A file of PEM certificates to trust beside the public roots.
+    pub ca_file: Option<PathBuf>,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+/// A header with the operator's secret. Never printed.
+pub struct Credentials {
+    /// Which header.
+    pub header: HeaderName,
+    /// Its whole value, marked sensitive.
+    pub value: HeaderValue,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({}: …)", self.header)
+    }
+}
+
+/// How long to wait for an upstream, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect_ms: u64,
+    /// From the request to the head of the answer.
+    pub first_byte_ms: u64,
+    /// Between two parts of a body.
+    pub idle_ms: u64,
+    /// For the whole exchange.
+    pub total_ms: u64,
+}
+
+/// Bounds on what a client may send and on what runs at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For the head of a request, in milliseconds.
+    pub head_ms: u64,
+    /// For a body that must be read before it can be priced, in milliseconds.
+    pub body_ms: u64,
+    /// The largest head in bytes.
+    pub head_bytes: usize,
+    /// The most headers.
+    pub headers: usize,
+    /// The most exchanges of one core at once; the settler's queue is as long.
+    pub exchanges: usize,
+    /// The most client connections of one core at once.
+    pub connections: usize,
+    /// For running exchanges at shutdown, in milliseconds.
+    pub drain_ms: u64,
+}
+
+/// The flood guard: a rate per address and one per failing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodSettings {
+    /// Requests per second from one address; the same at once.
+    pub per_address: u32,
+    /// Failed keys per minute from one address before its requests are refused unread; the same at once.
+    pub failures: u32,
+    /// How many addresses are remembered at most, in each table.
+    pub entries: usize,
+}
