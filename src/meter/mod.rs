@@ -6,7 +6,16 @@
 //! Invariant: knows no sockets, no hyper, no tower. Nothing here forwards a byte.
 //! Invariant: what cannot be priced is refused; nothing ever falls back to free.
 
+mod gates;
+mod key;
+mod receipt;
+mod rejection;
 mod settings;
+
+pub use gates::{Place, gates};
+pub use key::{NewKeyText, PresentedKey};
+pub use receipt::{CapNote, Event, Explanation, Note, receipt};
+pub use rejection::Rejection;
 
 pub use settings::{
     ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource, ResponseSource, Route,

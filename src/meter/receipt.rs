@@ -1,0 +1,223 @@
+//! Receipts: why a charge is what it is, from its id, in one look.
+//!
+//! What the request was and why it was held is written at reserve (`Note`); what the upstream did and why
+//! the charge is what it is, at the end (`Explanation`). The receipt puts both beside the ledger's numbers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::credit::{Amount, Facts, PricedLine};
+use crate::ledger::{CapState, ChargeRecord, ChargeState, NOTE_MAX};
+use crate::seam::Timestamp;
+
+/// The longest path that a note keeps, in bytes.
+const PATH_MAX: usize = 512;
+
+/// What is known when credits are held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The id that the client got as `Request-Id`.
+    pub request_id: String,
+    /// The method that was forwarded.
+    pub method: String,
+    /// The path that was matched, priced and forwarded; without its query, which may carry secrets.
+    pub path: String,
+    /// The name of the price.
+    pub price: String,
+    /// The account's plan at that moment.
+    pub plan: String,
+    /// The quantities that made the hold.
+    pub inputs: Facts,
+    /// The lines that made the hold.
+    pub lines: Vec<PricedLine>,
+}
+
+impl Note {
+    /// As the ledger keeps it; a long path is cut.
+    #[must_use]
+    pub fn bytes(mut self) -> Vec<u8> {
+        if let Some((at, _)) = self.path.char_indices().find(|(at, _)| *at >= PATH_MAX) {
+            self.path.truncate(at);
+        }
+        bounded(&self, || json!({ "request_id": self.request_id, "method": self.method }))
+    }
+}
+
+/// What is known when a charge ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The class of the outcome: `completed`, `failed`, …
+    pub outcome: String,
+    /// Why, in a sentence for people.
+    pub why: String,
+    /// The status of the upstream's answer; `None`: there was none.
+    pub upstream_status: Option<u16>,
+    /// The upstream's name.
+    pub upstream: String,
+    /// The quantities that made the charge.
+    pub inputs: Facts,
+    /// The lines that made the charge.
+    pub lines: Vec<PricedLine>,
+    /// What was out of the ordinary, such as `missing_quantity:seconds`.
+    pub flags: Vec<String>,
+    /// The caps after the reserve.
+    pub caps: Vec<CapNote>,
+    /// What happened when.
+    pub timeline: Vec<Event>,
+}
+
+impl Explanation {
+    /// As the ledger keeps it.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        bounded(self, || json!({ "outcome": self.outcome, "why": self.why }))
+    }
+}
+
+/// A cap as it stood after the reserve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapNote {
+    /// Its name.
+    pub name: String,
+    /// Over what it counts.
+    pub scope: String,
+    /// Its limit, in requests or micro-credits.
+    pub limit: u64,
+    /// Its count with this request.
+    pub used: u64,
+    /// When it starts anew.
+    pub resets_at: Timestamp,
+}
+
+impl From<&CapState> for CapNote {
+    fn from(cap: &CapState) -> Self {
+        Self {
+            name: cap.name.clone(),
+            scope: cap.scope.to_string(),
+            limit: cap.limit,
+            used: cap.used,
+            resets_at: cap.period.end,
+        }
+    }
+}
+
+/// One moment of a charge's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What: `reserved`, `forwarded`, `answered`, `ended`.
+    pub event: String,
+}
+
+/// The JSON of `value`, or of what `short` says if that would be too long for the ledger.
+fn bounded(value: &impl Serialize, short: impl FnOnce() -> Value) -> Vec<u8> {
+    match serde_json::to_vec(value) {
+        Ok(bytes) if bytes.len() <= NOTE_MAX => bytes,
+        _ => serde_json::to_vec(&short()).unwrap_or_default(),
+    }
+}
+
+/// The receipt of a charge.
+#[must_use]
+pub fn receipt(record: &ChargeRecord) -> Value {
+    let note: Value = serde_json::from_slice(&record.note).unwrap_or(Value::Null);
+    let end: Value = serde_json::from_slice(&record.explanation).unwrap_or(Value::Null);
+    let open = record.ended.is_none();
+    let held = if open { record.held } else { Amount::ZERO };
+    let returned = if open { Amount::ZERO } else { record.held.saturating_sub(record.charged) };
+    json!({
+        "object": "charge",
+        "id": record.charge,
+        "account": record.account,
+        "key": record.key,
+        "status": status(record),
+        "kind": record.kind,
+        "reserved": record.held,
+        "held": held,
+        "charged": record.charged,
+        "returned": returned,
+        "debt": record.debt,
+        "absorbed": record.absorbed,
+        "why": why(record, &end),
+        "request": {
+            "id": note["request_id"], "method": note["method"], "path": note["path"],
+            "route": record.route,
+        },
+        "decision": {
+            "revision": record.revision, "price": note["price"], "plan": note["plan"],
+            "hold": { "inputs": note["inputs"], "lines": note["lines"] },
+        },
+        "outcome": end["outcome"],
+        "lines": end["lines"],
+        "inputs": end["inputs"],
+        "flags": end["flags"],
+        "caps": caps(&end),
+        "legs": record.legs,
+        "upstream": { "name": end["upstream"], "status": end["upstream_status"] },
+        "created": record.begun.to_string(),
+        "ended": record.ended.map(|moment| moment.to_string()),
+        "unknown_until": record.deadline.map(|moment| moment.to_string()),
+        "timeline": timeline(record, &end),
+    })
+}
+
+const fn status(record: &ChargeRecord) -> &'static str {
+    match record.state {
+        ChargeState::Held => "held",
+        ChargeState::Unknown => "unknown",
+        ChargeState::Settled => "settled",
+        ChargeState::Released => "released",
+    }
+}
+
+fn why(record: &ChargeRecord, end: &Value) -> String {
+    let said = end["why"].as_str().unwrap_or_default();
+    match record.state {
+        ChargeState::Held => format!("{} is held while the request runs.", record.held),
+        ChargeState::Unknown => {
+            format!("{} is held: the outcome is not known. {said}", record.held).trim_end().to_owned()
+        }
+        ChargeState::Settled | ChargeState::Released if record.by_deadline => format!(
+            "{} was held and nobody said how the work ended; {} was charged when the time was over.",
+            record.held, record.charged
+        ),
+        ChargeState::Settled | ChargeState::Released => {
+            format!("{} was held and {} was charged. {said}", record.held, record.charged)
+                .trim_end()
+                .to_owned()
+        }
+    }
+}
+
+fn moment(value: &Value) -> Value {
+    value.as_u64().map_or(Value::Null, |ms| Timestamp(ms).to_string().into())
+}
+
+fn caps(end: &Value) -> Value {
+    let caps = end["caps"].as_array().cloned().unwrap_or_default();
+    let shown = caps.into_iter().map(|mut cap| {
+        let resets_at = moment(&cap["resets_at"]);
+        if let Some(members) = cap.as_object_mut() {
+            members.insert("resets_at".to_owned(), resets_at);
+        }
+        cap
+    });
+    Value::Array(shown.collect())
+}
+
+/// The exchange's own moments, and the ledger's last word.
+fn timeline(record: &ChargeRecord, end: &Value) -> Value {
+    let told = end["timeline"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut events: Vec<Value> = told
+        .iter()
+        .map(|event| json!({ "at": moment(&event["at"]), "event": event["event"] }))
+        .collect();
+    if events.is_empty() {
+        events.push(json!({ "at": record.begun.to_string(), "event": "reserved" }));
+    }
+    if let Some(ended) = record.ended {
+        events.push(json!({ "at": ended.to_string(), "event": status(record) }));
+    }
+    Value::Array(events)
+}
