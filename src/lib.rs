@@ -1,8 +1,8 @@
 //! placeholder
-pub mod seam;
+pub mod config;
 pub mod credit;
 pub mod ledger;
-pub mod observe;
 pub mod meter;
+pub mod observe;
 pub mod proxy;
-pub mod config;
+pub mod seam;

@@ -35,7 +35,11 @@ impl Decimal {
     /// A whole number, unless it is 2^63 or more.
     #[must_use]
     pub const fn whole(number: u64) -> Option<Self> {
-        if number > i64::MAX.unsigned_abs() { None } else { Some(Self { mantissa: number, scale: 0 }) }
+        if number > i64::MAX.unsigned_abs() {
+            None
+        } else {
+            Some(Self { mantissa: number, scale: 0 })
+        }
     }
 
     /// The number times `10^scale`.
@@ -201,8 +205,7 @@ impl fmt::Display for Decimal {
             return write!(f, "{}", self.mantissa);
         }
         let unit = 10_u64.saturating_pow(u32::from(self.scale));
-        let (whole, rest) =
-            (self.mantissa.checked_div(unit), self.mantissa.checked_rem(unit));
+        let (whole, rest) = (self.mantissa.checked_div(unit), self.mantissa.checked_rem(unit));
         let width = usize::from(self.scale);
         write!(f, "{}.{:0width$}", whole.unwrap_or(0), rest.unwrap_or(0))
     }

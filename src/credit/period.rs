@@ -75,8 +75,7 @@ impl Zone {
 
     fn at(&self, moment: Timestamp) -> Result<Zoned, PeriodError> {
         let ms = i64::try_from(moment.0).map_err(|_| PeriodError::OutOfRange)?;
-        let instant =
-            jiff::Timestamp::from_millisecond(ms).map_err(|_| PeriodError::OutOfRange)?;
+        let instant = jiff::Timestamp::from_millisecond(ms).map_err(|_| PeriodError::OutOfRange)?;
         Ok(instant.to_zoned(self.0.clone()))
     }
 

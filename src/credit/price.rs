@@ -197,9 +197,7 @@ impl Line {
     fn product(&self, facts: &Facts) -> Result<Product, PriceError> {
         self.quantities.iter().try_fold(Product { mantissa: 1, unit: 1 }, |product, name| {
             match facts.0.get(name) {
-                Some(Value::Number(number)) => {
-                    product.by(*number).ok_or(PriceError::OutOfRange)
-                }
+                Some(Value::Number(number)) => product.by(*number).ok_or(PriceError::OutOfRange),
                 Some(_) => Err(PriceError::NotANumber(name.clone())),
                 None => Err(PriceError::Missing(name.clone())),
             }

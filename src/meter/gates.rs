@@ -2,8 +2,8 @@
 //!
 //! Invariant: periods are computed here, with the zone database; the ledger only chooses between them.
 
-use crate::credit::{Name, PeriodError, Plan, ScopeKind, Zone};
 use crate::credit::{Allowance, Cap, KeyId, RateLimit, SlotLimit};
+use crate::credit::{Name, PeriodError, Plan, ScopeKind, Zone};
 use crate::ledger::{AllowanceCheck, CapCheck, Gates, RateCheck, Scope, SlotCheck};
 use crate::seam::Timestamp;
 

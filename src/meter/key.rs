@@ -35,11 +35,7 @@ impl NewKeyText {
     ///
     /// # Errors
     /// When there is no randomness to be had.
-    pub fn make(
-        account: &AccountId,
-        clock: &dyn Clock,
-        entropy: &dyn Entropy,
-    ) -> io::Result<Self> {
+    pub fn make(account: &AccountId, clock: &dyn Clock, entropy: &dyn Entropy) -> io::Result<Self> {
         let id = KeyId::make(clock.now(), Partition::of(account), entropy)?;
         let mut secret = [0; SECRET_BYTES];
         entropy.fill(&mut secret)?;
@@ -131,7 +127,8 @@ mod tests {
     #[test]
     fn what_is_no_key() {
         let text = made().text;
-        for wrong in ["", "tk_", "tk_a_b", &text[1..], &text[..text.len() - 1], &text.to_uppercase()]
+        for wrong in
+            ["", "tk_", "tk_a_b", &text[1..], &text[..text.len() - 1], &text.to_uppercase()]
         {
             assert!(PresentedKey::read(wrong).is_none(), "{wrong}");
         }

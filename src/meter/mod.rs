@@ -7,17 +7,27 @@
 //! Invariant: what cannot be priced is refused; nothing ever falls back to free.
 
 mod gates;
+mod journal;
 mod key;
 mod receipt;
+mod recovery;
 mod rejection;
 mod settings;
+mod settler;
+mod sweeper;
+mod ticket;
 
 pub use gates::{Place, gates};
+pub use journal::{Journal, Marks, instance};
 pub use key::{NewKeyText, PresentedKey};
 pub use receipt::{CapNote, Event, Explanation, Note, receipt};
+pub use recovery::{Recovered, recover};
 pub use rejection::Rejection;
 
 pub use settings::{
-    ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource, ResponseSource, Route,
-    Rules, StatusSet, StreamRules, Test, ValueType, Work,
+    ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
+    ResponseSource, Route, Rules, StatusSet, StreamRules, Test, ValueType, Work,
 };
+pub use settler::{Ending, Permit, RENEW_EVERY, Settler};
+pub use sweeper::sweep;
+pub use ticket::Ticket;

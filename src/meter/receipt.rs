@@ -176,7 +176,9 @@ fn why(record: &ChargeRecord, end: &Value) -> String {
     match record.state {
         ChargeState::Held => format!("{} is held while the request runs.", record.held),
         ChargeState::Unknown => {
-            format!("{} is held: the outcome is not known. {said}", record.held).trim_end().to_owned()
+            format!("{} is held: the outcome is not known. {said}", record.held)
+                .trim_end()
+                .to_owned()
         }
         ChargeState::Settled | ChargeState::Released if record.by_deadline => format!(
             "{} was held and nobody said how the work ended; {} was charged when the time was over.",

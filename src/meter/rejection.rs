@@ -98,7 +98,8 @@ impl Rejection {
     #[must_use]
     pub fn body(&self, request_id: &str) -> Value {
         let mut body = Map::new();
-        let kind = if self.code == "insufficient_credits" { "insufficient_quota" } else { self.code };
+        let kind =
+            if self.code == "insufficient_credits" { "insufficient_quota" } else { self.code };
         body.insert(
             "error".to_owned(),
             json!({ "message": self.detail, "type": kind, "code": self.code,
@@ -164,7 +165,8 @@ impl Rejection {
     /// The account's plan is not in this instance's configuration.
     #[must_use]
     pub fn plan_unknown_here(plan: &str) -> Self {
-        let detail = format!("The account's plan {plan} is not known here. Please tell the operator.");
+        let detail =
+            format!("The account's plan {plan} is not known here. Please tell the operator.");
         Self::new(StatusCode::FORBIDDEN, "plan_unknown_here", "Unknown plan", detail)
             .with("plan", plan)
     }
@@ -197,7 +199,8 @@ impl Rejection {
 
     /// The ledger cannot be asked: nothing is forwarded.
     pub fn metering_unavailable(inner: impl Into<String>) -> Self {
-        let detail = "Metering is not available at the moment, so nothing was forwarded. Try again soon.";
+        let detail =
+            "Metering is not available at the moment, so nothing was forwarded. Try again soon.";
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "metering_unavailable", "Metering unavailable", detail)
             .because(inner)
@@ -263,7 +266,8 @@ fn rate_limited(name: &str, scope: &str, wait_ms: u64) -> Rejection {
 }
 
 fn slots_full(name: &str, scope: &str, limit: u32) -> Rejection {
-    let detail = format!("{limit} generations are running, as many as the limit {name} allows at once.");
+    let detail =
+        format!("{limit} generations are running, as many as the limit {name} allows at once.");
     let status = StatusCode::TOO_MANY_REQUESTS;
     Rejection::new(status, "concurrency_exceeded", "Too many at once", detail)
         .with("limit_name", name)
@@ -311,7 +315,8 @@ fn insufficient(
     let numbers = format!("This request needs {required} credits; {available} are available");
     let mut rejection = match freed_at {
         Some(moment) => {
-            let detail = format!("{numbers} and {held} are held by requests that end within a minute.");
+            let detail =
+                format!("{numbers} and {held} are held by requests that end within a minute.");
             let status = StatusCode::TOO_MANY_REQUESTS;
             Rejection::new(status, "credits_on_hold", "Credits on hold", detail)
                 .retry_after(seconds(moment.ms_since(now)))
@@ -329,9 +334,9 @@ fn insufficient(
         .with("held", held.to_string())
         .with("shortfall", required.saturating_sub(available).to_string());
     match refill_at {
-        Some(moment) => rejection
-            .with("next_refill_at", zone.show(moment))
-            .with("time_zone", zone.name()),
+        Some(moment) => {
+            rejection.with("next_refill_at", zone.show(moment)).with("time_zone", zone.name())
+        }
         None => rejection,
     }
 }

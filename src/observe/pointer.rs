@@ -18,7 +18,9 @@ pub enum Step {
 
 /// Why a text is not a pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a JSON pointer is empty or begins with /, as in /usage/total_tokens; ~ is written ~0 and / is written ~1")]
+#[error(
+    "a JSON pointer is empty or begins with /, as in /usage/total_tokens; ~ is written ~0 and / is written ~1"
+)]
 pub struct PointerError;
 
 impl Pointer {

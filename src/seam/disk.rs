@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens, reads and replaces files.
 pub trait Disk: Send + Sync + fmt::Debug {
@@ -25,6 +25,18 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// As the system says; the old content is then still there.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// The names of the files in `folder` that begin with `prefix`, sorted.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list(&self, folder: &Path, prefix: &str) -> io::Result<Vec<PathBuf>>;
+
+    /// Removes a file; one that is not there is as good as removed.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
 /// A file that only grows.
@@ -61,6 +73,25 @@ impl Disk for SystemDisk {
         file.write_all(content)?;
         file.persist(path).map_err(|failed| failed.error)?;
         Ok(())
+    }
+
+    fn list(&self, folder: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                found.push(entry.path());
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 }
 

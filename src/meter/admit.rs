@@ -1,0 +1,274 @@
+//! Admission: price, limits and one call to the ledger. Nothing is forwarded before this has answered.
+//!
+//! A `stale` answer brings the newer document: the request is priced again with it. A quote takes the same
+//! walk and writes nothing.
+//!
+//! Invariant: an unknown answer never forwards; its id is closed by a release, whatever the ledger did.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::gates::{Place, gates};
+use super::identity::{Directory, Identity};
+use super::pricing::{Asked, Held, price_request};
+use super::receipt::Note;
+use super::rejection::Rejection;
+use super::route::RouteTable;
+use super::settings::{Due, Route, Rules};
+use super::settler::Settler;
+use super::ticket::Ticket;
+use crate::credit::{Amount, ChargeId, Partition, Plan};
+use crate::ledger::{Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
+use crate::seam::{Clock, Entropy};
+
+/// How often a request is priced anew or waits for due work before it is refused.
+const ROUNDS_MAX: usize = 64;
+
+/// The meter of one core.
+pub struct Meter {
+    /// Routes, prices and plans.
+    pub rules: Arc<Rules>,
+    /// The routes, ready to match.
+    pub routes: RouteTable,
+    /// Who asks.
+    pub directory: Directory,
+    /// Where charges end.
+    pub settler: Settler,
+    /// The store.
+    pub ledger: Arc<dyn Ledger>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The name of this instance.
+    pub instance: String,
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Meter({}, {})", self.instance, self.rules.revision)
+    }
+}
+
+/// A paid request, ready to be priced.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Its route.
+    pub route: &'a Route,
+    /// How the route is priced.
+    pub due: &'a Due,
+    /// What the price reads; its `plan` is set here.
+    pub asked: Asked<'a>,
+    /// The id that the client will get as `Request-Id`.
+    pub request_id: &'a str,
+    /// The path as it is forwarded.
+    pub path: &'a str,
+    /// The query as it is forwarded; empty: none.
+    pub query: &'a str,
+    /// The most that the caller is willing to have held.
+    pub credits_max: Option<Amount>,
+    /// How long the exchange may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// A request that may be forwarded.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The duty to end the charge.
+    pub ticket: Ticket,
+    /// What it was priced with.
+    pub held: Held,
+    /// What the ledger said.
+    pub reserved: Reserved,
+    /// The account as it was priced.
+    pub identity: Identity,
+}
+
+impl Meter {
+    /// Prices a request and reserves its hold.
+    ///
+    /// # Errors
+    /// Every refusal that has no side effect: nothing is held then.
+    pub async fn admit(
+        &self,
+        mut identity: Identity,
+        wanted: &Wanted<'_>,
+    ) -> Result<Admitted, Rejection> {
+        let permit = self.settler.permit().ok_or_else(busy)?;
+        let account = identity.document.account.clone();
+        let charge = self.new_charge(&identity)?;
+        let mut ticket = Some(Ticket::new(self.settler.clone(), account, charge, permit));
+        let void = |ticket: &mut Option<Ticket>| ticket.take().map(Ticket::void);
+        for _ in 0..ROUNDS_MAX {
+            let priced = self.call(&identity, wanted, charge);
+            let (call, held) = priced.inspect_err(|_| _ = void(&mut ticket))?;
+            let version = call.document_version;
+            match self.ledger.reserve(call).await {
+                Answer::Applied(reserved) => {
+                    let ticket = ticket.ok_or_else(busy)?;
+                    return Ok(Admitted { ticket, held, reserved, identity });
+                }
+                Answer::Refused(refusal) => {
+                    let again = self.again(&identity, version, refusal).await;
+                    identity = again.inspect_err(|_| _ = void(&mut ticket))?;
+                }
+                Answer::Unknown(why) => return Err(Rejection::metering_unavailable(why)),
+            }
+        }
+        void(&mut ticket);
+        Err(Rejection::metering_unavailable("stale or due work without end"))
+    }
+
+    /// What `admit` would do, and with what price; writes nothing.
+    ///
+    /// # Errors
+    /// Every refusal of `admit`, and beside it what was priced, if it could be.
+    pub async fn quote(
+        &self,
+        mut identity: Identity,
+        wanted: &Wanted<'_>,
+    ) -> Result<(Held, Quoted), (Option<Held>, Box<Rejection>)> {
+        let unpriced = |rejection| (None, Box::new(rejection));
+        let charge = self.new_charge(&identity).map_err(unpriced)?;
+        for _ in 0..ROUNDS_MAX {
+            let (call, held) = self.call(&identity, wanted, charge).map_err(unpriced)?;
+            let version = call.document_version;
+            match self.ledger.quote(call).await {
+                Answer::Applied(quoted) => return Ok((held, quoted)),
+                Answer::Refused(refusal) => {
+                    let again = self.again(&identity, version, refusal).await;
+                    identity = again.map_err(|why| (Some(held), Box::new(why)))?;
+                }
+                Answer::Unknown(why) => {
+                    return Err((Some(held), Box::new(Rejection::metering_unavailable(why))));
+                }
+            }
+        }
+        Err(unpriced(Rejection::metering_unavailable("stale or due work without end")))
+    }
+
+    /// What must change before the ledger is asked again; a refusal that stands is the error.
+    async fn again(
+        &self,
+        identity: &Identity,
+        version: u64,
+        refusal: Refusal,
+    ) -> Result<Identity, Rejection> {
+        match refusal {
+            // A period that did not fit leaves the version as it is: the next call computes new ones.
+            Refusal::Stale { document, .. } if document.version >= version => {
+                self.directory.renew(identity.key, *document)
+            }
+            Refusal::Tick => {
+                match self.ledger.tick(identity.document.account.clone()).await {
+                    Answer::Applied(_) => Ok(identity.clone()),
+                    Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
+                    Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
+                }
+            }
+            refusal => Err(self.rejection(refusal, identity)),
+        }
+    }
+
+    fn rejection(&self, refusal: Refusal, identity: &Identity) -> Rejection {
+        Rejection::from_ledger(refusal, &identity.zone, self.clock.now())
+    }
+
+    fn new_charge(&self, identity: &Identity) -> Result<ChargeId, Rejection> {
+        let partition = Partition::of(&identity.document.account);
+        ChargeId::make(self.clock.now(), partition, &*self.entropy)
+            .map_err(|error| Rejection::metering_unavailable(format!("no randomness: {error}")))
+    }
+
+    /// The call to the ledger, priced for the account as `identity` has it.
+    fn call(
+        &self,
+        identity: &Identity,
+        wanted: &Wanted<'_>,
+        charge: ChargeId,
+    ) -> Result<(Reserve, Held), Rejection> {
+        let plan = entitled(identity, wanted.route)?;
+        let asked = Asked { plan: &plan.name, ..wanted.asked };
+        let held = price_request(wanted.due, &asked)
+            .map_err(|why| Rejection::unpriceable(&why.pointer, why.message))?;
+        let amount = held.priced.total;
+        if let Some(limit) = wanted.credits_max.filter(|limit| amount > *limit) {
+            return Err(Rejection::max_charge_exceeded(amount, limit));
+        }
+        let feature = wanted.route.feature.as_ref();
+        let place =
+            Place { key: Some(identity.key), routes: &[(&wanted.route.name, feature)] };
+        let gates = gates(plan, &identity.zone, self.clock.now(), &place)
+            .map_err(|error| Rejection::metering_unavailable(error.to_string()))?;
+        let call = Reserve {
+            account: identity.document.account.clone(),
+            charge,
+            fingerprint: fingerprint(identity, wanted),
+            key: identity.key,
+            document_version: identity.document.version,
+            revision: self.rules.revision.clone(),
+            kind: wanted.due.price.kind.clone(),
+            amount,
+            route: wanted.route.name.to_string(),
+            feature: feature.map(ToString::to_string),
+            gates,
+            instance: self.instance.clone(),
+            timeout_ms: wanted.timeout_ms,
+            reconcile_ms: wanted.due.reconcile_ms,
+            on_unknown: wanted.due.on_unknown,
+            over_run: wanted.due.over_run,
+            max_debt: plan.max_debt,
+            note: note(plan, wanted, &held).bytes(),
+        };
+        Ok((call, held))
+    }
+}
+
+/// The account's plan, if this instance knows it and it has a right to the route.
+fn entitled<'a>(identity: &'a Identity, route: &Route) -> Result<&'a Plan, Rejection> {
+    let Some(plan) = &identity.plan else {
+        return Err(Rejection::plan_unknown_here(&identity.document.plan));
+    };
+    match &plan.routes {
+        Some(routes) if !routes.contains(&route.name) => {
+            Err(Rejection::route_not_in_plan(route.name.as_str(), plan.name.as_str()))
+        }
+        _ => Ok(plan),
+    }
+}
+
+/// A hash of what was asked: account, route, method, path, query and body, each behind its length.
+fn fingerprint(identity: &Identity, wanted: &Wanted<'_>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let parts = [
+        identity.document.account.as_str().as_bytes(),
+        wanted.route.name.as_str().as_bytes(),
+        wanted.asked.method.as_str().as_bytes(),
+        wanted.path.as_bytes(),
+        wanted.query.as_bytes(),
+        wanted.asked.body.unwrap_or_default(),
+    ];
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn note(plan: &Plan, wanted: &Wanted<'_>, held: &Held) -> Note {
+    Note {
+        request_id: wanted.request_id.to_owned(),
+        method: wanted.asked.method.to_string(),
+        path: wanted.path.to_owned(),
+        price: wanted.due.price.name.to_string(),
+        plan: plan.name.to_string(),
+        inputs: held.facts.clone(),
+        lines: held.priced.lines.clone(),
+    }
+}
+
+fn busy() -> Rejection {
+    Rejection::metering_unavailable("no settler permit is free")
+}

@@ -1,0 +1,233 @@
+//! The settler: what a charge owes reaches the ledger exactly once, off the response path, retried until the
+//! ledger has it.
+//!
+//! One for each core. A permit is taken before the reserve, so what waits here is bounded, and nothing is
+//! ever dropped: a ticket that cannot be settled now keeps its permit, and a core without permits refuses.
+//!
+//! Invariant: every permit is given back by an end that the ledger acknowledged.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::journal::Journal;
+use crate::credit::{AccountId, ChargeId};
+use crate::ledger::{
+    Answer, Doubt, Extend, Extended, Ledger, Refusal, Release, Released, Settle, Settled,
+};
+use crate::seam::{Disk, Tasks};
+
+/// How often leases are renewed: a third of a lease, so two rounds may fail.
+pub const RENEW_EVERY: Duration = Duration::from_secs(20);
+/// How many leases one call renews.
+const RENEW_AT_ONCE: usize = 1_024;
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_LAST: Duration = Duration::from_secs(5);
+
+/// A core's settler.
+#[derive(Clone, Debug)]
+pub struct Settler(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    ledger: Arc<dyn Ledger>,
+    tasks: Tasks,
+    permits: Arc<Semaphore>,
+    journal: RefCell<Journal>,
+    /// The charges whose exchange is running: their leases are renewed.
+    live: RefCell<BTreeMap<ChargeId, AccountId>>,
+}
+
+/// The right to begin one charge: a place in the settler's queue.
+#[derive(Debug)]
+pub struct Permit(
+    #[expect(dead_code, reason = "held, given back by its drop")] OwnedSemaphorePermit,
+);
+
+/// How a charge ends, as far as its exchange can tell.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// Take what was due.
+    Settle(Settle),
+    /// Give everything back.
+    Release(Release),
+    /// Nobody knows.
+    Doubt(Doubt),
+}
+
+impl Settler {
+    /// The settler of `core`: at most `places` charges at once, its journal in `folder`.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn start(
+        ledger: Arc<dyn Ledger>,
+        tasks: Tasks,
+        places: usize,
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        core: usize,
+    ) -> std::io::Result<Self> {
+        let journal = RefCell::new(Journal::start(disk, folder, core)?);
+        let permits = Arc::new(Semaphore::new(places));
+        let live = RefCell::default();
+        Ok(Self(Rc::new(Inner { ledger, tasks, permits, journal, live })))
+    }
+
+    /// A place in the queue, if there is one.
+    #[must_use]
+    pub fn permit(&self) -> Option<Permit> {
+        self.0.permits.clone().try_acquire_owned().ok().map(Permit)
+    }
+
+    /// Marks that a charge is about to be forwarded.
+    ///
+    /// # Errors
+    /// When the mark cannot be written: nothing may be forwarded then.
+    pub(super) fn forwarding(&self, charge: ChargeId) -> std::io::Result<()> {
+        self.0.journal.borrow_mut().forwarding(charge)
+    }
+
+    /// Renews this charge's lease from now on.
+    pub(super) fn begin(&self, charge: ChargeId, account: AccountId) {
+        self.0.live.borrow_mut().insert(charge, account);
+    }
+
+    /// Forgets a charge that was refused: the ledger knows nothing of it.
+    pub(super) fn forget(&self, charge: ChargeId) {
+        self.0.live.borrow_mut().remove(&charge);
+    }
+
+    /// Queues an end. The ledger is called before this returns, so a reserve that follows comes after it.
+    pub(super) fn end(&self, charge: ChargeId, end: Ending, permit: Permit) {
+        self.0.live.borrow_mut().remove(&charge);
+        let first = Call::of(&*self.0.ledger, &end);
+        let settler = self.clone();
+        self.0.tasks.spawn(async move {
+            settler.finish(charge, end, first).await;
+            settler.0.journal.borrow_mut().done(charge);
+            drop(permit);
+        });
+    }
+
+    /// Asks until the ledger has answered, by the same id: that is what makes asking again harmless.
+    async fn finish(&self, charge: ChargeId, end: Ending, first: Call) {
+        let mut call = first;
+        let mut wait = RETRY_FIRST;
+        loop {
+            match call.answer().await {
+                Outcome::Ended => return,
+                Outcome::Tick => _ = self.0.ledger.tick(end.account().clone()).await,
+                Outcome::Again(why) => {
+                    tracing::warn!(%charge, why, "settlement waits for the ledger");
+                    tokio::time::sleep(wait).await;
+                    wait = wait.saturating_mul(2).min(RETRY_LAST);
+                }
+            }
+            call = Call::of(&*self.0.ledger, &end);
+        }
+    }
+
+    /// Renews the leases of all running exchanges once.
+    pub async fn renew(&self) {
+        let live: Vec<_> =
+            self.0.live.borrow().iter().map(|(charge, who)| (who.clone(), *charge)).collect();
+        for charges in live.chunks(RENEW_AT_ONCE) {
+            let call = Extend { charges: charges.to_vec() };
+            match self.0.ledger.extend(call).await {
+                Answer::Applied(renewed) => self.drop_ended(charges, &renewed),
+                Answer::Refused(refusal) => tracing::warn!(?refusal, "leases not renewed"),
+                Answer::Unknown(why) => tracing::warn!(why, "leases perhaps not renewed"),
+            }
+        }
+    }
+
+    /// An ended charge is not asked about again; its exchange runs on and settles as a late success.
+    fn drop_ended(&self, charges: &[(AccountId, ChargeId)], renewed: &[Extended]) {
+        let mut live = self.0.live.borrow_mut();
+        for ((_, charge), extended) in charges.iter().zip(renewed) {
+            if *extended == Extended::Ended {
+                live.remove(charge);
+            }
+        }
+    }
+
+    /// How many charges have begun and not ended.
+    #[must_use]
+    pub fn waiting(&self, places: usize) -> usize {
+        places.saturating_sub(self.0.permits.available_permits())
+    }
+}
+
+impl Ending {
+    const fn account(&self) -> &AccountId {
+        match self {
+            Self::Settle(call) => &call.account,
+            Self::Release(call) => &call.account,
+            Self::Doubt(call) => &call.account,
+        }
+    }
+}
+
+/// One try to tell the ledger.
+enum Call {
+    Settle(crate::ledger::Reply<Settled>),
+    Release(crate::ledger::Reply<Released>),
+    Doubt(crate::ledger::Reply<()>),
+}
+
+/// What a try came to.
+enum Outcome {
+    /// The ledger has it, or will never take it: the log says which.
+    Ended,
+    /// Due work comes first.
+    Tick,
+    /// Nobody knows, or not now.
+    Again(String),
+}
+
+impl Call {
+    fn of(ledger: &dyn Ledger, end: &Ending) -> Self {
+        match end {
+            Ending::Settle(call) => Self::Settle(ledger.settle(call.clone())),
+            Ending::Release(call) => Self::Release(ledger.release(call.clone())),
+            Ending::Doubt(call) => Self::Doubt(ledger.doubt(call.clone())),
+        }
+    }
+
+    async fn answer(self) -> Outcome {
+        match self {
+            Self::Settle(reply) => outcome(reply.await, |settled| {
+                tracing::info!(
+                    charged = %settled.charged, returned = %settled.returned, debt = %settled.debt,
+                    absorbed = %settled.absorbed, late = settled.late, "settled"
+                );
+            }),
+            Self::Release(reply) => outcome(reply.await, |released| {
+                tracing::info!(returned = %released.returned, "released");
+            }),
+            Self::Doubt(reply) => outcome(reply.await, |()| tracing::warn!("outcome unknown")),
+        }
+    }
+}
+
+fn outcome<T>(answer: Answer<T>, applied: impl FnOnce(T)) -> Outcome {
+    match answer {
+        Answer::Applied(value) => applied(value),
+        Answer::Refused(Refusal::Tick) => return Outcome::Tick,
+        Answer::Refused(Refusal::Unavailable(why)) | Answer::Unknown(why) => {
+            return Outcome::Again(why);
+        }
+        Answer::Refused(Refusal::ClockJump) => {
+            return Outcome::Again("the wall clock has jumped".to_owned());
+        }
+        // The charge has ended by its deadline or an earlier word; what was said first stands.
+        Answer::Refused(refusal) => tracing::warn!(?refusal, "the charge had already ended"),
+    }
+    Outcome::Ended
+}

@@ -1,0 +1,97 @@
+//! The ticket: one for each charge, made before the reserve is sent, used up by its end.
+//!
+//! Whoever holds it owes the ledger a word. Dropped with nothing said (a panic, a client that left while the
+//! reserve was under way), it speaks for itself: never forwarded releases, forwarded is in doubt.
+//!
+//! Invariant: a charge has exactly one ticket, and a ticket says exactly one thing.
+
+use super::receipt::Explanation;
+use super::settler::{Ending, Permit, Settler};
+use crate::credit::{AccountId, Amount, ChargeId};
+use crate::ledger::{Doubt, Release, Settle};
+
+/// The duty to end a charge.
+#[must_use = "a ticket dropped unused is ended as if its exchange had crashed"]
+#[derive(Debug)]
+pub struct Ticket {
+    settler: Settler,
+    account: AccountId,
+    charge: ChargeId,
+    permit: Option<Permit>,
+    forwarded: bool,
+}
+
+impl Ticket {
+    /// A ticket for a charge that is about to be reserved.
+    pub(super) fn new(
+        settler: Settler,
+        account: AccountId,
+        charge: ChargeId,
+        permit: Permit,
+    ) -> Self {
+        settler.begin(charge, account.clone());
+        Self { settler, account, charge, permit: Some(permit), forwarded: false }
+    }
+
+    /// Which charge.
+    #[must_use]
+    pub const fn charge(&self) -> ChargeId {
+        self.charge
+    }
+
+    /// Marks that the first byte is about to go upstream.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: nothing may be forwarded then.
+    pub fn forwarding(&mut self) -> std::io::Result<()> {
+        self.settler.forwarding(self.charge)?;
+        self.forwarded = true;
+        Ok(())
+    }
+
+    /// Takes what was due and gives back the rest.
+    pub fn settle(self, actual: Amount, explanation: &Explanation) {
+        let (account, charge) = (self.account.clone(), self.charge);
+        let explanation = explanation.bytes();
+        self.end(Ending::Settle(Settle { account, charge, actual, explanation }));
+    }
+
+    /// Gives everything back.
+    pub fn release(self, explanation: &Explanation) {
+        let (account, charge) = (self.account.clone(), self.charge);
+        self.end(Ending::Release(Release { account, charge, explanation: explanation.bytes() }));
+    }
+
+    /// Keeps the credits held until the route's `reconcile` time is over; frees the slot.
+    pub fn doubt(self, explanation: &Explanation) {
+        let (account, charge) = (self.account.clone(), self.charge);
+        self.end(Ending::Doubt(Doubt { account, charge, explanation: explanation.bytes() }));
+    }
+
+    /// The reserve was surely refused: there is nothing to end.
+    pub(super) fn void(mut self) {
+        self.settler.forget(self.charge);
+        self.permit = None;
+    }
+
+    fn end(mut self, end: Ending) {
+        if let Some(permit) = self.permit.take() {
+            self.settler.end(self.charge, end, permit);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        let (account, charge) = (self.account.clone(), self.charge);
+        let why = "The exchange ended without a word; see the log.".to_owned();
+        let explanation = Explanation { why, ..Explanation::default() }.bytes();
+        let end = if self.forwarded {
+            Ending::Doubt(Doubt { account, charge, explanation })
+        } else {
+            Ending::Release(Release { account, charge, explanation })
+        };
+        self.settler.end(charge, end, permit);
+    }
+}

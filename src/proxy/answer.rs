@@ -1,0 +1,148 @@
+//! The outermost layer: every request gets an id, every refusal becomes a response, every request becomes
+//! one log line. Above it nothing can fail.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use tower::{Layer, Service};
+
+use super::body::{Body, whole};
+use super::core::Core;
+use super::guard::client_address;
+use super::headers::REQUEST_ID;
+use super::stage::{Arrived, Stop, Story};
+use crate::credit::encode;
+use crate::meter::Rejection;
+
+/// A request from a peer.
+pub type FromPeer = (Request<Incoming>, SocketAddr);
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Answer(pub(super) Rc<Core>);
+
+impl<S> Layer<S> for Answer {
+    type Service = Answering<S>;
+
+    fn layer(&self, inner: S) -> Answering<S> {
+        Answering { core: self.0.clone(), inner }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Answering<S> {
+    core: Rc<Core>,
+    inner: S,
+}
+
+impl<S> Service<FromPeer> for Answering<S>
+where
+    S: Service<Arrived, Response = Response<Body>, Error = Stop> + Clone + 'static,
+    S::Future: 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = LocalBoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (request, peer): FromPeer) -> Self::Future {
+        let (core, mut inner) = (self.core.clone(), self.inner.clone());
+        Box::pin(async move {
+            let started = core.meter.clock.uptime_ms();
+            let story = Rc::new(story(&core, &request));
+            let trusted = &core.settings.trusted_proxies;
+            let address = client_address(peer.ip(), request.headers(), trusted);
+            let problem = wants_problem(&request);
+            let arrived = Arrived { request, address, story: story.clone() };
+            // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
+            let answered = AssertUnwindSafe(async { inner.call(arrived).await }).catch_unwind().await;
+            let (response, code) = match answered {
+                Ok(Ok(response)) => (response, ""),
+                Ok(Err(Stop::Answered(response))) => (response, ""),
+                Ok(Err(Stop::Refused(rejection))) => refuse(&story, &rejection, problem),
+                Err(_) => {
+                    let rejection = Rejection::metering_unavailable("panic");
+                    refuse(&story, &rejection, problem)
+                }
+            };
+            let took_ms = core.meter.clock.uptime_ms().saturating_sub(started);
+            tell(&story, &response, code, took_ms);
+            Ok(with_request_id(response, &story))
+        })
+    }
+}
+
+fn story(core: &Core, request: &Request<Incoming>) -> Story {
+    let mut random = [0; 15];
+    // Without randomness no charge can be begun either; the id only names the log line then.
+    let id = match core.meter.entropy.fill(&mut random) {
+        Ok(()) => format!("req_{}", encode(&random)),
+        Err(_) => "req_".to_owned(),
+    };
+    Story {
+        id,
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        route: Default::default(),
+        account: Default::default(),
+        key: Default::default(),
+        charge: Default::default(),
+        held: Default::default(),
+    }
+}
+
+fn wants_problem(request: &Request<Incoming>) -> bool {
+    let accept = request.headers().get_all(http::header::ACCEPT);
+    accept.iter().any(|value| {
+        value.to_str().is_ok_and(|text| text.contains("application/problem+json"))
+    })
+}
+
+fn refuse(
+    story: &Story,
+    rejection: &Rejection,
+    problem: bool,
+) -> (Response<Body>, &'static str) {
+    if !rejection.inner.is_empty() {
+        let (id, code, why) = (&story.id, rejection.code, &rejection.inner);
+        tracing::warn!(request = %id, code, why, "refused");
+    }
+    (rejection.response(&story.id, problem).map(whole), rejection.code)
+}
+
+fn tell(story: &Story, response: &Response<Body>, code: &str, took_ms: u64) {
+    let shown = |text: Option<String>| text.unwrap_or_default();
+    tracing::info!(
+        request = %story.id,
+        method = %story.method,
+        path = %story.path,
+        status = response.status().as_u16(),
+        code,
+        route = story.route.get().map_or("", |name| name.as_str()),
+        account = story.account.get().map_or("", |account| account.as_str()),
+        key = shown(story.key.get().map(|key| key.to_string())),
+        charge = shown(story.charge.get().map(|charge| charge.to_string())),
+        held = shown(story.held.get().map(|held| held.to_string())),
+        took_ms,
+        "request"
+    );
+}
+
+/// An upstream that names its own request ids keeps them; the charge's id finds everything else.
+fn with_request_id(mut response: Response<Body>, story: &Story) -> Response<Body> {
+    if let Ok(value) = HeaderValue::from_str(&story.id) {
+        response.headers_mut().entry(REQUEST_ID).or_insert(value);
+    }
+    response
+}

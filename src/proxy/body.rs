@@ -1,0 +1,89 @@
+//! Bodies: what goes upstream and what comes back. Nothing here is collected.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+
+/// What can go wrong in a body.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What clients get.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What upstreams get.
+pub type Outgoing = UnsyncBoxBody<Bytes, BoxError>;
+
+/// How many frames of a response may wait for the client: back-pressure reaches the upstream behind them.
+const FRAMES: usize = 4;
+
+/// A body whose bytes are known.
+pub fn whole(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
+    Full::new(bytes.into()).map_err(never).boxed_unsync()
+}
+
+/// No body.
+pub fn empty() -> UnsyncBoxBody<Bytes, BoxError> {
+    Empty::new().map_err(never).boxed_unsync()
+}
+
+fn never(error: Infallible) -> BoxError {
+    match error {}
+}
+
+/// A client's body on its way upstream, at most `limit` bytes of it.
+pub fn passing(body: Incoming, limit: u64) -> Outgoing {
+    Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).boxed_unsync()
+}
+
+/// A pipe from an exchange to its client. `length` is what the upstream declared.
+pub fn pipe(length: Option<u64>) -> (mpsc::Sender<Result<Frame<Bytes>, BoxError>>, Body) {
+    let (sender, frames) = mpsc::channel(FRAMES);
+    (sender, Piped { frames, left: length, ended: false }.boxed_unsync())
+}
+
+/// The client's end of a pipe.
+struct Piped {
+    frames: mpsc::Receiver<Result<Frame<Bytes>, BoxError>>,
+    /// How many bytes are still to come, if that was declared.
+    left: Option<u64>,
+    ended: bool,
+}
+
+impl http_body::Body for Piped {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = self.frames.poll_recv(context);
+        if let Poll::Ready(next) = &polled {
+            match next {
+                Some(Ok(frame)) => {
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    let length = u64::try_from(length).unwrap_or(u64::MAX);
+                    self.left = self.left.map(|left| left.saturating_sub(length));
+                }
+                Some(Err(_)) | None => self.ended = true,
+            }
+        }
+        polled
+    }
+
+    /// Never by counting: the exchange closes the pipe when it has queued the settlement.
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::new, SizeHint::with_exact)
+    }
+}

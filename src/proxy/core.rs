@@ -1,0 +1,53 @@
+//! What one core serves with. Nothing here is shared with another core but the guard, the rules and the
+//! ledger's handle.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::LocalBoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::body::Body;
+use super::guard::Guard;
+use super::settings::ProxySettings;
+use super::upstream::Upstream;
+use crate::meter::Meter;
+use crate::seam::Tasks;
+
+/// The client plane, handed down from above: it answers what begins with the client prefix.
+pub type ClientPlane = Rc<dyn Fn(Request<Incoming>) -> LocalBoxFuture<'static, Response<Body>>>;
+
+/// One core's parts.
+pub struct Core {
+    /// Prices, reserves, settles.
+    pub meter: Meter,
+    /// Limits and prefixes.
+    pub settings: Arc<ProxySettings>,
+    /// The ways to the upstreams, by the index that routes carry.
+    pub upstreams: Vec<Upstream>,
+    /// The flood guard, shared by all cores.
+    pub guard: Arc<Guard>,
+    /// The exchanges and settlements that shutdown waits for.
+    pub tasks: Tasks,
+    /// The client plane.
+    pub client_plane: ClientPlane,
+    /// Whether the instance is about to stop.
+    pub draining: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Core({:?}, {:?})", self.meter, self.upstreams)
+    }
+}
+
+impl Core {
+    /// Whether new requests are refused.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,182 @@
+//! The stages of a request, as types: `Arrived → Routed → Identified → Priced → Metered`.
+//!
+//! Each layer turns one stage into the next; a layer mounted in the wrong order does not compile. There are
+//! no facts in request extensions, so none can be missing.
+
+use std::cell::{Cell, OnceCell};
+use std::future::Future;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::LocalBoxFuture;
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower::{Layer, Service};
+
+use super::body::{Body, Outgoing};
+use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
+use crate::meter::{Admitted, Identity, PresentedKey, Rejection, Route};
+
+/// A request as it came in.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Head and body.
+    pub request: Request<Incoming>,
+    /// Who sent it, as far as `trusted_proxies` lets us see.
+    pub address: IpAddr,
+    /// What the log line will say.
+    pub story: Rc<Story>,
+}
+
+/// A request whose route is known.
+#[derive(Debug)]
+pub struct Routed {
+    /// The head.
+    pub head: Parts,
+    /// The body, not yet read.
+    pub body: Incoming,
+    /// The route.
+    pub route: Arc<Route>,
+    /// What its captures matched.
+    pub captures: Vec<(String, String)>,
+    /// Who sent it.
+    pub address: IpAddr,
+    /// What the log line will say.
+    pub story: Rc<Story>,
+}
+
+/// A request whose account is known.
+#[derive(Debug)]
+pub struct Identified {
+    /// All that was known before.
+    pub routed: Routed,
+    /// Who pays.
+    pub identity: Identity,
+    /// The key that was shown.
+    pub shown: PresentedKey,
+}
+
+/// A request whose body is as far read as its price needs, and whose price can be computed.
+#[derive(Debug)]
+pub struct Priced {
+    /// The head.
+    pub head: Parts,
+    /// What goes upstream: the very bytes that are priced.
+    pub body: Outgoing,
+    /// The bytes, where the price needs them.
+    pub bytes: Option<bytes::Bytes>,
+    /// The route.
+    pub route: Arc<Route>,
+    /// What its captures matched.
+    pub captures: Vec<(String, String)>,
+    /// Who pays.
+    pub identity: Identity,
+    /// The most that the caller is willing to have held.
+    pub credits_max: Option<Amount>,
+    /// Whether only the price is asked for.
+    pub quote: bool,
+    /// What the log line will say.
+    pub story: Rc<Story>,
+}
+
+/// A request that may be forwarded.
+#[derive(Debug)]
+pub struct Metered {
+    /// The head.
+    pub head: Parts,
+    /// What goes upstream.
+    pub body: Outgoing,
+    /// The route.
+    pub route: Arc<Route>,
+    /// The hold and the duty to end it; `None`: the route is free.
+    pub admitted: Option<Admitted>,
+    /// What the log line will say.
+    pub story: Rc<Story>,
+}
+
+/// Why a request goes no further.
+#[derive(Debug)]
+pub enum Stop {
+    /// It is refused.
+    Refused(Box<Rejection>),
+    /// It is answered without an upstream.
+    Answered(Response<Body>),
+}
+
+impl From<Rejection> for Stop {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(Box::new(rejection))
+    }
+}
+
+/// What is told of a request in one log line at its end. Never a key, a body or a query.
+#[derive(Debug)]
+pub struct Story {
+    /// The id that the client gets as `Request-Id`.
+    pub id: String,
+    /// The method.
+    pub method: http::Method,
+    /// The path.
+    pub path: String,
+    /// The route.
+    pub route: OnceCell<Name>,
+    /// The account.
+    pub account: OnceCell<AccountId>,
+    /// The key.
+    pub key: Cell<Option<KeyId>>,
+    /// The charge.
+    pub charge: Cell<Option<ChargeId>>,
+    /// What was held.
+    pub held: Cell<Option<Amount>>,
+}
+
+/// A layer made of one async function from a stage to the next.
+pub(super) fn stage<F>(step: F) -> Stage<F> {
+    Stage(step)
+}
+
+/// See [`stage`].
+#[derive(Clone, Debug)]
+pub(super) struct Stage<F>(F);
+
+impl<F: Clone, S> Layer<S> for Stage<F> {
+    type Service = Staged<F, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Staged { step: self.0.clone(), inner }
+    }
+}
+
+/// A step before an inner service.
+#[derive(Clone, Debug)]
+pub(super) struct Staged<F, S> {
+    step: F,
+    inner: S,
+}
+
+impl<F, S, In, Out, Step> Service<In> for Staged<F, S>
+where
+    F: Fn(In) -> Step,
+    Step: Future<Output = Result<Out, Stop>> + 'static,
+    S: Service<Out, Response = Response<Body>, Error = Stop> + Clone + 'static,
+    S::Future: 'static,
+    Out: 'static,
+{
+    type Response = Response<Body>;
+    type Error = Stop;
+    type Future = LocalBoxFuture<'static, Result<Response<Body>, Stop>>;
+
+    /// Always ready: what must wait waits in its step, where it can refuse.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, input: In) -> Self::Future {
+        let step = (self.step)(input);
+        let mut inner = self.inner.clone();
+        Box::pin(async move { inner.call(step.await?).await })
+    }
+}

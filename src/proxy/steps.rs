@@ -1,0 +1,219 @@
+//! The steps of the journey, each one function from a stage to the next.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::{Method, StatusCode, Version};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use super::body::{Outgoing, empty, passing, whole};
+use super::core::Core;
+use super::headers::{credits_max, take_quote};
+use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
+use crate::meter::{
+    Asked, Due, Found, PresentedKey, Rejection, RequestSource, Route, Wanted, Work, canonical,
+    quote_body,
+};
+
+/// Refuses floods and what comes while the instance stops: before any work.
+pub(super) async fn guard(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, Stop> {
+    if core.is_draining() {
+        return Err(Rejection::draining().into());
+    }
+    core.guard.request(arrived.address).map_err(Rejection::flood)?;
+    Ok(arrived)
+}
+
+/// Refuses what can be read in two ways: one path, one host, no tricks.
+pub(super) async fn canonicalise(arrived: Arrived) -> Result<Arrived, Stop> {
+    let request = &arrived.request;
+    if request.method() == Method::CONNECT {
+        return Err(Rejection::bad_request("CONNECT is not served here.").into());
+    }
+    one_host(request)?;
+    canonical(request.uri().path())
+        .map_err(|problem| Rejection::bad_request(format!("The path is not canonical: {problem}.")))?;
+    Ok(arrived)
+}
+
+/// Exactly one host; an absolute-form target must name the same one (RFC 9112 §3.2).
+fn one_host(request: &http::Request<Incoming>) -> Result<(), Rejection> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host),
+        (None, _) if request.version() != Version::HTTP_11 => None,
+        _ => return Err(Rejection::bad_request("Exactly one Host header is needed.")),
+    };
+    match (request.uri().authority(), host) {
+        (Some(named), Some(host)) if named.as_str().as_bytes() != host.as_bytes() => {
+            Err(Rejection::bad_request("The target and the Host header name different hosts."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Hands over what belongs to the client plane.
+pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, Stop> {
+    let path = arrived.request.uri().path();
+    let below = path.strip_prefix(core.settings.client_prefix.as_str());
+    if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(Stop::Answered((core.client_plane)(arrived.request).await));
+    }
+    Ok(arrived)
+}
+
+/// Finds the one route; no match is never forwarded.
+pub(super) async fn route(core: Rc<Core>, arrived: Arrived) -> Result<Routed, Stop> {
+    let Arrived { request, address, story } = arrived;
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let found = core.meter.routes.find(&head.method, path);
+    let Found::Route { route, captures } = found else {
+        return Err(Rejection::unknown_route(head.method.as_str(), path).into());
+    };
+    _ = story.route.set(route.name.clone());
+    if head.headers.contains_key(UPGRADE) {
+        let status = StatusCode::NOT_IMPLEMENTED;
+        let detail = "This route does not speak WebSocket.";
+        let title = "WebSocket not supported";
+        return Err(Rejection::new(status, "websocket_unsupported", title, detail).into());
+    }
+    Ok(Routed { head, body, route, captures, address, story })
+}
+
+/// Finds the account: before the body is read.
+pub(super) async fn identify(core: Rc<Core>, routed: Routed) -> Result<Identified, Stop> {
+    let shown = PresentedKey::of(&routed.head.headers, &core.meter.rules.key_headers);
+    let Some(shown) = shown else {
+        core.guard.failed(routed.address, None);
+        return Err(Rejection::invalid_key().into());
+    };
+    core.guard.key(shown.id).map_err(Rejection::flood)?;
+    let found = match routed.route.work {
+        Work::Paid(_) => core.meter.directory.payer(&shown).await,
+        Work::Free => core.meter.directory.guest(&shown).await,
+    };
+    let identity = found.inspect_err(|rejection| {
+        if rejection.status == StatusCode::UNAUTHORIZED {
+            core.guard.failed(routed.address, Some(shown.id));
+        }
+    })?;
+    _ = routed.story.account.set(identity.document.account.clone());
+    routed.story.key.set(Some(identity.key));
+    Ok(Identified { routed, identity, shown })
+}
+
+/// Reads what the price needs, and no more.
+pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Priced, Stop> {
+    let Identified { routed, identity, .. } = identified;
+    let Routed { mut head, body, route, captures, story, .. } = routed;
+    let credits_max = credits_max(&head.headers)?;
+    let quote = take_quote(&mut head.headers)?;
+    declared_length(&head.headers, route.body_limit)?;
+    let (body, bytes) = match &route.work {
+        Work::Paid(due) if needs_body(due) => {
+            let bytes = collect(body, route.body_limit, core.settings.limits.body_ms).await?;
+            (whole(bytes.clone()), Some(bytes))
+        }
+        _ => (stream(body, route.body_limit), None),
+    };
+    Ok(Priced { head, body, bytes, route, captures, identity, credits_max, quote, story })
+}
+
+fn needs_body(due: &Due) -> bool {
+    due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
+}
+
+fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejection> {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    match declared.and_then(|text| text.parse::<u64>().ok()) {
+        Some(length) if length > limit => Err(Rejection::too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+fn stream(body: Incoming, limit: u64) -> Outgoing {
+    if http_body::Body::is_end_stream(&body) { empty() } else { passing(body, limit) }
+}
+
+async fn collect(body: Incoming, limit: u64, ms: u64) -> Result<bytes::Bytes, Rejection> {
+    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    let collected = tokio::time::timeout(Duration::from_millis(ms), limited.collect()).await;
+    match collected {
+        Err(_) => Err(Rejection::too_slow()),
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
+        Ok(Err(error)) => Err(Rejection::bad_request("The body broke off.").because(error.to_string())),
+    }
+}
+
+/// Prices and reserves: the last step that can refuse, and the first that holds anything.
+pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
+    let Priced { head, body, bytes, route, captures, identity, credits_max, quote, story } = priced;
+    let Work::Paid(due) = &route.work else {
+        free_is_free(quote, credits_max.is_some())?;
+        return Ok(Metered { head, body, route, admitted: None, story });
+    };
+    let timeouts = core.upstreams.get(route.upstream).map(super::upstream::Upstream::timeouts);
+    let wanted = Wanted {
+        route: &route,
+        due,
+        asked: Asked {
+            method: &head.method,
+            captures: &captures,
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+            body: bytes.as_deref(),
+            plan: &route.name,
+        },
+        request_id: &story.id,
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        credits_max,
+        timeout_ms: timeouts.map_or(0, |timeouts| timeouts.total_ms),
+    };
+    if quote {
+        let zone = identity.zone.clone();
+        let quoted = core.meter.quote(identity, &wanted).await;
+        return Err(Stop::Answered(quoted_response(&route, &zone, quoted)));
+    }
+    let admitted = core.meter.admit(identity, &wanted).await?;
+    story.charge.set(Some(admitted.ticket.charge()));
+    story.held.set(Some(admitted.held.priced.total));
+    Ok(Metered { head, body, route, admitted: Some(admitted), story })
+}
+
+/// A quote of a free route would be forwarded otherwise, which a quote must never be.
+fn free_is_free(quote: bool, _limited: bool) -> Result<(), Stop> {
+    if !quote {
+        return Ok(());
+    }
+    let body = serde_json::json!({
+        "object": "quote", "decision": "allow", "hold": "0", "charged": "0", "free": true,
+    });
+    Err(Stop::Answered(json(&body)))
+}
+
+type Quote = Result<
+    (crate::meter::Held, crate::ledger::Quoted),
+    (Option<crate::meter::Held>, Box<Rejection>),
+>;
+
+fn quoted_response(
+    route: &Route,
+    zone: &crate::credit::Zone,
+    quoted: Quote,
+) -> http::Response<super::body::Body> {
+    json(&quote_body(route.name.as_str(), zone, quoted))
+}
+
+fn json(body: &serde_json::Value) -> http::Response<super::body::Body> {
+    let mut response = http::Response::new(whole(body.to_string()));
+    let kind = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    let fresh = http::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(http::header::CACHE_CONTROL, fresh);
+    response
+}
