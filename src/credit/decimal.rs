@@ -60,6 +60,31 @@ impl Decimal {
         if self.scale == 0 { Some(self.mantissa) } else { None }
     }
 
+    /// The sum, unless it is out of range.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let scale = self.scale.max(other.scale);
+        let raised = |number: Self| {
+            let zeros = u32::from(scale.checked_sub(number.scale)?);
+            u128::from(number.mantissa).checked_mul(10_u128.checked_pow(zeros)?)
+        };
+        let sum = raised(self)?.checked_add(raised(other)?)?;
+        // Zeros at the end may be all that makes it too long.
+        let (mut sum, mut scale) = (sum, scale);
+        while scale > 0 && sum.is_multiple_of(10) {
+            sum /= 10;
+            scale = scale.checked_sub(1)?;
+        }
+        Self::new(u64::try_from(sum).ok()?, scale)
+    }
+
+    /// The next whole number, or itself if it is whole.
+    #[must_use]
+    pub fn ceil(self) -> Self {
+        let unit = 10_u64.saturating_pow(u32::from(self.scale));
+        Self { mantissa: self.mantissa.div_ceil(unit), scale: 0 }
+    }
+
     /// Reads a JSON number (RFC 8259 §6). Digits beyond the ninth behind the point are refused.
     ///
     /// # Errors
@@ -279,6 +304,18 @@ mod tests {
             assert_eq!(read, Ok(shown.to_owned()), "{text}");
         }
         assert_eq!(Decimal::rounded_up("1e400"), Err(DecimalError::OutOfRange));
+    }
+
+    #[test]
+    fn sums_and_whole_numbers() {
+        let of = |text: &str| Decimal::exact(text).unwrap();
+        for (a, b, sum) in [("1.5", "2.5", "4"), ("0.000000001", "1", "1.000000001"), ("0", "0", "0")] {
+            assert_eq!(of(a).checked_add(of(b)), Some(of(sum)), "{a} + {b}");
+        }
+        assert_eq!(of("9223372036854775807").checked_add(of("1")), None);
+        for (number, whole) in [("0", "0"), ("2", "2"), ("2.000000001", "3"), ("0.9", "1")] {
+            assert_eq!(of(number).ceil(), of(whole), "{number}");
+        }
     }
 
     #[test]

@@ -6,24 +6,45 @@
 //! Invariant: knows no sockets, no hyper, no tower. Nothing here forwards a byte.
 //! Invariant: what cannot be priced is refused; nothing ever falls back to free.
 
+mod admit;
+mod body_source;
+mod flag;
 mod gates;
+mod identity;
 mod journal;
 mod key;
+mod outcome;
+mod path;
+mod pricing;
+mod query;
+mod quote;
+mod reading;
 mod receipt;
 mod recovery;
 mod rejection;
+mod route;
 mod settings;
 mod settler;
 mod sweeper;
+mod template;
 mod ticket;
+mod value;
+mod verdict;
+mod watch;
 
+pub use admit::{Admitted, Meter, Wanted};
+pub use flag::Flag;
 pub use gates::{Place, gates};
+pub use identity::{Directory, Identity};
 pub use journal::{Journal, Marks, instance};
 pub use key::{NewKeyText, PresentedKey};
+pub use path::{PathProblem, canonical};
+pub use pricing::{Asked, Held, Reason, Unpriceable, price_request};
+pub use quote::quote_body;
 pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use recovery::{Recovered, recover};
 pub use rejection::Rejection;
-
+pub use route::{Found, RouteError, RouteProblem, RouteTable};
 pub use settings::{
     ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
     ResponseSource, Route, Rules, StatusSet, StreamRules, Test, ValueType, Work,
@@ -31,3 +52,5 @@ pub use settings::{
 pub use settler::{Ending, Permit, RENEW_EVERY, Settler};
 pub use sweeper::sweep;
 pub use ticket::Ticket;
+pub use verdict::{Charge, Verdict};
+pub use watch::{End, Watch};

@@ -3,6 +3,15 @@
 //! Invariant: knows no ledger and starts no task; every buffer has a bound.
 //! Invariant: a number is read from its digits, never through a float.
 
+mod body;
+mod json;
 mod pointer;
+mod sse;
+mod walk;
 
+pub use body::{BODY_MAX, Observer, Seen, Sight, Unread, encoded, is_json, media_type};
+pub use json::{
+    DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
+};
 pub use pointer::{Pointer, PointerError, Step};
+pub use sse::{EVENT_MAX, Event, EventReader};

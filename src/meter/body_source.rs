@@ -1,0 +1,134 @@
+//! The quantities that stand in a request's body.
+//!
+//! Invariant: a body is read once, strictly, or the request is refused.
+//! Invariant: a body that is compressed or not said to be UTF-8 JSON is never priced as JSON.
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use super::pricing::{Asked, Reason, Unpriceable, pointer};
+use super::settings::{Quantity, RequestSource};
+use super::value::name;
+use crate::credit::Value;
+use crate::observe::{Fact, Picked, Pointer, encoded, is_json, media_type, strict};
+
+/// A request's body, as far as its price needs it.
+pub(super) struct Body<'a> {
+    size: Option<u64>,
+    places: Vec<&'a Pointer>,
+    picked: Picked<'a>,
+}
+
+impl<'a> Body<'a> {
+    /// Reads what `quantities` ask for. An empty body has no values: what may be left out is left out.
+    pub(super) fn read(quantities: &'a [Quantity], asked: Asked<'a>) -> Result<Self, Unpriceable> {
+        let sources = || quantities.iter().flat_map(|quantity| &quantity.request);
+        let places: Vec<&Pointer> = sources().filter_map(place).collect();
+        let bytes = asked.body.unwrap_or_default();
+        if sources().any(RequestSource::needs_body) && encoded(asked.headers) {
+            return Err(media("a request with a Content-Encoding cannot be priced"));
+        }
+        let picked = if places.is_empty() || bytes.is_empty() {
+            Picked::default()
+        } else {
+            says_json(asked.headers)?;
+            strict(bytes, &places)
+                .map_err(|error| Unpriceable::values(error.pointer, error.problem.to_string()))?
+        };
+        let size = asked.body.and_then(|body| u64::try_from(body.len()).ok());
+        Ok(Self { size, places, picked })
+    }
+
+    /// What a source in the body says; `Ok(None)`: it is not there.
+    pub(super) fn value(
+        &self,
+        quantity: &Quantity,
+        source: &RequestSource,
+    ) -> Result<Option<Value>, Unpriceable> {
+        let refuse = |problem: String| {
+            Unpriceable::values(pointer(source), format!("{} {problem}", quantity.name))
+        };
+        let Some(size) = self.size else {
+            return Err(refuse("cannot be read without the body".to_owned()));
+        };
+        let Some(place) = place(source) else {
+            return quantity.value.of_count(size).map(Some).map_err(refuse);
+        };
+        let number = self.places.iter().position(|other| *other == place).unwrap_or(usize::MAX);
+        let facts = self.picked.at(number);
+        if facts.is_empty() {
+            return Ok(None);
+        }
+        if self.picked.uneven(number) {
+            return Err(refuse("must stand in every item".to_owned()));
+        }
+        together(quantity, source, facts).map(Some).map_err(refuse)
+    }
+}
+
+fn together(
+    quantity: &Quantity,
+    source: &RequestSource,
+    facts: &[Fact<'_>],
+) -> Result<Value, String> {
+    let counts = |count: fn(&Fact<'_>) -> Result<u64, String>| {
+        let sum = facts.iter().try_fold(0_u64, |sum, fact| {
+            sum.checked_add(count(fact)?).ok_or_else(|| "is too large".to_owned())
+        });
+        quantity.value.of_count(sum?)
+    };
+    match source {
+        RequestSource::Items(_) => counts(items),
+        RequestSource::Characters(_) => counts(characters),
+        _ => {
+            let values = facts.iter().map(|fact| quantity.value.of_fact(fact));
+            quantity.value.together(values.collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+fn items(fact: &Fact<'_>) -> Result<u64, String> {
+    match fact {
+        Fact::Array(items) => Ok(*items),
+        other => Err(format!("must be an array, not {}", name(other))),
+    }
+}
+
+/// Unicode scalar values, which is what most languages count; a family emoji has seven.
+fn characters(fact: &Fact<'_>) -> Result<u64, String> {
+    match fact {
+        Fact::Text(text) => Ok(u64::try_from(text.chars().count()).unwrap_or(u64::MAX)),
+        other => Err(format!("must be a string, not {}", name(other))),
+    }
+}
+
+/// Where in a JSON body a source is.
+const fn place(source: &RequestSource) -> Option<&Pointer> {
+    match source {
+        RequestSource::Json(place)
+        | RequestSource::Items(place)
+        | RequestSource::Characters(place) => Some(place),
+        _ => None,
+    }
+}
+
+fn media(message: &str) -> Unpriceable {
+    Unpriceable { reason: Reason::Media, ..Unpriceable::values(String::new(), message) }
+}
+
+/// Whether the head says, once, that the body is JSON in UTF-8.
+fn says_json(head: &HeaderMap) -> Result<(), Unpriceable> {
+    let json = media_type(head).is_some_and(|name| is_json(&name));
+    let value = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let charsets = value.split(';').skip(1).filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    });
+    let utf8 = charsets.into_iter().all(|charset| charset == "utf-8" || charset == "utf8");
+    if json && utf8 {
+        Ok(())
+    } else {
+        Err(media("the body must be application/json in UTF-8 to be priced"))
+    }
+}

@@ -1,0 +1,189 @@
+//! The price of a request: read each quantity from the first source that is there, then compute.
+//!
+//! `null` is there, and is no number. What a source says must be of the quantity's type and within its range.
+//!
+//! Invariant: a request whose price is not certain is refused; there is no default price.
+//! Invariant: what is read is what is forwarded; nothing is written.
+
+use http::{HeaderMap, HeaderName, Method};
+
+use super::body_source::Body;
+use super::query;
+use super::settings::{Due, Quantity, RequestSource};
+use crate::credit::{Facts, Name, Price, PriceError, Priced, Rate, Table, Value};
+
+/// A request that asks for its price.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// What the route's captures matched, as it stands in the path.
+    pub captures: &'a [(String, String)],
+    /// The query, without `?`; empty: there is none.
+    pub query: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its whole body; `None`: it was not read, since no source needs it.
+    pub body: Option<&'a [u8]>,
+    /// The account's plan.
+    pub plan: &'a Name,
+}
+
+/// What is held for a request, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The quantities of the price, `plan` among them.
+    pub facts: Facts,
+    /// What they come to.
+    pub priced: Priced,
+}
+
+/// Why a request has no price. It is refused and has cost nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unpriceable {
+    /// Where: a JSON pointer, `header x`, `query q`, `path p`, or empty for the body as a whole.
+    pub pointer: String,
+    /// Which quantity; `None`: the body as a whole.
+    pub quantity: Option<Name>,
+    /// What a person can do about it.
+    pub message: String,
+    /// What sort of refusal it is.
+    pub reason: Reason,
+}
+
+/// What sort of refusal it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The values: 422.
+    Values,
+    /// The body is of another type or encoding than can be priced: 415.
+    Media,
+}
+
+impl Unpriceable {
+    pub(super) fn values(pointer: String, message: impl Into<String>) -> Self {
+        Self { pointer, quantity: None, message: message.into(), reason: Reason::Values }
+    }
+
+    fn of(self, quantity: &Name) -> Self {
+        Self { quantity: Some(quantity.clone()), ..self }
+    }
+}
+
+/// Computes what must be held for a request.
+///
+/// # Errors
+/// When any quantity is missing, ambiguous, of the wrong type or out of range, or has no rate.
+pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
+    query::check(asked.query)
+        .map_err(|problem| Unpriceable::values("query".to_owned(), problem.to_string()))?;
+    let body = Body::read(&due.quantities, asked)?;
+    let mut facts = Facts::default();
+    for quantity in &due.quantities {
+        let value = read(quantity, asked, &body).map_err(|refused| refused.of(&quantity.name))?;
+        facts.0.insert(quantity.name.clone(), value);
+    }
+    // Last, so that nothing a client says can stand for its plan.
+    if let Ok(plan) = "plan".parse() {
+        facts.0.insert(plan, Value::Text(asked.plan.to_string()));
+    }
+    match due.price.of(&facts) {
+        Ok(priced) => Ok(Held { facts, priced }),
+        Err(error) => Err(no_price(due, &facts, &error)),
+    }
+}
+
+fn read(quantity: &Quantity, asked: Asked<'_>, body: &Body<'_>) -> Result<Value, Unpriceable> {
+    for source in &quantity.request {
+        if let Some(value) = read_source(quantity, source, asked, body)? {
+            return Ok(value);
+        }
+    }
+    quantity.default.clone().ok_or_else(|| {
+        Unpriceable::values(first_pointer(quantity), format!("{} is required", quantity.name))
+    })
+}
+
+fn read_source(
+    quantity: &Quantity,
+    source: &RequestSource,
+    asked: Asked<'_>,
+    body: &Body<'_>,
+) -> Result<Option<Value>, Unpriceable> {
+    let read = match source {
+        RequestSource::Header(name) => header(asked.headers, name),
+        RequestSource::Query(name) => query::value(asked.query, name).map_err(|p| p.to_string()),
+        RequestSource::Path(name) => capture(asked.captures, name),
+        _ => return body.value(quantity, source),
+    };
+    let value = read.and_then(|text| text.map(|text| quantity.value.of_text(&text)).transpose());
+    value.map_err(|problem| {
+        Unpriceable::values(pointer(source), format!("{} {problem}", quantity.name))
+    })
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err("stands in the headers more than once".to_owned());
+    }
+    let text = value.to_str().map_err(|_| "is not plain text")?;
+    Ok(Some(text.trim_matches([' ', '\t']).to_owned()))
+}
+
+fn capture(captures: &[(String, String)], name: &str) -> Result<Option<String>, String> {
+    let Some((_, value)) = captures.iter().find(|(capture, _)| capture == name) else {
+        return Ok(None);
+    };
+    query::decoded(value, false).map(Some).ok_or_else(|| "is not UTF-8".to_owned())
+}
+
+/// Where a source is, to a person.
+pub(super) fn pointer(source: &RequestSource) -> String {
+    match source {
+        RequestSource::Json(place)
+        | RequestSource::Items(place)
+        | RequestSource::Characters(place) => place.to_string(),
+        RequestSource::Header(name) => format!("header {name}"),
+        RequestSource::Query(name) => format!("query {name}"),
+        RequestSource::Path(name) => format!("path {name}"),
+        RequestSource::BodyBytes => String::new(),
+    }
+}
+
+fn first_pointer(quantity: &Quantity) -> String {
+    quantity.request.first().map(pointer).unwrap_or_default()
+}
+
+/// Says which quantity it was that left the request without a price.
+fn no_price(due: &Due, facts: &Facts, error: &PriceError) -> Unpriceable {
+    let name = match error {
+        PriceError::Missing(name) | PriceError::NotANumber(name) => Some(name),
+        PriceError::NoRate(_) => unrated(&due.price, facts),
+        PriceError::OutOfRange => None,
+    };
+    let quantity = due.quantities.iter().find(|quantity| Some(&quantity.name) == name);
+    let place = quantity.map(first_pointer).unwrap_or_default();
+    Unpriceable { quantity: name.cloned(), ..Unpriceable::values(place, error.to_string()) }
+}
+
+/// The first quantity, beside the plan, of the first table that has no row for `facts`.
+fn unrated<'a>(price: &'a Price, facts: &Facts) -> Option<&'a Name> {
+    let tables = price.lines.iter().filter_map(|line| match &line.rate {
+        Rate::Table(table) => Some(table),
+        Rate::Fixed(_) => None,
+    });
+    let table = tables.into_iter().find(|table| !has_rate(table, facts))?;
+    table.by.iter().find(|name| name.as_str() != "plan").or_else(|| table.by.first())
+}
+
+fn has_rate(table: &Table, facts: &Facts) -> bool {
+    let value = |name: &Name| facts.0.get(name).map(ToString::to_string);
+    let same = |(when, name): (&Option<String>, &Name)| when.is_none() || *when == value(name);
+    table.otherwise.is_some()
+        || table.rows.iter().any(|row| row.when.iter().zip(&table.by).all(same))
+}

@@ -1,0 +1,59 @@
+//! The query of a priced request, read so that every upstream must read the same.
+//!
+//! Invariant: a declared name that could be there twice, under any spelling, is refused.
+
+/// Why a query has no single reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum QueryProblem {
+    /// `;`, which some servers take for `&`.
+    #[error("the query has a semicolon")]
+    Semicolon,
+    /// Not percent-encoded UTF-8.
+    #[error("is not percent-encoded UTF-8")]
+    Escape,
+    /// More than once, or beside another spelling (`N`, `n[]`).
+    #[error("stands in the query more than once")]
+    Twice,
+}
+
+/// The value of `name` in `query`, without its encoding; `None`: it is not there.
+pub(super) fn value(query: &str, name: &str) -> Result<Option<String>, QueryProblem> {
+    let mut found = None;
+    let mut others = false;
+    for pair in query.split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = decoded(key, true).ok_or(QueryProblem::Escape)?;
+        if key == name {
+            let value = decoded(value, true).ok_or(QueryProblem::Escape)?;
+            others |= found.replace(value).is_some();
+        } else {
+            // Some servers ignore case, PHP and Rails read `n[]` as `n`.
+            let stem = key.split('[').next().unwrap_or(&key);
+            others |= stem.trim().eq_ignore_ascii_case(name);
+        }
+    }
+    if others { Err(QueryProblem::Twice) } else { Ok(found) }
+}
+
+/// Whether `query` can be cut into pairs in one way only.
+pub(super) fn check(query: &str) -> Result<(), QueryProblem> {
+    if query.contains(';') { Err(QueryProblem::Semicolon) } else { Ok(()) }
+}
+
+/// Percent-decoded text; `None`: a malformed escape or not UTF-8.
+pub(super) fn decoded(text: &str, plus_is_space: bool) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut plain = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'%' => (hex(bytes.next()?)? << 4) | hex(bytes.next()?)?,
+            b'+' if plus_is_space => b' ',
+            byte => byte,
+        });
+    }
+    String::from_utf8(plain).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}

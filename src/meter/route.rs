@@ -1,0 +1,156 @@
+//! The route table: which route a request is, or that it is none.
+//!
+//! Static text wins over a capture, a capture over a catch-all, within one method. A path that a lenient
+//! server could take for another route than the one that matches here (other case, a slash at its end, an
+//! encoded delimiter of a template) is no route at all, so that it cannot slip past a price.
+//!
+//! Invariant: the answer depends on the declared routes alone, not on their order.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use http::Method;
+use matchit::{InsertError, Router};
+
+use super::path::{self, is_delimiter};
+use super::settings::{Route, Rules};
+use super::template::Template;
+use crate::credit::Name;
+
+/// Why a route cannot be in the table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("route {route}: {problem}")]
+pub struct RouteError {
+    /// The route.
+    pub route: Name,
+    /// What is wrong with it.
+    pub problem: RouteProblem,
+}
+
+/// What is wrong with a route.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteProblem {
+    /// A capture is not `{name}` or a last `{*name}`, or there are two in a segment or two of one name.
+    #[error(
+        "a path has at most one {{name}} in a segment, {{*name}} only as the last, each name once"
+    )]
+    Template,
+    /// No request could ever have this path.
+    #[error("no request can have this path: {0}")]
+    Unmatchable(path::PathProblem),
+    /// Another route matches the same requests.
+    #[error("the path matches the same requests as {0}")]
+    Conflict(String),
+}
+
+/// What a request is.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// This route, with the captured parts of the path, as they stand in it.
+    Route(&'a Arc<Route>, Vec<(String, String)>),
+    /// The path is declared, but for other methods.
+    OtherMethod,
+    /// No route.
+    None,
+}
+
+/// The routes, by method and path.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    entries: Vec<Entry>,
+    methods: HashMap<Method, Paths>,
+    /// Encoded forms of delimiters that some template has as literal text.
+    refused: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    route: Arc<Route>,
+    names: Vec<String>,
+    folded: String,
+}
+
+/// The paths of one method. Values are indexes of entries.
+#[derive(Debug, Default)]
+struct Paths {
+    exact: Router<usize>,
+    folded: Router<usize>,
+}
+
+impl RouteTable {
+    /// The table of these rules.
+    ///
+    /// # Errors
+    /// Every route that cannot be in it.
+    pub fn new(rules: &Rules) -> Result<Self, Vec<RouteError>> {
+        let mut table = Self::default();
+        let mut errors = Vec::new();
+        for route in &rules.routes {
+            if let Err(problem) = table.insert(route) {
+                errors.push(RouteError { route: route.name.clone(), problem });
+            }
+        }
+        if errors.is_empty() { Ok(table) } else { Err(errors) }
+    }
+
+    /// Which route `path` is, a path that `path::canonical` accepts.
+    #[must_use]
+    pub fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        if path.contains('%') && self.refused.iter().any(|escape| path.contains(escape.as_str())) {
+            return Found::None;
+        }
+        let found = self.methods.get(method).and_then(|paths| self.find_in(paths, path));
+        match found {
+            Some((entry, captures)) => Found::Route(&entry.route, captures),
+            None if self.methods.values().any(|paths| self.find_in(paths, path).is_some()) => {
+                Found::OtherMethod
+            }
+            None => Found::None,
+        }
+    }
+
+    fn find_in(&self, paths: &Paths, path: &str) -> Option<(&Entry, Vec<(String, String)>)> {
+        let matched = paths.exact.at(path).ok()?;
+        let entry = self.entries.get(*matched.value)?;
+        let folded = fold(path);
+        let lenient = paths.folded.at(&folded).ok();
+        let other = lenient.and_then(|lenient| self.entries.get(*lenient.value));
+        if other.is_some_and(|other| other.folded != entry.folded) {
+            return None;
+        }
+        let values = matched.params.iter().map(|(_, value)| value.to_owned());
+        Some((entry, entry.names.iter().cloned().zip(values).collect()))
+    }
+
+    fn insert(&mut self, route: &Arc<Route>) -> Result<(), RouteProblem> {
+        let template = Template::parse(&route.path).ok_or(RouteProblem::Template)?;
+        path::canonical(&template.example).map_err(RouteProblem::Unmatchable)?;
+        let folded = fold(&template.shape);
+        let index = self.entries.len();
+        let paths = self.methods.entry(route.method.clone()).or_default();
+        paths.exact.insert(template.shape, index).map_err(conflict)?;
+        // Routes that differ by case alone share the first one's place: each is meant as declared.
+        match paths.folded.insert(folded.clone(), index) {
+            Ok(()) => {}
+            Err(InsertError::Conflict { with }) if with == folded => {}
+            Err(error) => return Err(conflict(error)),
+        }
+        let literals = template.literals.bytes().filter(|byte| is_delimiter(*byte));
+        self.refused.extend(literals.map(|byte| format!("%{byte:02X}")));
+        self.entries.push(Entry { route: Arc::clone(route), names: template.names, folded });
+        Ok(())
+    }
+}
+
+fn conflict(error: InsertError) -> RouteProblem {
+    match error {
+        InsertError::Conflict { with } => RouteProblem::Conflict(with),
+        _ => RouteProblem::Template,
+    }
+}
+
+/// A path as a server reads it that ignores case and a slash at the end.
+fn fold(path: &str) -> String {
+    let cut = path.strip_suffix('/').filter(|cut| !cut.is_empty());
+    cut.unwrap_or(path).to_ascii_lowercase()
+}

@@ -1,0 +1,204 @@
+//! What a quantity's type makes of a value: strictly in a request, with judgement in a response.
+//!
+//! A request's value must be exactly of its type and within its range, or the request has no price. A
+//! response's value decides what work that was done costs: what can be used is used and flagged.
+//!
+//! Invariant: numbers are read from digits (`Decimal`); no value is guessed.
+
+use std::ops::RangeInclusive;
+
+use super::settings::ValueType;
+use crate::credit::{Decimal, Value};
+use crate::observe::Fact;
+
+/// What a response says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The value.
+    pub(super) value: Value,
+    /// Whether a part of a unit was rounded up.
+    pub(super) rounded: bool,
+}
+
+impl ValueType {
+    /// The value of a request's JSON.
+    pub(super) fn of_fact(&self, fact: &Fact<'_>) -> Result<Value, String> {
+        let value = match (self, fact) {
+            (Self::Integer(_), Fact::Number(digits)) => Value::Number(integer(digits)?),
+            (Self::Decimal(_) | Self::Seconds(_), Fact::Number(digits)) => {
+                Value::Number(exact(digits)?)
+            }
+            (Self::Seconds(_), Fact::Text(text)) => Value::Number(seconds(text)?),
+            (Self::Text(_), Fact::Text(text)) => Value::Text(text.clone().into_owned()),
+            (Self::Flag, Fact::Flag(flag)) => Value::Flag(*flag),
+            _ => return Err(format!("must be {}, not {}", self.name(), name(fact))),
+        };
+        self.allowed(value)
+    }
+
+    /// The value of a text: of a header, a query or a path.
+    pub(super) fn of_text(&self, text: &str) -> Result<Value, String> {
+        let value = match self {
+            Self::Integer(_) => Value::Number(integer(text)?),
+            Self::Decimal(_) => Value::Number(exact(text)?),
+            Self::Seconds(_) => Value::Number(seconds(text)?),
+            Self::Text(_) => Value::Text(text.to_owned()),
+            Self::Flag => match text {
+                "true" => Value::Flag(true),
+                "false" => Value::Flag(false),
+                _ => return Err("must be true or false".to_owned()),
+            },
+        };
+        self.allowed(value)
+    }
+
+    /// The value of a count: of items, characters or bytes.
+    pub(super) fn of_count(&self, count: u64) -> Result<Value, String> {
+        let number = Decimal::whole(count).ok_or("is too large")?;
+        self.allowed(Value::Number(number))
+    }
+
+    /// The one value of several that a `*` found: numbers are added up, words and flags must be the same.
+    pub(super) fn together(&self, values: Vec<Value>) -> Result<Value, String> {
+        let mut values = values.into_iter();
+        let first = values.next().ok_or("has no value")?;
+        let value = values.try_fold(first, |sum, value| match (sum, value) {
+            (Value::Number(sum), Value::Number(number)) => {
+                sum.checked_add(number).map(Value::Number).ok_or("is too large")
+            }
+            (sum, value) if sum == value => Ok(sum),
+            _ => Err("must be the same everywhere"),
+        })?;
+        self.allowed(value)
+    }
+
+    /// Checks the range or the words.
+    fn allowed(&self, value: Value) -> Result<Value, String> {
+        match (self, &value) {
+            (
+                Self::Integer(range) | Self::Decimal(range) | Self::Seconds(range),
+                Value::Number(number),
+            ) => {
+                if !range.contains(number) {
+                    return Err(format!("must be from {} to {}", range.start(), range.end()));
+                }
+            }
+            (Self::Text(words), Value::Text(word)) => {
+                if !words.is_empty() && !words.contains(word) {
+                    return Err(format!("must be one of {}", words.join(", ")));
+                }
+            }
+            (Self::Flag, Value::Flag(_)) => {}
+            _ => return Err(format!("must be {}", self.name())),
+        }
+        Ok(value)
+    }
+
+    /// What a response's JSON says; `None`: nothing that can be used.
+    pub(super) fn of_answer(&self, fact: &Fact<'_>) -> Option<Answer> {
+        match (self, fact) {
+            (Self::Text(_) | Self::Flag, Fact::Text(_) | Fact::Flag(_)) => {
+                let value = self.of_fact(fact).ok()?;
+                Some(Answer { value, rounded: false })
+            }
+            (_, Fact::Number(digits)) => self.of_used(digits),
+            (Self::Seconds(_), Fact::Text(text)) => self.of_used(text),
+            _ => None,
+        }
+    }
+
+    /// What a response's header says; `None`: nothing that can be used.
+    pub(super) fn of_answered_text(&self, text: &str) -> Option<Answer> {
+        match self {
+            Self::Text(_) | Self::Flag => {
+                let value = self.of_text(text).ok()?;
+                Some(Answer { value, rounded: false })
+            }
+            _ => self.of_used(text),
+        }
+    }
+
+    /// What several values of a response come to; `None`: nothing that can be used.
+    pub(super) fn together_answered(&self, answers: Vec<Answer>) -> Option<Answer> {
+        let rounded = answers.iter().any(|answer| answer.rounded);
+        let mut values = answers.into_iter().map(|answer| answer.value);
+        let first = values.next()?;
+        let value = values.try_fold(first, |sum, value| match (sum, value) {
+            (Value::Number(sum), Value::Number(number)) => {
+                sum.checked_add(number).map(Value::Number)
+            }
+            (sum, value) => (sum == value).then_some(sum),
+        })?;
+        Some(Answer { value, rounded })
+    }
+
+    /// A number that an upstream states, whatever the range: the work was done.
+    fn of_used(&self, text: &str) -> Option<Answer> {
+        let digits = match self {
+            Self::Seconds(_) => text.strip_suffix('s').unwrap_or(text),
+            _ => text,
+        };
+        let number = Decimal::rounded_up(digits).ok()?;
+        match self {
+            Self::Integer(_) => {
+                let rounded = number.as_whole().is_none();
+                Some(Answer { value: Value::Number(number.ceil()), rounded })
+            }
+            Self::Decimal(_) | Self::Seconds(_) => {
+                Some(Answer { value: Value::Number(number), rounded: false })
+            }
+            Self::Text(_) | Self::Flag => None,
+        }
+    }
+
+    /// Whether a number is above what the type allows.
+    pub(super) fn is_above(&self, value: &Value) -> bool {
+        match (self.range(), value) {
+            (Some(range), Value::Number(number)) => number > range.end(),
+            _ => false,
+        }
+    }
+
+    const fn range(&self) -> Option<&RangeInclusive<Decimal>> {
+        match self {
+            Self::Integer(range) | Self::Decimal(range) | Self::Seconds(range) => Some(range),
+            Self::Text(_) | Self::Flag => None,
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Integer(_) => "a whole number",
+            Self::Decimal(_) => "a number",
+            Self::Seconds(_) => "a number of seconds",
+            Self::Text(_) => "a string",
+            Self::Flag => "true or false",
+        }
+    }
+}
+
+/// What a value is, to a person.
+pub(super) const fn name(fact: &Fact<'_>) -> &'static str {
+    match fact {
+        Fact::Null => "null",
+        Fact::Flag(_) => "true or false",
+        Fact::Number(_) => "a number",
+        Fact::Text(_) => "a string",
+        Fact::Array(_) => "an array",
+        Fact::Object => "an object",
+    }
+}
+
+/// Digits only: `4.0`, `4e0` and `-0` are whole to some readers and not to others.
+fn integer(text: &str) -> Result<Decimal, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { exact(text) } else { Err("must be a whole number, in digits".to_owned()) }
+}
+
+fn exact(text: &str) -> Result<Decimal, String> {
+    Decimal::exact(text).map_err(|error| format!("is {error}"))
+}
+
+fn seconds(text: &str) -> Result<Decimal, String> {
+    exact(text.strip_suffix('s').unwrap_or(text))
+}

@@ -1,0 +1,130 @@
+//! Watching one response: shown its head and every frame, it says at the end what the work costs.
+//!
+//! Invariant: sees bytes and never changes, delays or keeps them beyond a bound.
+//! Invariant: a body that nothing depends on is only counted.
+
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+
+use super::outcome::{self, BodyTest};
+use super::pricing::Held;
+use super::reading::Eye;
+use super::settings::{ChargeRule, Class, Due, OnDisconnect};
+use super::verdict::{self, Evidence, Verdict};
+use crate::observe::{Observer, Unread};
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its framing says that it is whole.
+    Complete,
+    /// It broke off, or its framing was violated.
+    Broken,
+    /// The client left and the work was cut off.
+    Cancelled,
+}
+
+/// Watches one response of a priced route.
+#[derive(Debug)]
+pub struct Watch {
+    status: u16,
+    length: Option<u64>,
+    heads: Vec<bool>,
+    eye: Eye,
+    observer: Observer,
+    needs_end: bool,
+}
+
+impl Watch {
+    /// Begins with the head of a response. `due` must be the same in every call.
+    #[must_use]
+    pub fn new(due: &Due, status: u16, head: &HeaderMap) -> Self {
+        let heads: Vec<_> =
+            due.outcomes.iter().map(|rule| outcome::matches_head(rule, status, head)).collect();
+        let mut eye = Eye::new(due.stream.end.clone());
+        watch_rules(due, &heads, &mut eye);
+        if may_settle(due, &heads, status) {
+            watch_quantities(due, &mut eye);
+        }
+        eye.head(head);
+        let in_body = eye.readings.iter().any(|reading| reading.in_body()) || !eye.tests.is_empty();
+        let mut observer = Observer::new(head);
+        let needs_end = is_success(status) && due.stream.end.is_some() && observer.reads_events();
+        if !in_body && !needs_end {
+            observer = Observer::idle();
+        }
+        // These statuses have no body, whatever length they state (RFC 9110 §8.6).
+        let length = if matches!(status, 204 | 304) { None } else { stated_length(head) };
+        Self { status, length, heads, eye, observer, needs_end }
+    }
+
+    /// The next frame of the body, as it passes.
+    pub fn feed(&mut self, frame: &[u8]) {
+        let eye = &mut self.eye;
+        self.observer.feed(frame, &mut |sight| eye.look(sight));
+    }
+
+    /// The trailers: header sources that the head did not have are looked for there.
+    pub fn trailers(&mut self, trailers: &HeaderMap) {
+        self.eye.head(trailers);
+    }
+
+    /// What the work costs if its body ends well; `None`: that depends on the body or on trailers, or
+    /// nothing is decided at the end either. Flagged with `completeness_assumed`.
+    #[must_use]
+    pub fn known_at_head(&self, due: &Due, held: &Held) -> Option<Verdict> {
+        verdict::at_head(&self.evidence(End::Complete, None), due, held)
+    }
+
+    /// The response is over.
+    #[must_use]
+    pub fn finish(mut self, end: End, due: &Due, held: &Held) -> Verdict {
+        let observer = std::mem::replace(&mut self.observer, Observer::idle());
+        let eye = &mut self.eye;
+        let seen = observer.finish(end == End::Complete, &mut |sight| eye.look(sight));
+        let short = self.length.is_some_and(|length| length != seen.bytes);
+        let unended = self.needs_end && !self.eye.end_seen;
+        let end = if end == End::Complete && (short || unended) { End::Broken } else { end };
+        verdict::judge(&self.evidence(end, seen.unread), due, held)
+    }
+
+    fn evidence(&self, end: End, unread: Option<Unread>) -> Evidence<'_> {
+        Evidence { status: self.status, heads: &self.heads, eye: &self.eye, end, unread }
+    }
+}
+
+pub(super) const fn is_success(status: u16) -> bool {
+    status >= 200 && status < 300
+}
+
+/// Body tests of the rules that the head leaves possible.
+fn watch_rules(due: &Due, heads: &[bool], eye: &mut Eye) {
+    for (number, (rule, head)) in due.outcomes.iter().zip(heads).enumerate() {
+        if let (Some((place, test)), true) = (&rule.body, *head) {
+            let place = eye.place(place);
+            eye.tests.push(BodyTest::new(number, place, test.clone()));
+        }
+    }
+}
+
+fn watch_quantities(due: &Due, eye: &mut Eye) {
+    for (number, quantity) in due.quantities.iter().enumerate() {
+        for source in &quantity.response {
+            eye.watch(number, &quantity.value, source);
+        }
+    }
+}
+
+/// Whether any outcome that the head leaves possible is charged by the response's quantities.
+fn may_settle(due: &Due, heads: &[bool], status: u16) -> bool {
+    let possible =
+        || due.outcomes.iter().zip(heads).filter(|(_, head)| **head).map(|(rule, _)| rule);
+    let by_rule = possible().any(|rule| rule.charge == ChargeRule::Settle);
+    let by_default = possible().all(|rule| rule.body.is_some() || rule.class == Class::Partial);
+    let when_cut = due.on_disconnect == OnDisconnect::Cancel;
+    by_rule || (is_success(status) && (by_default || when_cut))
+}
+
+fn stated_length(head: &HeaderMap) -> Option<u64> {
+    head.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
