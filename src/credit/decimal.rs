@@ -309,7 +309,9 @@ mod tests {
     #[test]
     fn sums_and_whole_numbers() {
         let of = |text: &str| Decimal::exact(text).unwrap();
-        for (a, b, sum) in [("1.5", "2.5", "4"), ("0.000000001", "1", "1.000000001"), ("0", "0", "0")] {
+        for (a, b, sum) in
+            [("1.5", "2.5", "4"), ("0.000000001", "1", "1.000000001"), ("0", "0", "0")]
+        {
             assert_eq!(of(a).checked_add(of(b)), Some(of(sum)), "{a} + {b}");
         }
         assert_eq!(of("9223372036854775807").checked_add(of("1")), None);

@@ -161,13 +161,11 @@ impl Meter {
             Refusal::Stale { document, .. } if document.version >= version => {
                 self.directory.renew(identity.key, *document)
             }
-            Refusal::Tick => {
-                match self.ledger.tick(identity.document.account.clone()).await {
-                    Answer::Applied(_) => Ok(identity.clone()),
-                    Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
-                    Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
-                }
-            }
+            Refusal::Tick => match self.ledger.tick(identity.document.account.clone()).await {
+                Answer::Applied(_) => Ok(identity.clone()),
+                Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
+                Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
+            },
             refusal => Err(self.rejection(refusal, identity)),
         }
     }
@@ -191,15 +189,14 @@ impl Meter {
     ) -> Result<(Reserve, Held), Rejection> {
         let plan = entitled(identity, wanted.route)?;
         let asked = Asked { plan: &plan.name, ..wanted.asked };
-        let held = price_request(wanted.due, &asked)
+        let held = price_request(wanted.due, asked)
             .map_err(|why| Rejection::unpriceable(&why.pointer, why.message))?;
         let amount = held.priced.total;
         if let Some(limit) = wanted.credits_max.filter(|limit| amount > *limit) {
             return Err(Rejection::max_charge_exceeded(amount, limit));
         }
         let feature = wanted.route.feature.as_ref();
-        let place =
-            Place { key: Some(identity.key), routes: &[(&wanted.route.name, feature)] };
+        let place = Place { key: Some(identity.key), routes: &[(&wanted.route.name, feature)] };
         let gates = gates(plan, &identity.zone, self.clock.now(), &place)
             .map_err(|error| Rejection::metering_unavailable(error.to_string()))?;
         let call = Reserve {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::pricing::Held;
 use super::rejection::Rejection;
-use crate::ledger::{CapState, Quoted};
 use crate::credit::{Amount, Measure, Zone};
+use crate::ledger::{CapState, Quoted};
 
 /// The answer to a quote; a request that would be refused is answered with the refusal inside.
 #[must_use]

@@ -47,7 +47,7 @@ pub enum Work {
     /// Costs nothing, holds nothing; still needs a key and is counted.
     Free,
     /// Is priced, reserved and settled.
-    Paid(Box<Due>),
+    Paid(Arc<Due>),
 }
 
 /// How a route's work is priced and judged.

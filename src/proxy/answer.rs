@@ -66,7 +66,8 @@ where
             let problem = wants_problem(&request);
             let arrived = Arrived { request, address, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
-            let answered = AssertUnwindSafe(async { inner.call(arrived).await }).catch_unwind().await;
+            let answered =
+                AssertUnwindSafe(async { inner.call(arrived).await }).catch_unwind().await;
             let (response, code) = match answered {
                 Ok(Ok(response)) => (response, ""),
                 Ok(Err(Stop::Answered(response))) => (response, ""),
@@ -104,16 +105,12 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
 
 fn wants_problem(request: &Request<Incoming>) -> bool {
     let accept = request.headers().get_all(http::header::ACCEPT);
-    accept.iter().any(|value| {
-        value.to_str().is_ok_and(|text| text.contains("application/problem+json"))
-    })
+    accept
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|text| text.contains("application/problem+json")))
 }
 
-fn refuse(
-    story: &Story,
-    rejection: &Rejection,
-    problem: bool,
-) -> (Response<Body>, &'static str) {
+fn refuse(story: &Story, rejection: &Rejection, problem: bool) -> (Response<Body>, &'static str) {
     if !rejection.inner.is_empty() {
         let (id, code, why) = (&story.id, rejection.code, &rejection.inner);
         tracing::warn!(request = %id, code, why, "refused");

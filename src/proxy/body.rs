@@ -18,7 +18,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// What upstreams get.
-pub type Outgoing = UnsyncBoxBody<Bytes, BoxError>;
+pub(super) type Outgoing = UnsyncBoxBody<Bytes, BoxError>;
 
 /// How many frames of a response may wait for the client: back-pressure reaches the upstream behind them.
 const FRAMES: usize = 4;
@@ -29,7 +29,7 @@ pub fn whole(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
 }
 
 /// No body.
-pub fn empty() -> UnsyncBoxBody<Bytes, BoxError> {
+pub(super) fn empty() -> UnsyncBoxBody<Bytes, BoxError> {
     Empty::new().map_err(never).boxed_unsync()
 }
 
@@ -38,12 +38,12 @@ fn never(error: Infallible) -> BoxError {
 }
 
 /// A client's body on its way upstream, at most `limit` bytes of it.
-pub fn passing(body: Incoming, limit: u64) -> Outgoing {
+pub(super) fn passing(body: Incoming, limit: u64) -> Outgoing {
     Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).boxed_unsync()
 }
 
 /// A pipe from an exchange to its client. `length` is what the upstream declared.
-pub fn pipe(length: Option<u64>) -> (mpsc::Sender<Result<Frame<Bytes>, BoxError>>, Body) {
+pub(super) fn pipe(length: Option<u64>) -> (mpsc::Sender<Result<Frame<Bytes>, BoxError>>, Body) {
     let (sender, frames) = mpsc::channel(FRAMES);
     (sender, Piped { frames, left: length, ended: false }.boxed_unsync())
 }

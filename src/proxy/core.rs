@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::LocalBoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 
 use super::body::Body;
 use super::guard::Guard;
@@ -32,6 +33,8 @@ pub struct Core {
     pub guard: Arc<Guard>,
     /// The exchanges and settlements that shutdown waits for.
     pub tasks: Tasks,
+    /// Cuts what still runs at the end of the drain time.
+    pub cut: CancellationToken,
     /// The client plane.
     pub client_plane: ClientPlane,
     /// Whether the instance is about to stop.

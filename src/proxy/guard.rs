@@ -150,7 +150,7 @@ const fn network(address: IpAddr) -> IpAddr {
 /// The client's address: the peer's, or, behind trusted proxies, the last one that `X-Forwarded-For` names
 /// which is not itself trusted.
 #[must_use]
-pub fn client_address(peer: IpAddr, headers: &http::HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn client_address(peer: IpAddr, headers: &http::HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let believed = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     if !believed(&peer) {
         return peer;

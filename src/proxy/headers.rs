@@ -6,7 +6,7 @@
 //! Invariant: the client's key never goes upstream, the operator's credential never comes down.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, Entry, EXPECT, FORWARDED, HOST,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST,
     HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
@@ -91,9 +91,10 @@ pub(super) fn inward(headers: &mut HeaderMap, credentials: Option<&Credentials>)
     strip_hops(headers);
     let Some(credentials) = credentials else { return };
     let secret = credentials.value.as_bytes();
-    let secret = secret.iter().rposition(|byte| *byte == b' ').map_or(secret, |space| {
-        secret.split_at(space.saturating_add(1)).1
-    });
+    let secret = secret
+        .iter()
+        .rposition(|byte| *byte == b' ')
+        .map_or(secret, |space| secret.split_at(space.saturating_add(1)).1);
     let shows = |value: &HeaderValue| {
         !secret.is_empty() && value.as_bytes().windows(secret.len()).any(|part| part == secret)
     };
@@ -118,12 +119,11 @@ pub(super) fn credits_max(headers: &HeaderMap) -> Result<Option<Amount>, Rejecti
     let mut values = headers.get_all(&CREDITS_MAX).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value
-            .to_str()
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .map(Some)
-            .ok_or_else(|| Rejection::bad_request("Credits-Max must be an amount such as 12.5.")),
+        (Some(value), None) => {
+            value.to_str().ok().and_then(|text| text.trim().parse().ok()).map(Some).ok_or_else(
+                || Rejection::bad_request("Credits-Max must be an amount such as 12.5."),
+            )
+        }
         _ => Err(Rejection::bad_request("Credits-Max was sent twice.")),
     }
 }
@@ -177,9 +177,7 @@ mod tests {
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| {
-                (HeaderName::from_static(name), HeaderValue::from_static(value))
-            })
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
     }
 
@@ -223,8 +221,7 @@ mod tests {
             header: AUTHORIZATION,
             value: HeaderValue::from_static("Bearer upstream-secret"),
         };
-        let mut headers =
-            map(&[("x-echo", "you sent upstream-secret to us"), ("x-other", "fine")]);
+        let mut headers = map(&[("x-echo", "you sent upstream-secret to us"), ("x-other", "fine")]);
         inward(&mut headers, Some(&credentials));
         assert_eq!(headers, map(&[("x-other", "fine")]));
     }

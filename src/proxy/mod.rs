@@ -1,5 +1,64 @@
-//! Floor 3: the path of a request.
+//! Floor 3: the path of a request. Start reading at [`stack`].
+//!
+//! Invariant: nothing is forwarded that was not priced and reserved, but on routes that say `free: true`.
+//! Invariant: knows neither the admin plane nor configuration files.
 
+mod account;
+mod answer;
+mod body;
+mod core;
+mod exchange;
+mod forward;
+mod guard;
+mod headers;
 mod settings;
+mod stage;
+mod steps;
+mod upstream;
 
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use http::Response;
+use tower::{Service, ServiceBuilder};
+
+pub use answer::FromPeer;
+pub use body::{Body, BoxError, whole};
+pub use core::{ClientPlane, Core};
+pub use guard::{Culprit, Guard};
 pub use settings::{Credentials, FloodSettings, Limits, ProxySettings, Timeouts, UpstreamSettings};
+pub use upstream::Upstream;
+
+use answer::Answer;
+use forward::Forward;
+use stage::stage;
+
+/// The journey of a request. Outermost first; each line says why it stands where it stands.
+#[must_use]
+pub fn stack(
+    core: Rc<Core>,
+) -> impl Service<FromPeer, Response = Response<Body>, Error = Infallible, Future: 'static>
++ Clone
++ 'static {
+    let of = |core: &Rc<Core>| core.clone();
+    let (a, b, c, d, e, f) = (of(&core), of(&core), of(&core), of(&core), of(&core), of(&core));
+    ServiceBuilder::new()
+        // Every request gets an id, a log line and an answer: below here errors are `Stop`, above none.
+        .layer(Answer(core.clone()))
+        // Before any work: a flood costs us a look into a table.
+        .layer(stage(move |arrived| steps::guard(a.clone(), arrived)))
+        // Before anything is matched: one request must have one reading.
+        .layer(stage(steps::canonicalise))
+        // Before routes: balance and receipts must be readable whatever the routes are.
+        .layer(stage(move |arrived| steps::client_plane(b.clone(), arrived)))
+        // → Routed. The path that is matched is the path that is priced, logged and forwarded.
+        .layer(stage(move |arrived| steps::route(c.clone(), arrived)))
+        // → Identified. Before the body is read: strangers upload nothing.
+        .layer(stage(move |routed| steps::identify(d.clone(), routed)))
+        // → Priced. Reads the body only where the price needs it.
+        .layer(stage(move |identified| steps::read(e.clone(), identified)))
+        // → Metered. The one call to the ledger; whatever can be refused has been refused.
+        .layer(stage(move |priced| steps::reserve(f.clone(), priced)))
+        // The exchange, in a task that belongs to the charge.
+        .service(Forward(core))
+}

@@ -18,11 +18,11 @@ use tower::{Layer, Service};
 
 use super::body::{Body, Outgoing};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
-use crate::meter::{Admitted, Identity, PresentedKey, Rejection, Route};
+use crate::meter::{Admitted, Due, Identity, Rejection, Route};
 
 /// A request as it came in.
 #[derive(Debug)]
-pub struct Arrived {
+pub(super) struct Arrived {
     /// Head and body.
     pub request: Request<Incoming>,
     /// Who sent it, as far as `trusted_proxies` lets us see.
@@ -33,7 +33,7 @@ pub struct Arrived {
 
 /// A request whose route is known.
 #[derive(Debug)]
-pub struct Routed {
+pub(super) struct Routed {
     /// The head.
     pub head: Parts,
     /// The body, not yet read.
@@ -50,18 +50,16 @@ pub struct Routed {
 
 /// A request whose account is known.
 #[derive(Debug)]
-pub struct Identified {
+pub(super) struct Identified {
     /// All that was known before.
     pub routed: Routed,
     /// Who pays.
     pub identity: Identity,
-    /// The key that was shown.
-    pub shown: PresentedKey,
 }
 
 /// A request whose body is as far read as its price needs, and whose price can be computed.
 #[derive(Debug)]
-pub struct Priced {
+pub(super) struct Priced {
     /// The head.
     pub head: Parts,
     /// What goes upstream: the very bytes that are priced.
@@ -84,22 +82,20 @@ pub struct Priced {
 
 /// A request that may be forwarded.
 #[derive(Debug)]
-pub struct Metered {
+pub(super) struct Metered {
     /// The head.
     pub head: Parts,
     /// What goes upstream.
     pub body: Outgoing,
     /// The route.
     pub route: Arc<Route>,
-    /// The hold and the duty to end it; `None`: the route is free.
-    pub admitted: Option<Admitted>,
-    /// What the log line will say.
-    pub story: Rc<Story>,
+    /// How it is priced, its hold and the duty to end it; `None`: the route is free.
+    pub admitted: Option<(Arc<Due>, Admitted)>,
 }
 
 /// Why a request goes no further.
 #[derive(Debug)]
-pub enum Stop {
+pub(super) enum Stop {
     /// It is refused.
     Refused(Box<Rejection>),
     /// It is answered without an upstream.
@@ -114,7 +110,7 @@ impl From<Rejection> for Stop {
 
 /// What is told of a request in one log line at its end. Never a key, a body or a query.
 #[derive(Debug)]
-pub struct Story {
+pub(super) struct Story {
     /// The id that the client gets as `Request-Id`.
     pub id: String,
     /// The method.

@@ -33,8 +33,9 @@ pub(super) async fn canonicalise(arrived: Arrived) -> Result<Arrived, Stop> {
         return Err(Rejection::bad_request("CONNECT is not served here.").into());
     }
     one_host(request)?;
-    canonical(request.uri().path())
-        .map_err(|problem| Rejection::bad_request(format!("The path is not canonical: {problem}.")))?;
+    canonical(request.uri().path()).map_err(|problem| {
+        Rejection::bad_request(format!("The path is not canonical: {problem}."))
+    })?;
     Ok(arrived)
 }
 
@@ -70,7 +71,7 @@ pub(super) async fn route(core: Rc<Core>, arrived: Arrived) -> Result<Routed, St
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let found = core.meter.routes.find(&head.method, path);
-    let Found::Route { route, captures } = found else {
+    let Found::Route(route, captures) = found else {
         return Err(Rejection::unknown_route(head.method.as_str(), path).into());
     };
     _ = story.route.set(route.name.clone());
@@ -80,6 +81,7 @@ pub(super) async fn route(core: Rc<Core>, arrived: Arrived) -> Result<Routed, St
         let title = "WebSocket not supported";
         return Err(Rejection::new(status, "websocket_unsupported", title, detail).into());
     }
+    let route = route.clone();
     Ok(Routed { head, body, route, captures, address, story })
 }
 
@@ -102,12 +104,12 @@ pub(super) async fn identify(core: Rc<Core>, routed: Routed) -> Result<Identifie
     })?;
     _ = routed.story.account.set(identity.document.account.clone());
     routed.story.key.set(Some(identity.key));
-    Ok(Identified { routed, identity, shown })
+    Ok(Identified { routed, identity })
 }
 
 /// Reads what the price needs, and no more.
 pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Priced, Stop> {
-    let Identified { routed, identity, .. } = identified;
+    let Identified { routed, identity } = identified;
     let Routed { mut head, body, route, captures, story, .. } = routed;
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
@@ -145,7 +147,9 @@ async fn collect(body: Incoming, limit: u64, ms: u64) -> Result<bytes::Bytes, Re
         Err(_) => Err(Rejection::too_slow()),
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
-        Ok(Err(error)) => Err(Rejection::bad_request("The body broke off.").because(error.to_string())),
+        Ok(Err(error)) => {
+            Err(Rejection::bad_request("The body broke off.").because(error.to_string()))
+        }
     }
 }
 
@@ -153,8 +157,10 @@ async fn collect(body: Incoming, limit: u64, ms: u64) -> Result<bytes::Bytes, Re
 pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
     let Priced { head, body, bytes, route, captures, identity, credits_max, quote, story } = priced;
     let Work::Paid(due) = &route.work else {
-        free_is_free(quote, credits_max.is_some())?;
-        return Ok(Metered { head, body, route, admitted: None, story });
+        if quote {
+            return Err(Stop::Answered(free_quote(&route)));
+        }
+        return Ok(Metered { head, body, route, admitted: None });
     };
     let timeouts = core.upstreams.get(route.upstream).map(super::upstream::Upstream::timeouts);
     let wanted = Wanted {
@@ -182,18 +188,15 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
-    Ok(Metered { head, body, route, admitted: Some(admitted), story })
+    Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route })
 }
 
-/// A quote of a free route would be forwarded otherwise, which a quote must never be.
-fn free_is_free(quote: bool, _limited: bool) -> Result<(), Stop> {
-    if !quote {
-        return Ok(());
-    }
-    let body = serde_json::json!({
-        "object": "quote", "decision": "allow", "hold": "0", "charged": "0", "free": true,
-    });
-    Err(Stop::Answered(json(&body)))
+/// A quote is never forwarded, also where there is nothing to price.
+fn free_quote(route: &Route) -> http::Response<super::body::Body> {
+    json(&serde_json::json!({
+        "object": "quote", "decision": "allow", "route": route.name, "free": true,
+        "hold": "0", "charged": "0",
+    }))
 }
 
 type Quote = Result<

@@ -62,10 +62,7 @@ impl Upstream {
     ///
     /// # Errors
     /// When its certificates cannot be read or its URL lacks a scheme or host.
-    pub fn open(
-        settings: &Arc<super::settings::ProxySettings>,
-        index: usize,
-    ) -> io::Result<Self> {
+    pub fn open(settings: &Arc<super::settings::ProxySettings>, index: usize) -> io::Result<Self> {
         let own = settings.upstreams.get(index).ok_or_else(|| io::Error::other("no upstream"))?;
         let tls = client_config(own.ca_file.as_deref())?;
         let mut http = HttpConnector::new();

@@ -1,0 +1,190 @@
+//! The money side of one exchange: from the hold to the word that ends it, with the story for the receipt.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::header::HeaderMap;
+use http::response::Parts;
+
+use super::core::Core;
+use super::headers::{CHARGE_ID, CHARGED, HELD, REMAINING};
+use crate::credit::{Amount, ChargeId, Facts, PricedLine};
+use crate::ledger::{OnUnknown, Reserved};
+use crate::meter::{
+    Admitted, Charge, Class, Due, End, Event, Explanation, Held, OnDisconnect, Rejection, Ticket,
+    Verdict, Watch,
+};
+
+/// See the module.
+pub(super) struct Account {
+    core: Rc<Core>,
+    due: Arc<Due>,
+    ticket: Ticket,
+    held: Held,
+    reserved: Reserved,
+    zone: crate::credit::Zone,
+    told: Explanation,
+}
+
+impl Account {
+    /// The money side of what was admitted to the upstream of this index.
+    pub(super) fn open(core: Rc<Core>, due: Arc<Due>, admitted: Admitted, upstream: usize) -> Self {
+        let Admitted { ticket, held, reserved, identity } = admitted;
+        let upstream = core.upstreams.get(upstream).map(super::upstream::Upstream::name);
+        let mut told = Explanation {
+            upstream: upstream.unwrap_or_default().to_owned(),
+            caps: reserved.caps.iter().map(Into::into).collect(),
+            ..Explanation::default()
+        };
+        told.timeline.push(Event { at: reserved.at, event: "reserved".to_owned() });
+        Self { core, due, ticket, held, reserved, zone: identity.zone, told }
+    }
+
+    /// Which charge.
+    pub(super) const fn charge(&self) -> ChargeId {
+        self.ticket.charge()
+    }
+
+    /// Marks that the first byte is about to go upstream.
+    pub(super) fn forwarding(&mut self) -> std::io::Result<()> {
+        self.ticket.forwarding()?;
+        self.note("forwarded");
+        Ok(())
+    }
+
+    /// What becomes of the work when the client leaves.
+    pub(super) fn on_disconnect(&self) -> OnDisconnect {
+        self.due.on_disconnect
+    }
+
+    fn note(&mut self, event: &str) {
+        let at = self.core.meter.clock.now();
+        self.told.timeline.push(Event { at, event: event.to_owned() });
+    }
+
+    /// Begins to watch the answer.
+    pub(super) fn watch(&mut self, head: &Parts) -> Watch {
+        self.note("answered");
+        self.told.upstream_status = Some(head.status.as_u16());
+        Watch::new(&self.due, head.status.as_u16(), &head.headers)
+    }
+
+    /// Puts our headers on the answer.
+    pub(super) fn sign(&self, headers: &mut HeaderMap, watch: &Watch) {
+        let mut put = |name: http::HeaderName, text: String| {
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.insert(name, value);
+            }
+        };
+        put(CHARGE_ID, self.charge().to_string());
+        put(HELD, self.held.priced.total.to_string());
+        put(REMAINING, self.reserved.available.to_string());
+        let known = watch.known_at_head(&self.due, &self.held);
+        if let Some(charged) = known.and_then(|verdict| self.amount(&verdict.charge)) {
+            put(CHARGED, charged.to_string());
+        }
+    }
+
+    /// What a judged charge comes to; `None`: it stays open.
+    fn amount(&self, charge: &Charge) -> Option<Amount> {
+        match charge {
+            Charge::Settle { priced, .. } => Some(priced.total),
+            Charge::Full => Some(self.held.priced.total),
+            Charge::Fee(fee) => Some((*fee).min(self.held.priced.total)),
+            Charge::None => Some(Amount::ZERO),
+            Charge::Hold => None,
+        }
+    }
+
+    /// Judges the answer and says the word that ends the charge.
+    pub(super) fn conclude(self, watch: Watch, end: End) {
+        let verdict = watch.finish(end, &self.due, &self.held);
+        self.say(verdict);
+    }
+
+    fn say(mut self, verdict: Verdict) {
+        let amount = self.amount(&verdict.charge);
+        self.note("ended");
+        let Verdict { class, charge, flags } = verdict;
+        self.told.outcome = word(class);
+        self.told.why = why(class, &charge).to_owned();
+        self.told.flags = flags.iter().map(ToString::to_string).collect();
+        (self.told.inputs, self.told.lines) = self.lines(&charge);
+        match (charge, amount) {
+            (Charge::None, _) => self.ticket.release(&self.told),
+            (_, Some(actual)) => self.ticket.settle(actual, &self.told),
+            (_, None) => self.ticket.doubt(&self.told),
+        }
+    }
+
+    fn lines(&self, charge: &Charge) -> (Facts, Vec<PricedLine>) {
+        match charge {
+            Charge::Settle { facts, priced } => (facts.clone(), priced.lines.clone()),
+            Charge::Full => (self.held.facts.clone(), self.held.priced.lines.clone()),
+            Charge::None | Charge::Fee(_) | Charge::Hold => Default::default(),
+        }
+    }
+
+    /// Nothing went upstream: everything is given back.
+    pub(super) fn never_forwarded(mut self, why: &str) {
+        self.told.outcome = word(Class::Failed);
+        self.told.why = why.to_owned();
+        self.ticket.release(&self.told);
+    }
+
+    /// The request may have arrived and its answer is lost: the hold is kept. The refusal says until when.
+    pub(super) fn doubt(mut self, why: &str, rejection: Rejection) -> Rejection {
+        let rejection = self.unsettled(rejection.of(self.charge()));
+        self.note("lost");
+        self.told.outcome = word(Class::Unknown);
+        self.told.why = why.to_owned();
+        self.ticket.doubt(&self.told);
+        rejection
+    }
+
+    fn unsettled(&self, rejection: Rejection) -> Rejection {
+        let until = self.zone.show(self.core.meter.clock.now().plus_ms(self.due.reconcile_ms));
+        let then = match self.due.on_unknown {
+            OnUnknown::Release => "is released then",
+            OnUnknown::Charge => "is charged then",
+            OnUnknown::Hold => "stays held until somebody decides",
+        };
+        let held = self.held.priced.total;
+        let detail = format!(
+            "{} Whether the work was done is not known: {held} credits are held until {until}; \
+             what is not settled by then {then}.",
+            rejection.detail
+        );
+        Rejection { detail, ..rejection }
+            .with("hold", "kept")
+            .with("held", held.to_string())
+            .with("held_until", until)
+    }
+
+    /// The client left before the head came and the request was cut off: charged as held.
+    pub(super) fn abandoned(self) {
+        let verdict = Verdict { class: Class::Cancelled, charge: Charge::Full, flags: Vec::new() };
+        self.say(verdict);
+    }
+}
+
+fn word(class: Class) -> String {
+    serde_json::to_value(class).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+const fn why(class: Class, charge: &Charge) -> &'static str {
+    match (class, charge) {
+        (_, Charge::Fee(_)) => "The route charges a fee for this outcome.",
+        (_, Charge::Hold) => "The answer does not say how the work ended.",
+        (Class::Completed, Charge::None) => "The route does not charge for this outcome.",
+        (Class::Completed, _) => "The work was done.",
+        (Class::Partial, _) => "A part of the work was done.",
+        (Class::Failed, _) => "The service failed.",
+        (Class::Rejected, _) => "The service refused the request.",
+        (Class::Blocked, _) => "The service refused the content.",
+        (Class::Cancelled, _) => "The client left and the work was cut off.",
+        (Class::Pending, _) => "The work goes on.",
+        (Class::Unknown, _) => "Nobody knows how the work ended.",
+    }
+}

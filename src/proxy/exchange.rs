@@ -1,0 +1,300 @@
+//! The exchange: talks to the upstream in a task of its own, which belongs to the charge and not to the
+//! client's connection. The client leaving never loses the money trail.
+//!
+//! Frames pass one by one with back-pressure; the watch looks at each on its way. The end is judged and
+//! queued for settlement before the last frame is passed on, so a client that asks again on the same
+//! connection finds its slot and credits returned.
+//!
+//! Invariant: every way out of this file ends the ticket, or drops it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::{mpsc, oneshot};
+
+use super::account::Account;
+use super::body::{Body, BoxError, Outgoing, pipe};
+use super::core::Core;
+use super::headers::inward;
+use super::upstream::{SendError, Upstream};
+use crate::meter::{End, OnDisconnect, Rejection, Watch};
+
+/// How long a client may leave a frame untaken before it counts as gone, in milliseconds.
+const STALL_MS: u64 = 60_000;
+
+type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
+type Pipe = mpsc::Sender<Result<Frame<Bytes>, BoxError>>;
+
+/// One exchange under way.
+pub(super) struct Exchange {
+    pub(super) core: Rc<Core>,
+    /// The index of the upstream.
+    pub(super) upstream: usize,
+    /// The money side; `None`: the route is free.
+    pub(super) account: Option<Account>,
+    /// Whether the request asked for a head alone.
+    pub(super) head_only: bool,
+}
+
+impl Exchange {
+    /// Forwards `request`, answers through `head`, and sees it to its end.
+    pub(super) async fn run(mut self, request: Request<Outgoing>, head: Head) {
+        let core = self.core.clone();
+        let Some(upstream) = core.upstreams.get(self.upstream) else {
+            return self.never_sent(head, "the route names no upstream".to_owned());
+        };
+        // The mark first: after a crash, whatever has one may have been forwarded.
+        if let Some(Err(error)) = self.account.as_mut().map(Account::forwarding) {
+            let why = Rejection::metering_unavailable(format!("journal: {error}"));
+            return self.refuse(head, "Nothing was forwarded: the journal is full.", why);
+        }
+        let (answer, head) = self.ask(upstream, request, head).await;
+        match answer {
+            Asked::Answered(response) => self.answered(upstream, response, head).await,
+            Asked::Failed(SendError::NeverSent(why)) => self.never_sent(head, why),
+            Asked::Failed(SendError::Lost(why)) => self.lost(head, &why),
+            Asked::TimedOut => self.timed_out(head),
+            Asked::ClientLeft => self.abandoned(),
+        }
+    }
+
+    /// Waits for the head of the answer, for as long as the upstream may take and, on a route that cancels,
+    /// the client waits.
+    async fn ask(
+        &self,
+        upstream: &Upstream,
+        request: Request<Outgoing>,
+        mut head: Head,
+    ) -> (Asked, Head) {
+        let limit = Duration::from_millis(upstream.timeouts().first_byte_ms);
+        let sent = tokio::time::timeout(limit, upstream.send(request));
+        let answer = tokio::select! {
+            sent = sent => match sent {
+                Ok(Ok(response)) => Asked::Answered(response),
+                Ok(Err(error)) => Asked::Failed(error),
+                Err(_) => Asked::TimedOut,
+            },
+            () = head.closed(), if self.cancels() => Asked::ClientLeft,
+        };
+        (answer, head)
+    }
+
+    fn cancels(&self) -> bool {
+        self.account.as_ref().is_some_and(|own| own.on_disconnect() == OnDisconnect::Cancel)
+    }
+
+    /// Passes the answer on and judges it.
+    async fn answered(mut self, upstream: &Upstream, response: Response<Incoming>, head: Head) {
+        let (mut parts, body) = response.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.lost(head, "the upstream switched protocols unasked");
+        }
+        let length = http_body::Body::size_hint(&body).exact();
+        if self.head_only {
+            // A head's length is of the body that GET would have had (RFC 9110 §9.3.2).
+            parts.headers.remove(http::header::CONTENT_LENGTH);
+        }
+        let mut watch = self.account.as_mut().map(|own| own.watch(&parts));
+        inward(&mut parts.headers, upstream.credentials());
+        if let (Some(account), Some(watch)) = (&self.account, &watch) {
+            account.sign(&mut parts.headers, watch);
+        }
+        if http_body::Body::is_end_stream(&body) {
+            self.conclude(&mut watch, End::Complete);
+        }
+        let (sender, relayed) = pipe(length);
+        let client = match head.send(Ok(Response::from_parts(parts, relayed))) {
+            Ok(()) => Some(sender),
+            Err(_) => None,
+        };
+        self.relay(upstream, body, client, watch).await;
+    }
+
+    /// Passes frames until the body ends, breaks off or, on a route that cancels, the client leaves.
+    async fn relay(
+        mut self,
+        upstream: &Upstream,
+        mut body: Incoming,
+        mut client: Option<Pipe>,
+        mut watch: Option<Watch>,
+    ) {
+        let timeouts = upstream.timeouts();
+        let mut patience = Patience { left_ms: timeouts.total_ms, idle_ms: timeouts.idle_ms };
+        let mut client_ms = timeouts.total_ms;
+        loop {
+            if client.is_none() && self.cancels() {
+                return self.conclude(&mut watch, End::Cancelled);
+            }
+            let next = self.next(&mut body, &mut patience, client.as_ref()).await;
+            let frame = match next {
+                Next::Frame(frame) => frame,
+                Next::ClientLeft => {
+                    client = None;
+                    continue;
+                }
+                Next::End => return self.conclude(&mut watch, End::Complete),
+                Next::Broken(why) => {
+                    tracing::warn!(upstream = upstream.name(), why, "the answer broke off");
+                    self.conclude(&mut watch, End::Broken);
+                    return cut(client, why).await;
+                }
+            };
+            if let (Some(watch), Some(data)) = (watch.as_mut(), frame.data_ref()) {
+                watch.feed(data);
+            }
+            if http_body::Body::is_end_stream(&body) {
+                self.conclude(&mut watch, End::Complete);
+            }
+            client = self.pass(client, frame, &mut client_ms).await;
+        }
+    }
+
+    async fn next(
+        &self,
+        body: &mut Incoming,
+        patience: &mut Patience,
+        client: Option<&Pipe>,
+    ) -> Next {
+        let clock = &self.core.meter.clock;
+        let began = clock.uptime_ms();
+        let left = async {
+            match client {
+                Some(client) => client.closed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let next = tokio::select! {
+            biased;
+            next = tokio::time::timeout(patience.next(), body.frame()) => match next {
+                Ok(Some(Ok(frame))) => Next::Frame(frame),
+                Ok(Some(Err(error))) => Next::Broken(error.to_string()),
+                Ok(None) => Next::End,
+                Err(_) => Next::Broken("no more of the answer came in time".to_owned()),
+            },
+            () = left => Next::ClientLeft,
+        };
+        patience.spend(clock.uptime_ms().saturating_sub(began));
+        next
+    }
+
+    /// Passes a frame to the client. One that does not take it in time, or takes more time in all than the
+    /// exchange may last, counts as gone: a slow reader must not turn finished work into unknown work.
+    async fn pass(
+        &self,
+        client: Option<Pipe>,
+        frame: Frame<Bytes>,
+        client_ms: &mut u64,
+    ) -> Option<Pipe> {
+        let client = client?;
+        let clock = &self.core.meter.clock;
+        let began = clock.uptime_ms();
+        let limit = Duration::from_millis(STALL_MS.min(*client_ms));
+        let taken = tokio::time::timeout(limit, client.send(Ok(frame))).await;
+        *client_ms = client_ms.saturating_sub(clock.uptime_ms().saturating_sub(began));
+        matches!(taken, Ok(Ok(()))).then_some(client)
+    }
+
+    /// Judges and queues the settlement, once.
+    fn conclude(&mut self, watch: &mut Option<Watch>, end: End) {
+        if let (Some(account), Some(watch)) = (self.account.take(), watch.take()) {
+            account.conclude(watch, end);
+        }
+    }
+
+    fn never_sent(self, head: Head, why: String) {
+        let detail =
+            "The service could not be reached. Nothing was forwarded and nothing was charged.";
+        let rejection =
+            Rejection::new(StatusCode::BAD_GATEWAY, "upstream_error", "Upstream error", detail)
+                .with("hold", "released")
+                .because(why);
+        let rejection = Rejection { should_retry: true, ..rejection };
+        self.refuse(head, "The upstream could not be reached.", rejection);
+    }
+
+    fn refuse(mut self, head: Head, why: &str, rejection: Rejection) {
+        let rejection = match self.account.take() {
+            Some(account) => {
+                let rejection = rejection.of(account.charge());
+                account.never_forwarded(why);
+                rejection
+            }
+            None => rejection,
+        };
+        drop(head.send(Err(Box::new(rejection))));
+    }
+
+    fn lost(self, head: Head, why: &str) {
+        let detail = "The service broke off before it had answered.";
+        let status = StatusCode::BAD_GATEWAY;
+        let rejection = Rejection::new(status, "upstream_error", "Upstream error", detail);
+        self.doubt(head, why, rejection.because(why));
+    }
+
+    fn timed_out(self, head: Head) {
+        let detail = "The service did not answer in time.";
+        let status = StatusCode::GATEWAY_TIMEOUT;
+        let rejection = Rejection::new(status, "upstream_timeout", "Upstream timeout", detail);
+        self.doubt(head, "The upstream did not answer in time.", rejection);
+    }
+
+    fn doubt(mut self, head: Head, why: &str, rejection: Rejection) {
+        let rejection = match self.account.take() {
+            Some(account) => account.doubt(why, rejection),
+            None => Rejection { should_retry: true, ..rejection },
+        };
+        drop(head.send(Err(Box::new(rejection))));
+    }
+
+    /// The client left before the head, on a route that cancels: the request was cut off.
+    fn abandoned(mut self) {
+        if let Some(account) = self.account.take() {
+            account.abandoned();
+        }
+    }
+}
+
+/// What came of asking.
+enum Asked {
+    Answered(Response<Incoming>),
+    Failed(SendError),
+    TimedOut,
+    ClientLeft,
+}
+
+/// What came next.
+enum Next {
+    Frame(Frame<Bytes>),
+    End,
+    Broken(String),
+    ClientLeft,
+}
+
+/// How long the upstream may still take. Time spent waiting for the client is not its own.
+struct Patience {
+    left_ms: u64,
+    idle_ms: u64,
+}
+
+impl Patience {
+    fn next(&self) -> Duration {
+        Duration::from_millis(self.left_ms.min(self.idle_ms))
+    }
+
+    const fn spend(&mut self, ms: u64) {
+        self.left_ms = self.left_ms.saturating_sub(ms);
+    }
+}
+
+/// Lets the client see that the answer is not whole.
+async fn cut(client: Option<Pipe>, why: String) {
+    let Some(client) = client else { return };
+    let limit = Duration::from_millis(STALL_MS);
+    // A client that takes nothing any more sees the cut when its connection is closed.
+    drop(tokio::time::timeout(limit, client.send(Err(why.into()))).await);
+}

@@ -1,0 +1,90 @@
+//! The innermost service: starts the exchange and waits for its head.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use futures_util::future::LocalBoxFuture;
+use http::request::Parts;
+use http::{Method, Request, Response, Version};
+use tokio::sync::oneshot;
+use tower::Service;
+
+use super::account::Account;
+use super::body::{Body, Outgoing};
+use super::core::Core;
+use super::exchange::Exchange;
+use super::headers::outward;
+use super::stage::{Metered, Stop};
+use super::upstream::Upstream;
+use crate::meter::Rejection;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Forward(pub(super) Rc<Core>);
+
+impl Service<Metered> for Forward {
+    type Response = Response<Body>;
+    type Error = Stop;
+    type Future = LocalBoxFuture<'static, Result<Response<Body>, Stop>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The exchange is started before anything is awaited: from here on it owns the charge.
+    fn call(&mut self, metered: Metered) -> Self::Future {
+        let answer = start(&self.0, metered);
+        Box::pin(async move {
+            match answer?.await {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(rejection)) => Err(Stop::Refused(rejection)),
+                Err(_) => Err(Rejection::metering_unavailable("the exchange ended early").into()),
+            }
+        })
+    }
+}
+
+type Answer = oneshot::Receiver<Result<Response<Body>, Box<Rejection>>>;
+
+fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
+    let Metered { head, body, route, admitted } = metered;
+    let index = route.upstream;
+    let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
+    let head_only = head.method == Method::HEAD;
+    let request = outgoing(core, upstream, head, body, admitted.is_some())?;
+    let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
+    let exchange = Exchange { core: core.clone(), upstream: index, account, head_only };
+    let (sender, answer) = oneshot::channel();
+    let cut = core.cut.clone();
+    core.tasks.spawn(async move {
+        // Cut at the end of the drain time: the ticket, dropped, says that the outcome is not known.
+        tokio::select! {
+            () = exchange.run(request, sender) => {}
+            () = cut.cancelled() => {}
+        }
+    });
+    Ok(answer)
+}
+
+fn broken(why: &str) -> Rejection {
+    Rejection::metering_unavailable(why)
+}
+
+/// The request as the upstream gets it: the priced bytes, its own host, the operator's credential.
+fn outgoing(
+    core: &Core,
+    upstream: &Upstream,
+    mut head: Parts,
+    body: Outgoing,
+    observed: bool,
+) -> Result<Request<Outgoing>, Rejection> {
+    let target = upstream.target(head.uri.path_and_query()).map_err(|error| {
+        Rejection::bad_request("The path cannot be forwarded.").because(error.to_string())
+    })?;
+    let own = &core.meter.rules.key_headers;
+    outward(&mut head.headers, own, upstream.credentials(), observed);
+    head.uri = target;
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+    Ok(Request::from_parts(head, body))
+}
