@@ -6,4 +6,6 @@ pub mod observe;
 pub mod meter;
 pub mod proxy;
 pub mod config;
+pub mod admin;
+pub mod portal;
 pub mod cli;

@@ -8,14 +8,21 @@
 
 mod gates;
 mod key;
+mod look;
+mod members;
 mod receipt;
 mod rejection;
+mod request_id;
 mod settings;
+pub mod statement;
 
 pub use gates::{Place, gates};
 pub use key::{NewKeyText, PresentedKey};
+pub use look::{Sight, look};
+pub use members::{Members, Misread, Page};
 pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use rejection::Rejection;
+pub use request_id::request_id;
 
 pub use settings::{
     ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource, ResponseSource, Route,

@@ -46,7 +46,7 @@ impl Ask {
         route: &str,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Self, Response> {
+    ) -> Result<Self, Box<Response>> {
         let bad =
             |message: String| error(StatusCode::BAD_REQUEST, "invalid_request_error", &message);
         let switches = Switches::read(headers).map_err(bad)?;
@@ -57,7 +57,7 @@ impl Ask {
     }
 
     /// Waits if told to, and fails or blocks if told to.
-    pub(super) async fn endure(self) -> Result<Self, Response> {
+    pub(super) async fn endure(self) -> Result<Self, Box<Response>> {
         tokio::time::sleep(self.switches.hang).await;
         if let Some(status) = self.switches.fail {
             self.unit.end(Outcome::Failed);
@@ -141,12 +141,12 @@ async fn broken(unit: Option<Unit>) -> io::Result<Bytes> {
 }
 
 /// An error as generation APIs send it.
-pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response {
+pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Box<Response> {
     let error = json!({ "message": message, "type": code, "code": code, "param": null });
-    (status, axum::Json(json!({ "error": error }))).into_response()
+    Box::new((status, axum::Json(json!({ "error": error }))).into_response())
 }
 
 /// Either the answer or the error that took its place.
-pub(super) fn either(result: Result<Response, Response>) -> Response {
-    result.unwrap_or_else(|error| error)
+pub(super) fn either(result: Result<Response, Box<Response>>) -> Response {
+    result.unwrap_or_else(|error| *error)
 }

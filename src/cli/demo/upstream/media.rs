@@ -28,7 +28,7 @@ async fn make_images(
     sample: &Sample,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Response, Response> {
+) -> Result<Response, Box<Response>> {
     let mut ask = Ask::read(sample, "images", headers, body)?;
     let count = ask.json["n"].as_u64().unwrap_or(1).min(IMAGES_MAX);
     ask.unit.count("images", count);
@@ -49,7 +49,7 @@ pub(super) async fn dubbing(
     answer::either(dub(&sample, &headers, &body).await)
 }
 
-async fn dub(sample: &Sample, headers: &HeaderMap, body: &[u8]) -> Result<Response, Response> {
+async fn dub(sample: &Sample, headers: &HeaderMap, body: &[u8]) -> Result<Response, Box<Response>> {
     let mut ask = Ask::read(sample, "dubbing", headers, body)?;
     let seconds = ask.switches.seconds.or(ask.json["seconds"].as_f64()).unwrap_or(SECONDS);
     let Some(number) = shortest(seconds) else {

@@ -147,7 +147,7 @@ async fn admit(State(sample): State<Sample>, request: Request, next: Next) -> Re
     let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if sample.check_secret && shown.and_then(|text| text.strip_prefix("Bearer ")) != Some(SECRET) {
         let message = "Incorrect API key provided.";
-        return answer::error(StatusCode::UNAUTHORIZED, "invalid_api_key", message);
+        return *answer::error(StatusCode::UNAUTHORIZED, "invalid_api_key", message);
     }
     next.run(request).await
 }
