@@ -32,6 +32,8 @@ pub enum StoreSettings {
     Embedded {
         /// The folder; made if it is not there.
         path: PathBuf,
+        /// How long a lease runs unless renewed, in milliseconds.
+        lease_ms: u64,
     },
 }
 

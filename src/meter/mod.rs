@@ -19,6 +19,8 @@ mod pricing;
 mod query;
 mod quote;
 mod reading;
+mod look;
+mod members;
 mod receipt;
 mod recovery;
 mod rejection;
@@ -31,6 +33,8 @@ mod ticket;
 mod value;
 mod verdict;
 mod watch;
+mod request_id;
+pub mod statement;
 
 pub use admit::{Admitted, Meter, Wanted};
 pub use flag::Flag;
@@ -40,16 +44,20 @@ pub use journal::{Journal, Marks, instance};
 pub use key::{NewKeyText, PresentedKey};
 pub use path::{PathProblem, canonical};
 pub use pricing::{Asked, Held, Reason, Unpriceable, price_request};
-pub use quote::quote_body;
+pub use quote::{QuoteRequest, free_quote, quote_body};
+pub use look::{Sight, look};
+pub use members::{Members, Misread, Page};
 pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use recovery::{Recovered, recover};
 pub use rejection::Rejection;
 pub use route::{Found, RouteError, RouteProblem, RouteTable};
+pub use request_id::request_id;
+
 pub use settings::{
     ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
     ResponseSource, Route, Rules, StatusSet, StreamRules, Test, ValueType, Work,
 };
-pub use settler::{Ending, Permit, RENEW_EVERY, Settler};
+pub use settler::{Ending, Permit, Settler};
 pub use sweeper::sweep;
 pub use ticket::Ticket;
 pub use verdict::{Charge, Verdict};

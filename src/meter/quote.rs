@@ -1,11 +1,82 @@
 //! Quotes as clients see them: the price, line by line, and what the ledger would decide at this moment.
 
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::pricing::Held;
+use super::admit::{Meter, Wanted};
+use super::key::PresentedKey;
+use super::path::canonical;
+use super::pricing::{Asked, Held};
 use super::rejection::Rejection;
+use super::route::Found;
+use super::settings::{Route, Work};
 use crate::credit::{Amount, Measure, Zone};
 use crate::ledger::{CapState, Quoted};
+
+/// A request whose price is asked, told and not sent.
+#[derive(Debug)]
+pub struct QuoteRequest {
+    /// Who asks; well-formed, not yet checked.
+    pub key: PresentedKey,
+    /// The request's method.
+    pub method: Method,
+    /// Its path, with its query if it has one.
+    pub path: PathAndQuery,
+    /// Its headers, without credentials.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Meter {
+    /// What a request would cost and whether it would pass. Writes nothing.
+    ///
+    /// # Errors
+    /// When the question itself makes no sense: the key, the path, no route.
+    pub async fn quote_request(&self, asked: QuoteRequest) -> Result<Value, Rejection> {
+        let identity = self.directory.payer(&asked.key).await?;
+        let path = asked.path.path();
+        canonical(path).map_err(|problem| {
+            Rejection::bad_request(format!("The path is not canonical: {problem}."))
+        })?;
+        let Found::Route(route, captures) = self.routes.find(&asked.method, path) else {
+            return Err(Rejection::unknown_route(asked.method.as_str(), path));
+        };
+        let Work::Paid(due) = &route.work else { return Ok(free_quote(route)) };
+        let query = asked.path.query().unwrap_or_default();
+        let wanted = Wanted {
+            route,
+            due,
+            asked: Asked {
+                method: &asked.method,
+                captures: &captures,
+                query,
+                headers: &asked.headers,
+                body: Some(&asked.body),
+                plan: &route.name,
+            },
+            request_id: "",
+            path,
+            query,
+            credits_max: None,
+            timeout_ms: 0,
+        };
+        let zone = identity.zone.clone();
+        let quoted = self.quote(identity, &wanted).await;
+        Ok(quote_body(route.name.as_str(), &zone, quoted))
+    }
+}
+
+/// The quote of a free route.
+#[must_use]
+pub fn free_quote(route: &Route) -> Value {
+    json!({
+        "object": "quote", "decision": "allow", "route": route.name, "free": true,
+        "hold": "0", "charged": "0",
+    })
+}
 
 /// The answer to a quote; a request that would be refused is answered with the refusal inside.
 #[must_use]

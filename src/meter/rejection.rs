@@ -6,7 +6,8 @@
 //! Invariant: `code` is stable and never translated. 402 is for what waiting cannot mend, 429 for what it
 //! can; a `Retry-After` is never longer than a minute, since several SDKs would sleep through it.
 
-use http::StatusCode;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::credit::{Amount, ChargeId, Measure, Zone};
@@ -119,6 +120,32 @@ impl Rejection {
         Value::Object(body)
     }
 
+    /// The whole answer. `request` is what the client asked, for its `Accept`.
+    #[must_use]
+    pub fn response(&self, request_id: &str, request: &HeaderMap) -> Response<Vec<u8>> {
+        const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+        const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+        const CHARGE_ID: HeaderName = HeaderName::from_static("credits-charge-id");
+        let mut response = Response::new(self.body(request_id).to_string().into_bytes());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(request)));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let retry = if self.should_retry { "true" } else { "false" };
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static(retry));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Ok(value) = HeaderValue::from_str(request_id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        let charge = self.charge.map(|charge| HeaderValue::from_str(&charge.to_string()));
+        if let Some(Ok(value)) = charge {
+            headers.insert(CHARGE_ID, value);
+        }
+        response
+    }
+
     /// The request cannot be read in one way only.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", "Bad request", detail)
@@ -144,6 +171,13 @@ impl Rejection {
     pub fn invalid_key() -> Self {
         let detail = "A valid key is needed: send it as \"Authorization: Bearer tk_…\".";
         Self::new(StatusCode::UNAUTHORIZED, "invalid_key", "Invalid key", detail)
+    }
+
+    /// No charge of this id, or another account's: which of the two is nobody's business.
+    #[must_use]
+    pub fn unknown_charge(charge: &str) -> Self {
+        let detail = format!("This account has no charge {charge}. Is the id whole?");
+        Self::new(StatusCode::NOT_FOUND, "unknown_charge", "Unknown charge", detail)
     }
 
     /// No route matches.
@@ -247,6 +281,17 @@ impl Rejection {
     }
 }
 
+/// Two official SDKs lose the message of anything but `application/json`, so only who asks gets the other.
+fn content_type(request: &HeaderMap) -> &'static str {
+    const PROBLEM: &str = "application/problem+json";
+    let asked = request.get_all(ACCEPT).iter().any(|value| {
+        let ranges = value.to_str().unwrap_or_default().split(',');
+        let mut names = ranges.filter_map(|range| range.split(';').next());
+        names.any(|name| name.trim().eq_ignore_ascii_case(PROBLEM))
+    });
+    if asked { PROBLEM } else { "application/json" }
+}
+
 fn account_status(status: AccountStatus) -> Rejection {
     let detail = match status {
         AccountStatus::Closed => "This account is closed.",
@@ -343,4 +388,31 @@ fn insufficient(
 
 const fn seconds(ms: u64) -> u64 {
     ms.div_ceil(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_carry_what_clients_go_by() {
+        let mut request = HeaderMap::new();
+        let refusal = Rejection::metering_unavailable("store at 10.0.0.7");
+        let answer = refusal.response("req_1", &request);
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        assert_eq!(answer.headers()["x-should-retry"], "true");
+        assert_eq!(answer.headers()["retry-after"], "1");
+        assert_eq!(answer.headers()["request-id"], "req_1");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(!String::from_utf8_lossy(answer.body()).contains("10.0.0.7"));
+
+        request.insert(ACCEPT, HeaderValue::from_static("text/html, application/problem+json;q=0.9"));
+        let charge = ChargeId::from_bytes([0; 16]);
+        let answer = Rejection::invalid_key().of(charge).response("req_2", &request);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(answer.headers()["x-should-retry"], "false");
+        assert!(!answer.headers().contains_key("retry-after"));
+        assert_eq!(answer.headers()["credits-charge-id"], charge.to_string().as_str());
+    }
 }

@@ -22,8 +22,6 @@ use crate::ledger::{
 };
 use crate::seam::{Disk, Tasks};
 
-/// How often leases are renewed: a third of a lease, so two rounds may fail.
-pub const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// How many leases one call renews.
 const RENEW_AT_ONCE: usize = 1_024;
 const RETRY_FIRST: Duration = Duration::from_millis(50);

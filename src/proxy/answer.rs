@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use http::{HeaderValue, Request, Response};
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
@@ -18,8 +19,7 @@ use super::core::Core;
 use super::guard::client_address;
 use super::headers::REQUEST_ID;
 use super::stage::{Arrived, Stop, Story};
-use crate::credit::encode;
-use crate::meter::Rejection;
+use crate::meter::{Rejection, request_id};
 
 /// A request from a peer.
 pub type FromPeer = (Request<Incoming>, SocketAddr);
@@ -63,7 +63,7 @@ where
             let story = Rc::new(story(&core, &request));
             let trusted = &core.settings.trusted_proxies;
             let address = client_address(peer.ip(), request.headers(), trusted);
-            let problem = wants_problem(&request);
+            let asked = accepts(&request);
             let arrived = Arrived { request, address, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
             let answered =
@@ -71,10 +71,10 @@ where
             let (response, code) = match answered {
                 Ok(Ok(response)) => (response, ""),
                 Ok(Err(Stop::Answered(response))) => (response, ""),
-                Ok(Err(Stop::Refused(rejection))) => refuse(&story, &rejection, problem),
+                Ok(Err(Stop::Refused(rejection))) => refuse(&story, &rejection, &asked),
                 Err(_) => {
                     let rejection = Rejection::metering_unavailable("panic");
-                    refuse(&story, &rejection, problem)
+                    refuse(&story, &rejection, &asked)
                 }
             };
             let took_ms = core.meter.clock.uptime_ms().saturating_sub(started);
@@ -85,12 +85,7 @@ where
 }
 
 fn story(core: &Core, request: &Request<Incoming>) -> Story {
-    let mut random = [0; 15];
-    // Without randomness no charge can be begun either; the id only names the log line then.
-    let id = match core.meter.entropy.fill(&mut random) {
-        Ok(()) => format!("req_{}", encode(&random)),
-        Err(_) => "req_".to_owned(),
-    };
+    let id = request_id(&*core.meter.clock, &*core.meter.entropy);
     Story {
         id,
         method: request.method().clone(),
@@ -103,19 +98,18 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
     }
 }
 
-fn wants_problem(request: &Request<Incoming>) -> bool {
-    let accept = request.headers().get_all(http::header::ACCEPT);
-    accept
-        .iter()
-        .any(|value| value.to_str().is_ok_and(|text| text.contains("application/problem+json")))
+/// What a refusal must know of the request: which types the client takes.
+fn accepts(request: &Request<Incoming>) -> HeaderMap {
+    let values = request.headers().get_all(ACCEPT).iter();
+    values.map(|value| (ACCEPT, value.clone())).collect()
 }
 
-fn refuse(story: &Story, rejection: &Rejection, problem: bool) -> (Response<Body>, &'static str) {
+fn refuse(story: &Story, rejection: &Rejection, asked: &HeaderMap) -> (Response<Body>, &'static str) {
     if !rejection.inner.is_empty() {
         let (id, code, why) = (&story.id, rejection.code, &rejection.inner);
         tracing::warn!(request = %id, code, why, "refused");
     }
-    (rejection.response(&story.id, problem).map(whole), rejection.code)
+    (rejection.response(&story.id, asked).map(whole), rejection.code)
 }
 
 fn tell(story: &Story, response: &Response<Body>, code: &str, took_ms: u64) {

@@ -14,7 +14,7 @@ use super::headers::{credits_max, take_quote};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
 use crate::meter::{
     Asked, Due, Found, PresentedKey, Rejection, RequestSource, Route, Wanted, Work, canonical,
-    quote_body,
+    free_quote, quote_body,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -158,7 +158,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let Priced { head, body, bytes, route, captures, identity, credits_max, quote, story } = priced;
     let Work::Paid(due) = &route.work else {
         if quote {
-            return Err(Stop::Answered(free_quote(&route)));
+            return Err(Stop::Answered(json(&free_quote(&route))));
         }
         return Ok(Metered { head, body, route, admitted: None });
     };
@@ -189,14 +189,6 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
     Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route })
-}
-
-/// A quote is never forwarded, also where there is nothing to price.
-fn free_quote(route: &Route) -> http::Response<super::body::Body> {
-    json(&serde_json::json!({
-        "object": "quote", "decision": "allow", "route": route.name, "free": true,
-        "hold": "0", "charged": "0",
-    }))
 }
 
 type Quote = Result<

@@ -2,6 +2,7 @@
 //! time since this program started, which only ever runs forward and tells when the wall has jumped.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,16 @@ impl fmt::Display for Timestamp {
             Ok(moment) => write!(f, "{moment:.3}"),
             Err(_) => write!(f, "{}ms", self.0),
         }
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// Reads RFC 3339: `2026-11-22T06:12:34Z`, with any offset; what is finer than a millisecond is cut.
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        let ms = text.parse::<jiff::Timestamp>()?.as_millisecond();
+        u64::try_from(ms).map(Self).map_err(|_| jiff::Error::from_args(format_args!("before 1970")))
     }
 }
 

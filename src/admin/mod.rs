@@ -1,0 +1,121 @@
+//! Floor 4: the operators' API, on a listener of its own.
+//!
+//! Accounts, keys, grants, balances and charges as JSON under `/admin/v1`, one to one with the ledger's
+//! verbs; liveness and readiness beside it. The command line is a client of this API and nothing more.
+//!
+//! Invariant: nothing under `/admin/v1` answers without the token, not even whether a path exists.
+//! Invariant: a name that is not understood is an error, and so is an answer of the ledger that is neither
+//! yes nor no.
+
+mod accounts;
+mod asked;
+mod charges;
+mod grants;
+mod guard;
+mod keys;
+mod money;
+mod problem;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use http::StatusCode;
+use serde_json::json;
+
+pub use guard::Token;
+
+use crate::ledger::Ledger;
+use crate::meter::Rules;
+use crate::seam::{Clock, Entropy};
+use problem::Problem;
+
+/// The largest body that is read, in bytes.
+const BODY_MAX: usize = 64 * 1024;
+
+/// Whether this instance can serve; the error says why not.
+pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What the operators' API needs.
+pub struct Parts {
+    /// Where money and the directory are kept.
+    pub ledger: Arc<dyn Ledger>,
+    /// Plans and routes.
+    pub rules: Arc<Rules>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For ids and keys.
+    pub entropy: Arc<dyn Entropy>,
+    /// What callers must show.
+    pub token: Token,
+    /// What `/readyz` answers.
+    pub ready: Ready,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("ledger", &self.ledger).finish_non_exhaustive()
+    }
+}
+
+/// What a handler gets.
+type Shared = State<Arc<Parts>>;
+/// What a handler answers.
+type Result<T, E = Problem> = std::result::Result<T, E>;
+
+/// The operators' API as a service.
+pub fn router(parts: Parts) -> Router {
+    let parts = Arc::new(parts);
+    let guarded = Router::new()
+        .nest("/admin/v1", api())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        // Around the fallback too: without the token, nobody learns which paths there are.
+        .layer(middleware::from_fn_with_state(Arc::clone(&parts), guard::admit));
+    Router::new()
+        .route("/livez", get(alive))
+        .route("/readyz", get(ready))
+        .fallback_service(guarded.with_state(Arc::clone(&parts)))
+        .with_state(parts)
+}
+
+fn api() -> Router<Arc<Parts>> {
+    Router::new()
+        .route("/accounts", post(accounts::create).get(accounts::list))
+        .route("/accounts/{account}", get(accounts::show).patch(accounts::change))
+        .route("/accounts/{account}/keys", post(keys::create).get(keys::list))
+        .route("/keys/{key}/revoke", post(keys::revoke))
+        .route("/accounts/{account}/grants", post(grants::create))
+        .route("/accounts/{account}/balance", get(money::balance))
+        .route("/accounts/{account}/limits", get(money::limits))
+        .route("/accounts/{account}/charges", get(charges::list))
+        .route("/charges/{charge}", get(charges::show))
+}
+
+async fn alive() -> Response {
+    Json(json!({ "status": "alive" })).into_response()
+}
+
+async fn ready(State(parts): Shared) -> Response {
+    match (parts.ready)() {
+        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+        Err(why) => {
+            let body = json!({ "status": "not_ready", "detail": why });
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
+    }
+}
+
+async fn unknown_path() -> Problem {
+    let detail = "There is no such path. The API lies under /admin/v1.";
+    Problem::new(StatusCode::NOT_FOUND, "unknown_path", detail)
+}
+
+async fn wrong_method() -> Problem {
+    let detail = "This path does not know that method.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}

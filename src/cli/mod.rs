@@ -1,0 +1,4 @@
+//! Floor 6: one file per command.
+
+pub mod demo;
+pub mod http;

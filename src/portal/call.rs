@@ -1,0 +1,100 @@
+//! One call of a client: what it says, and the answer in the proxy's own manner.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Query, Request};
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::Value;
+
+use super::Portal;
+use crate::meter::{Misread, Rejection, request_id};
+
+/// The largest body that is read, in bytes: a quote carries the request that it is about.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// A call, read whole.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    body: Result<bytes::Bytes, Rejection>,
+    request_id: String,
+}
+
+impl FromRequest<Portal> for Call {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Self::Rejection> {
+        let (head, body) = request.into_parts();
+        let body = read(body).await;
+        let request_id = request_id(&*portal.clock, &*portal.entropy);
+        Ok(Self { method: head.method, uri: head.uri, headers: head.headers, body, request_id })
+    }
+}
+
+async fn read(body: Body) -> Result<bytes::Bytes, Rejection> {
+    let limit = u64::try_from(BODY_MAX).unwrap_or(u64::MAX);
+    match Limited::new(body, BODY_MAX).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
+        Err(_) => Err(Rejection::bad_request("The body broke off.")),
+    }
+}
+
+impl Call {
+    /// The body.
+    pub(super) fn body(&self) -> Result<&[u8], Refused> {
+        self.body.as_deref().map_err(|rejection| rejection.clone().into())
+    }
+
+    /// The parameters of the query.
+    pub(super) fn query(&self) -> Result<Vec<(String, String)>, Refused> {
+        let read = Query::<Vec<(String, String)>>::try_from_uri(&self.uri);
+        let bad = |_| Rejection::bad_request("The query cannot be read.").into();
+        read.map(|Query(pairs)| pairs).map_err(bad)
+    }
+
+    /// The answer to it.
+    pub(super) fn answer(&self, result: Result<Value, Refused>) -> Response {
+        let value = match result {
+            Ok(value) => value,
+            Err(Refused(rejection)) => {
+                if !rejection.inner.is_empty() {
+                    tracing::warn!(code = rejection.code, why = %rejection.inner, "refused");
+                }
+                return rejection.response(&self.request_id, &self.headers).map(Body::from);
+            }
+        };
+        let mut response = Response::new(Body::from(value.to_string()));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(HeaderName::from_static("request-id"), id);
+        }
+        response
+    }
+}
+
+/// A refusal, behind a pointer: it is large and rare.
+#[derive(Debug)]
+pub(super) struct Refused(Box<Rejection>);
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self(Box::new(rejection))
+    }
+}
+
+impl From<Misread> for Refused {
+    fn from(misread: Misread) -> Self {
+        let rejection = Rejection::bad_request(misread.detail);
+        match misread.name {
+            Some(name) => rejection.with("param", name).into(),
+            None => rejection.into(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a request would cost: `POST /quote {method, path, headers?, body?}`.
+//!
+//! Invariant: the body is handed on byte for byte, since a price may hang on its exact digits.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::Value;
+
+use super::call::{Call, Refused};
+use super::identity::shown;
+use super::{Portal, QuoteAsk};
+use crate::meter::{Members, Misread, Page, PresentedKey};
+
+/// `POST /quote`.
+pub(super) async fn quote(State(portal): State<Portal>, call: Call) -> Response {
+    call.answer(quoted(&portal, &call).await)
+}
+
+async fn quoted(portal: &Portal, call: &Call) -> Result<Value, Refused> {
+    let key = shown(portal, &call.headers)?;
+    Page::none(&call.query()?)?;
+    let members = Members::read(call.body()?)?;
+    let ask = read(key, members, &portal.rules.key_headers)?;
+    Ok(portal.quoter.quote(ask).await?)
+}
+
+fn read(
+    key: PresentedKey,
+    mut members: Members,
+    key_headers: &[HeaderName],
+) -> Result<QuoteAsk, Misread> {
+    let wrong = |name: &str, detail: &str| Misread {
+        name: Some(name.to_owned()),
+        detail: format!("{name}: {detail}"),
+    };
+    let method = members.required::<String>("method")?;
+    let method = method.parse::<Method>().map_err(|_| wrong("method", "such as POST"))?;
+    let path = members.required::<String>("path")?;
+    let path = path.parse::<PathAndQuery>().ok().filter(|path| path.as_str().starts_with('/'));
+    let path = path.ok_or_else(|| wrong("path", "such as /v1/images/generations"))?;
+    let mut headers = HeaderMap::new();
+    let said = members.optional::<BTreeMap<String, String>>("headers")?.unwrap_or_default();
+    for (name, value) in said {
+        let name = name.parse::<HeaderName>().map_err(|_| wrong("headers", "a name is wrong"))?;
+        let value =
+            value.parse::<HeaderValue>().map_err(|_| wrong("headers", "a value is wrong"))?;
+        // Who asks is who pays: a second key in here would only raise doubts.
+        if name == AUTHORIZATION || key_headers.contains(&name) {
+            return Err(wrong("headers", "leave the key out; the key of this call counts"));
+        }
+        headers.append(name, value);
+    }
+    let body = members.raw("body").map(|raw| raw.get().to_owned());
+    if body.is_some() && !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    members.end()?;
+    Ok(QuoteAsk { key, method, path, headers, body: body.unwrap_or_default().into() })
+}

@@ -1,0 +1,69 @@
+//! The thread beside the cores: the operators' listener, the sweeper, and a look at the ledger's health.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{Shared, runtime};
+use crate::admin::{self, Parts, Token};
+use crate::ledger::Answer;
+use crate::meter::sweep;
+use crate::seam;
+
+/// How often idle accounts' due work is looked for.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+
+/// Starts the thread.
+pub(super) fn start(shared: Shared, admin: Option<TcpListener>) -> io::Result<JoinHandle<()>> {
+    let runtime = runtime()?;
+    seam::thread("control", move || {
+        runtime.block_on(async {
+            let over = shared.stop.control.clone();
+            let operators = async {
+                if let Err(error) = operators(&shared, admin).await {
+                    tracing::error!(%error, "the operators' listener has ended");
+                }
+            };
+            let sweeping = over.run_until_cancelled(sweeper(&shared));
+            tokio::join!(operators, sweeping);
+        });
+    })
+}
+
+async fn operators(shared: &Shared, listener: Option<TcpListener>) -> io::Result<()> {
+    let (Some(listener), Some(settings)) = (listener, &shared.settings.admin) else {
+        return Ok(());
+    };
+    let (draining, healthy) = (shared.stop.draining.clone(), shared.healthy.clone());
+    let ready = Arc::new(move || match () {
+        () if draining.load(Ordering::Relaxed) => Err("draining".to_owned()),
+        () if !healthy.load(Ordering::Relaxed) => Err("the ledger does not answer".to_owned()),
+        () => Ok(()),
+    });
+    let router = admin::router(Parts {
+        ledger: shared.ledger.clone(),
+        rules: shared.settings.rules.clone(),
+        clock: shared.clock.clone(),
+        entropy: shared.entropy.clone(),
+        token: Token::new(settings.token.reveal()),
+        ready,
+    });
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let over = shared.stop.control.clone().cancelled_owned();
+    axum::serve(listener, router).with_graceful_shutdown(over).await
+}
+
+async fn sweeper(shared: &Shared) {
+    let mut rounds = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        rounds.tick().await;
+        let answered = matches!(shared.ledger.due(0).await, Answer::Applied(_));
+        shared.healthy.store(answered, Ordering::Relaxed);
+        if answered {
+            sweep(&*shared.ledger).await;
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One core: accepts, serves, renews leases, drains.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+use tower::{Service, ServiceExt};
+
+use super::quoter::{Asks, queue};
+use super::{Shared, runtime};
+use crate::config::StoreSettings;
+use crate::meter::{Directory, Meter, RouteTable, Settler};
+use crate::portal::{self, Portal};
+use crate::proxy::{Body, BoxError, ClientPlane, Core, FromPeer, Upstream, stack};
+use crate::seam::{self, Tasks};
+
+/// How long settlements may take after everything was cut; what is left is recovered at the next start.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long to wait when a connection cannot be accepted, for instance because there are no descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Starts a core's thread. Errors of its setup are errors of the start.
+pub(super) fn start(
+    shared: Shared,
+    number: usize,
+    listener: TcpListener,
+) -> io::Result<JoinHandle<()>> {
+    let (ready, started) = std::sync::mpsc::channel();
+    let thread = seam::thread(&format!("core-{number}"), move || {
+        let built = runtime();
+        let runtime = match built {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        LocalSet::new().block_on(&runtime, async move {
+            match build(&shared, number) {
+                Ok((core, asks)) => {
+                    drop(ready.send(Ok(())));
+                    serve(&shared, core, asks, listener).await;
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        });
+    })?;
+    started.recv().map_err(|_| io::Error::other("a core ended before it had started"))??;
+    Ok(thread)
+}
+
+fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
+    let (settings, ledger) = (&shared.settings, &shared.ledger);
+    let (rules, proxy, tasks) = (&settings.rules, &settings.proxy, Tasks::default());
+    let upstreams = (0..proxy.upstreams.len()).map(|index| Upstream::open(proxy, index));
+    let settler = Settler::start(
+        ledger.clone(),
+        tasks.clone(),
+        proxy.limits.exchanges,
+        shared.disk.clone(),
+        &shared.folder,
+        number,
+    )?;
+    let routes = RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
+    let meter = Meter {
+        rules: rules.clone(),
+        routes,
+        directory: Directory::new(ledger.clone(), rules.clone(), shared.clock.clone()),
+        settler,
+        ledger: ledger.clone(),
+        clock: shared.clock.clone(),
+        entropy: shared.entropy.clone(),
+        instance: shared.instance.clone(),
+    };
+    let (quoter, asks) = queue();
+    let portal = Portal {
+        ledger: ledger.clone(),
+        rules: rules.clone(),
+        clock: shared.clock.clone(),
+        entropy: shared.entropy.clone(),
+        quoter: std::sync::Arc::new(quoter),
+    };
+    let core = Core {
+        meter,
+        upstreams: upstreams.collect::<io::Result<_>>()?,
+        settings: proxy.clone(),
+        guard: shared.guard.clone(),
+        tasks,
+        cut: shared.stop.cut.clone(),
+        client_plane: client_plane(&proxy.client_prefix, portal),
+        draining: shared.stop.draining.clone(),
+    };
+    Ok((Rc::new(core), asks))
+}
+
+/// The portal's service under its prefix.
+fn client_plane(prefix: &str, portal: Portal) -> ClientPlane {
+    let router = axum::Router::new().nest(&format!("{prefix}/v1"), portal::router(portal));
+    Rc::new(move |request: Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let answered = router.oneshot(request.map(axum::body::Body::new)).await;
+            let response: Response<axum::body::Body> = answered.unwrap_or_else(never);
+            response.map(|body| body.map_err(|error| -> BoxError { error.into() }).boxed_unsync())
+        }
+        .boxed_local()
+    })
+}
+
+fn never<T>(error: Infallible) -> T {
+    match error {}
+}
+
+/// Accepts until the drain begins, then waits for what runs.
+async fn serve(shared: &Shared, core: Rc<Core>, asks: Asks, listener: TcpListener) {
+    let connections = Tasks::default();
+    let background = Tasks::default();
+    let over = shared.stop.control.clone();
+    background.spawn(over.clone().run_until_cancelled_owned(quotes(core.clone(), asks)).map(drop));
+    let renew = renewals(core.clone(), lease_ms(shared));
+    background.spawn(over.run_until_cancelled_owned(renew).map(drop));
+    let accepting = accept(shared, &core, &connections, listener);
+    shared.stop.drain.run_until_cancelled(accepting).await;
+    let drain = Duration::from_millis(core.settings.limits.drain_ms);
+    let ended = async {
+        connections.ended().await;
+        core.tasks.ended().await;
+    };
+    tokio::select! {
+        () = ended => return,
+        () = tokio::time::sleep(drain) => shared.stop.cut.cancel(),
+        () = shared.stop.cut.cancelled() => {}
+    }
+    if tokio::time::timeout(LAST_WORDS, core.tasks.ended()).await.is_err() {
+        tracing::error!(left = core.tasks.running(), "not settled; the next start recovers them");
+    }
+}
+
+fn lease_ms(shared: &Shared) -> u64 {
+    let StoreSettings::Embedded { lease_ms, .. } = shared.settings.store;
+    lease_ms
+}
+
+async fn accept(shared: &Shared, core: &Rc<Core>, connections: &Tasks, listener: TcpListener) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "cannot listen"),
+    };
+    let service = stack(core.clone());
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) if connections.running() < core.settings.limits.connections => {
+                let _ = stream.set_nodelay(true);
+                let drain = shared.stop.drain.clone();
+                let own = connection(core.clone(), service.clone(), stream, peer, drain);
+                connections.spawn(own);
+            }
+            Ok((stream, _)) => refuse(stream),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A full house says so by closing: an answer would need what there is no more of.
+fn refuse(stream: TcpStream) {
+    tracing::warn!("too many connections");
+    drop(stream);
+}
+
+async fn connection<S>(
+    core: Rc<Core>,
+    service: S,
+    stream: TcpStream,
+    peer: SocketAddr,
+    drain: tokio_util::sync::CancellationToken,
+) where
+    S: Service<FromPeer, Response = Response<Body>, Error = Infallible> + Clone + 'static,
+{
+    let limits = core.settings.limits;
+    let answer = move |request: Request<Incoming>| {
+        let mut service = service.clone();
+        async move { service.call((request, peer)).await }
+    };
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits.head_ms))
+        .max_headers(limits.headers)
+        .max_buf_size(limits.head_bytes)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service_fn(answer));
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        // A connection that breaks off is the client's affair; the exchange goes on without it.
+        _ = serving.as_mut() => return,
+        () = drain.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = serving => {}
+        () = core.cut.cancelled() => {}
+    }
+}
+
+/// Renews the leases of running exchanges, at a third of their length.
+async fn renewals(core: Rc<Core>, lease_ms: u64) {
+    let mut rounds = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
+    loop {
+        rounds.tick().await;
+        core.meter.settler.renew().await;
+    }
+}
+
+/// Answers the client plane's quotes.
+async fn quotes(core: Rc<Core>, mut asks: Asks) {
+    while let Some((asked, answer)) = asks.recv().await {
+        drop(answer.send(core.meter.quote_request(asked).await));
+    }
+}

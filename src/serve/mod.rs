@@ -1,0 +1,206 @@
+//! Floor 6: listeners, cores, drain.
+//!
+//! One current-thread runtime for each core with its own listening socket (`SO_REUSEPORT`), its own pools
+//! and its own settler; beside them one thread for operators and the sweeper, and the ledger's writer.
+//!
+//! The order of a start: ledger, recovery, cores, operators. Of a stop: no new connections, requests end,
+//! settlements end, the ledger closes.
+//!
+//! Invariant: no request is served before recovery is done.
+
+mod control;
+mod core;
+mod listen;
+mod quoter;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Settings, StoreSettings};
+use crate::ledger::Ledger;
+use crate::ledger::embedded::{self, EmbeddedLedger};
+use crate::meter::{RouteTable, instance, recover};
+use crate::proxy::Guard;
+use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
+
+/// The ledger's file within its folder.
+const LEDGER_FILE: &str = "ledger.redb";
+
+/// A running proxy. Dropped without `stop`, it runs on until the process ends.
+#[derive(Debug)]
+pub struct Running {
+    /// Where clients connect.
+    pub data_addr: SocketAddr,
+    /// Where operators connect.
+    pub admin_addr: Option<SocketAddr>,
+    stop: Stop,
+    cores: Vec<JoinHandle<()>>,
+    control: JoinHandle<()>,
+    ledger: Arc<dyn Ledger>,
+}
+
+/// How the threads are told to end.
+#[derive(Clone, Debug, Default)]
+struct Stop {
+    /// No new requests.
+    draining: Arc<AtomicBool>,
+    /// Connections end when they are idle.
+    drain: CancellationToken,
+    /// What still runs is cut off.
+    cut: CancellationToken,
+    /// Operators' listener and sweeper end.
+    control: CancellationToken,
+}
+
+/// What all threads serve with.
+#[derive(Clone)]
+struct Shared {
+    settings: Arc<Settings>,
+    folder: PathBuf,
+    instance: String,
+    ledger: Arc<dyn Ledger>,
+    guard: Arc<Guard>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    disk: Arc<dyn Disk>,
+    stop: Stop,
+    /// Whether the ledger answered when it was last asked.
+    healthy: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// Drains and ends it: requests finish within the drain time, what was used is settled.
+    pub fn stop(self) {
+        self.stop.draining.store(true, Ordering::Relaxed);
+        self.stop.drain.cancel();
+        for core in self.cores {
+            joined("core", core);
+        }
+        self.stop.control.cancel();
+        joined("control", self.control);
+        // The last handle: its drop waits for the writer.
+        drop(self.ledger);
+    }
+
+    /// Cuts what still runs instead of waiting for the end of the drain time.
+    pub fn hurry(&self) -> impl Fn() + Send + 'static {
+        let cut = self.stop.cut.clone();
+        move || cut.cancel()
+    }
+}
+
+fn joined(name: &str, thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!(name, "a thread ended in a panic");
+    }
+}
+
+/// Starts a proxy on threads of its own.
+///
+/// # Errors
+/// When the ledger cannot be opened or recovered, a certificate cannot be read, or an address is taken.
+pub fn start(settings: Settings) -> io::Result<Running> {
+    let shared = open(settings)?;
+    let settings = shared.settings.clone();
+    recovered(&shared)?;
+    let (data_addr, listeners) = listen::listeners(settings.listen, settings.cores)?;
+    let admin = settings.admin.as_ref().map(|admin| listen::listener(admin.listen)).transpose()?;
+    let admin_addr = admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let mut cores = Vec::new();
+    for (number, listener) in listeners.into_iter().enumerate() {
+        cores.push(core::start(shared.clone(), number, listener)?);
+    }
+    let control = control::start(shared.clone(), admin)?;
+    let Shared { ledger, stop, .. } = shared;
+    Ok(Running { data_addr, admin_addr, stop, cores, control, ledger })
+}
+
+fn open(settings: Settings) -> io::Result<Shared> {
+    let StoreSettings::Embedded { path: folder, lease_ms } = settings.store.clone();
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+    let (clock, entropy, disk) = seams();
+    let file = embedded::Settings { path: folder.join(LEDGER_FILE), lease_ms };
+    let ledger = EmbeddedLedger::open(&file, clock.clone())
+        .map_err(|error| io::Error::other(format!("{}: {error}", file.path.display())))?;
+    // Conflicts were reported when the configuration was read; this only keeps them from being served.
+    RouteTable::new(&settings.rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
+    Ok(Shared {
+        instance: instance(&*disk, &folder, &*entropy)?,
+        guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
+        ledger: Arc::new(ledger),
+        settings: Arc::new(settings),
+        stop: Stop::default(),
+        healthy: Arc::new(AtomicBool::new(true)),
+        folder,
+        clock,
+        entropy,
+        disk,
+    })
+}
+
+fn seams() -> (Arc<dyn Clock>, Arc<dyn Entropy>, Arc<dyn Disk>) {
+    (Arc::new(SystemClock), Arc::new(SystemEntropy), Arc::new(SystemDisk))
+}
+
+/// Recovery on a thread of its own, so that a start may be asked for from anywhere.
+fn recovered(shared: &Shared) -> io::Result<()> {
+    let own = shared.clone();
+    let work = move || {
+        runtime()?.block_on(recover(&*own.ledger, &*own.disk, &own.folder, &own.instance))
+    };
+    let done = seam::thread("recovery", work)?
+        .join()
+        .map_err(|_| io::Error::other("recovery ended in a panic"))??;
+    tracing::info!(released = done.released, unknown = done.unknown, "recovered");
+    Ok(())
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Serves until told to stop by SIGTERM or SIGINT; a second signal cuts what still runs.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(settings: Settings) -> io::Result<()> {
+    let running = start(settings)?;
+    let (data, admin) = (running.data_addr, running.admin_addr);
+    tracing::info!(%data, admin = admin.map(|admin| admin.to_string()), "ready");
+    let runtime = runtime()?;
+    runtime.block_on(signalled())?;
+    tracing::info!("draining");
+    let hurry = running.hurry();
+    let second = seam::thread("signals", move || {
+        if runtime.block_on(signalled()).is_ok() {
+            hurry();
+        }
+    })?;
+    running.stop();
+    tracing::info!("stopped");
+    // It waits for a signal that may never come; the process ends without it.
+    drop(second);
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals cannot be watched.
+pub async fn signalled() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}

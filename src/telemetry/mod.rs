@@ -1,0 +1,26 @@
+//! Floor 4: logs. Metrics and traces come with the next store.
+//!
+//! One JSON object a line on standard error: a constant message and fields. Never a key, a body or a query.
+//!
+//! Invariant: knows no domain type; it is given fields.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// The environment variable that says what is logged, such as `warn` or `tollgate=debug`.
+pub const LEVEL: &str = "TOLLGATE_LOG";
+
+/// Starts to log, once; later calls change nothing.
+pub fn start(default_level: &str) {
+    let filter = EnvFilter::try_from_env(LEVEL).unwrap_or_else(|_| EnvFilter::new(default_level));
+    let logs = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_span_events(FmtSpan::NONE)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second start in one process, as in tests, finds the first one's logs.
+    drop(logs.try_init());
+}
