@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 
-use super::desk::Outcome;
+use super::desk::{self, Outcome};
 use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended, Open};
 use super::stop::Stop;
@@ -54,6 +54,11 @@ impl ModelLedger {
     /// The first thing that does not hold, in words.
     pub fn check(&self) -> Result<(), String> {
         self.with(|inner| inner.records.accounts.values().try_for_each(invariants))
+    }
+
+    /// All that is kept of an account, readably, for a person who has to look.
+    pub fn inspect(&self, account: AccountId) -> Reply<String> {
+        self.tell(move |records, _| desk::inspect(records, &account))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
