@@ -23,9 +23,9 @@ pub use directory::{
     AccountChange, AccountStatus, Document, KeyChange, KeyRecord, KeyStatus, NewAccount, NewKey,
 };
 pub use verbs::{
-    CapCheck, CapState, ChargeRecord, ChargeState, Doubt, Extend, Extended, Gates, Grant, Granted,
-    NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, RateCheck, Release, Released, Reserve, Reserved,
-    Scope, Settle, Settled, SlotCheck, SlotState, AllowanceCheck, View,
+    AllowanceCheck, CapCheck, CapState, ChargeRecord, ChargeState, Doubt, Extend, Extended, Gates,
+    Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, RateCheck, Release, Released,
+    Reserve, Reserved, Scope, Settle, Settled, SlotCheck, SlotState, View,
 };
 
 use crate::credit::{AccountId, Amount, ChargeId, KeyId};

@@ -24,7 +24,7 @@ pub(crate) trait Teller: Send + Sync + std::fmt::Debug {
 pub(crate) fn answered<T>(outcome: Outcome<T>) -> Answer<T> {
     match outcome {
         Ok(value) => Answer::Applied(value),
-        Err(Stop::Refused(refusal)) => Answer::Refused(refusal),
+        Err(Stop::Refused(refusal)) => Answer::Refused(*refusal),
         Err(Stop::Broken(why)) => {
             tracing::error!(%why, "a record contradicts itself; its account is left alone");
             Answer::Refused(Refusal::Unavailable(why))
@@ -84,9 +84,7 @@ impl<S: Teller> Ledger for S {
         before: Option<ChargeId>,
         limit: usize,
     ) -> Reply<Vec<ChargeRecord>> {
-        self.tell(move |records, context| {
-            desk::charges(records, context, &account, before, limit)
-        })
+        self.tell(move |records, context| desk::charges(records, context, &account, before, limit))
     }
 
     fn open_of(&self, instance: String) -> Reply<Vec<OpenRef>> {

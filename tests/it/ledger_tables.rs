@@ -437,10 +437,7 @@ fn a_cap_lets_exactly_its_limit_pass() {
         let caps = vec![w.cap("requests", Measure::Requests, 3)];
         let gates = Gates { caps, ..Gates::default() };
         let passed = (0..5).filter(|_| {
-            matches!(
-                w.reserve(&Reserve { gates: gates.clone(), ..w.call(1) }),
-                Answer::Applied(_)
-            )
+            matches!(w.reserve(&Reserve { gates: gates.clone(), ..w.call(1) }), Answer::Applied(_))
         });
         assert_eq!(passed.count(), 3);
     });
@@ -492,10 +489,7 @@ fn an_old_view_is_stale_and_a_known_id_never_is() {
         assert_eq!(ok(w.reserve(&call)), first);
         assert_eq!(no(w.reserve(&Reserve { fingerprint: [0; 32], ..call })), Refusal::Conflict);
         let refused = no(w.reserve(&w.call(1)));
-        assert_eq!(
-            refused,
-            Refusal::Stale { document: Box::new(document.clone()), now: w.now() }
-        );
+        assert_eq!(refused, Refusal::Stale { document: Box::new(document.clone()), now: w.now() });
         let call = Reserve { document_version: document.version, ..w.call(1) };
         let suspended = Refusal::AccountStatus(AccountStatus::Suspended);
         assert_eq!(no(w.reserve(&call)), suspended);
@@ -612,7 +606,10 @@ fn a_refusal_leaves_no_trace() {
             Reserve { gates: gates.clone(), ..w.call(99) },
             Reserve { gates: Gates { slots: vec![slot], ..gates.clone() }, ..w.call(1) },
             Reserve { gates: Gates { caps: vec![cap], ..gates.clone() }, ..w.call(1) },
-            Reserve { gates: Gates { rates: vec![rate(1), rate(1_000_000)], ..gates.clone() }, ..w.call(99) },
+            Reserve {
+                gates: Gates { rates: vec![rate(1), rate(1_000_000)], ..gates.clone() },
+                ..w.call(99)
+            },
             Reserve { document_version: 0, ..w.call(1) },
             Reserve { key: tollgate::credit::KeyId::from_bytes([0; 16]), ..w.call(1) },
             Reserve { fingerprint: [0; 32], ..held.clone() },
@@ -826,8 +823,12 @@ fn another_account_cannot_touch_a_charge() {
         ok(w.reserve(&call));
         let bob: tollgate::credit::AccountId = "acct_bob".parse().unwrap();
         ok(wait(w.store.ledger().create_account(new_account(&bob))));
-        let settle =
-            Settle { account: bob.clone(), charge: call.charge, actual: credits(1), explanation: vec![] };
+        let settle = Settle {
+            account: bob.clone(),
+            charge: call.charge,
+            actual: credits(1),
+            explanation: vec![],
+        };
         assert_eq!(no(wait(w.store.ledger().settle(settle))), Refusal::UnknownCharge);
         let release = Release { account: bob.clone(), charge: call.charge, explanation: vec![] };
         assert_eq!(no(wait(w.store.ledger().release(release))), Refusal::UnknownCharge);

@@ -22,14 +22,14 @@ pub(crate) const DAY: u64 = 24 * HOUR;
 pub(crate) const LEASE: u64 = MINUTE;
 
 pub(crate) enum Store {
-    Model(ModelLedger),
+    Model(Box<ModelLedger>),
     Embedded(EmbeddedLedger),
 }
 
 impl Store {
     pub(crate) fn ledger(&self) -> &dyn Ledger {
         match self {
-            Self::Model(ledger) => ledger,
+            Self::Model(ledger) => ledger.as_ref(),
             Self::Embedded(ledger) => ledger,
         }
     }
@@ -101,7 +101,7 @@ pub(crate) fn on_every_store(story: impl Fn(World)) {
     let clock = || Arc::new(SimulatedClock::at(NOON));
     let (model, file) = (clock(), clock());
     let ledger = ModelLedger::new(Arc::clone(&model) as Arc<dyn Clock>, LEASE);
-    story(World::with(Store::Model(ledger), model));
+    story(World::with(Store::Model(Box::new(ledger)), model));
     let ledger = embedded_in_memory(&file);
     story(World::with(Store::Embedded(ledger), file));
 }

@@ -66,7 +66,9 @@ pub enum OpenError {
     #[error("the ledger is in use: another tollgate has the file open")]
     InUse,
     /// Another format.
-    #[error("the ledger's format is {found}, this program knows {known}: use the program that made it")]
+    #[error(
+        "the ledger's format is {found}, this program knows {known}: use the program that made it"
+    )]
     Format {
         /// What the file says.
         found: u64,

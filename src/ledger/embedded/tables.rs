@@ -4,9 +4,7 @@
 
 use std::ops::Bound;
 
-use redb::{
-    ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::packed::{pack, unpack};
 use crate::credit::{AccountId, BucketId, ChargeId, KeyId};

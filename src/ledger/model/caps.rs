@@ -4,6 +4,7 @@
 //! that is neither the current nor the previous one of its counter is not corrected at all.
 
 use super::state::{Counted, Counter, Money, Span};
+use super::stop::Stop;
 use crate::credit::{Amount, Kind, Measure, Period};
 use crate::ledger::{CapCheck, CapState, Refusal, Scope};
 use crate::seam::Timestamp;
@@ -36,12 +37,12 @@ pub(super) fn gate(
     kind: &Kind,
     amount: Amount,
     now: Timestamp,
-) -> Result<(), Refusal> {
+) -> Result<(), Stop> {
     for check in checks.iter().filter(|check| counts(check, kind)) {
         let Some(cap) = state(money, check, now) else { continue };
         let required = weight(check.measure, amount);
         if cap.used.saturating_add(required) > cap.limit {
-            return Err(Refusal::CapExceeded { cap, required });
+            return Err(Refusal::CapExceeded { cap, required }.into());
         }
     }
     Ok(())
@@ -127,9 +128,8 @@ fn find<'a>(
 
 /// The counter's span of this period; a new one pushes out the one before the previous.
 fn span<'a>(money: &'a mut Money, check: &CapCheck, period: &Period) -> &'a mut Span {
-    let same = |c: &Counter| {
-        c.name == check.name && c.scope == check.scope && c.measure == check.measure
-    };
+    let same =
+        |c: &Counter| c.name == check.name && c.scope == check.scope && c.measure == check.measure;
     let at = money.counters.iter().position(same).unwrap_or(money.counters.len());
     if at == money.counters.len() {
         money.counters.push(Counter {

@@ -55,12 +55,7 @@ fn room(money: &Money, open: &Open) -> Amount {
     open.held.min(bound.saturating_sub(owed))
 }
 
-fn advance(
-    money: &mut Money,
-    open: &Open,
-    amount: Amount,
-    now: Timestamp,
-) -> Result<Leg, Stop> {
+fn advance(money: &mut Money, open: &Open, amount: Amount, now: Timestamp) -> Result<Leg, Stop> {
     let id = bucket_id(&format!("debt:{}", open.charge))?;
     if money.has(&id) {
         return Err(Stop::Broken(format!("there is a bucket {id} already")));

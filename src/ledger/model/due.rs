@@ -65,9 +65,10 @@ pub(crate) fn is_due(account: &Account, context: &Context) -> bool {
 /// The next moment at which something becomes due.
 #[must_use]
 pub(crate) fn next(account: &Account) -> Option<Timestamp> {
-    let leases = account.open.values().filter_map(|open| {
-        if open.unknown { open.deadline } else { Some(open.lease_end) }
-    });
+    let leases = account
+        .open
+        .values()
+        .filter_map(|open| if open.unknown { open.deadline } else { Some(open.lease_end) });
     let buckets = account.money.purses.iter().filter_map(|purse| {
         let wakes = purse.fresh.then_some(purse.bucket.effective);
         wakes.or_else(|| purse.bucket.expires.filter(|_| !purse.bucket.available.is_zero()))

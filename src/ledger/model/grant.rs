@@ -5,9 +5,9 @@
 use super::debt::{owed, repay};
 use super::draft::Draft;
 use super::draw::full_bucket;
+use super::due::wake_all;
 use super::state::{Context, Purse};
 use super::stop::{Stop, invalid};
-use super::due::wake_all;
 use crate::credit::{Amount, Bucket, Class};
 use crate::ledger::{AccountStatus, Grant, Granted, Refusal};
 
@@ -65,9 +65,7 @@ fn check_account(draft: &Draft, call: &Grant) -> Result<(), Stop> {
     if money.has(&call.id) {
         return Err(Refusal::Conflict.into());
     }
-    let live = |purse: &&Purse| {
-        !purse.bucket.available.is_zero() || !purse.bucket.held.is_zero()
-    };
+    let live = |purse: &&Purse| !purse.bucket.available.is_zero() || !purse.bucket.held.is_zero();
     if money.purses.iter().filter(live).count() >= LIVE_MAX {
         let why = "an account has at most 64 buckets with credits left: use some up first";
         return Err(Refusal::TooMany(why.to_owned()).into());

@@ -3,13 +3,14 @@
 //! Invariant: a refused request does not move a limit; the caller discards the change.
 
 use super::state::{Money, Pace};
+use super::stop::Stop;
 use crate::ledger::{RateCheck, Refusal};
 use crate::seam::Timestamp;
 
 const US_PER_MS: u64 = 1_000;
 
 /// Lets one request pass every limit, or says when it would pass the first that refuses.
-pub(super) fn pass(money: &mut Money, checks: &[RateCheck], now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn pass(money: &mut Money, checks: &[RateCheck], now: Timestamp) -> Result<(), Stop> {
     let now_us = now.0.saturating_mul(US_PER_MS);
     money.paces.retain(|pace| pace.tat_us > now_us);
     for check in checks {
@@ -23,7 +24,8 @@ pub(super) fn pass(money: &mut Money, checks: &[RateCheck], now: Timestamp) -> R
                 name: check.name.clone(),
                 scope: check.scope.clone(),
                 retry_at: Timestamp(earliest.div_ceil(US_PER_MS)),
-            });
+            }
+            .into());
         }
         set(money, check, next);
     }
@@ -40,10 +42,8 @@ fn set(money: &mut Money, check: &RateCheck, tat_us: u64) {
     let same = |pace: &&mut Pace| pace.name == check.name && pace.scope == check.scope;
     match money.paces.iter_mut().find(same) {
         Some(pace) => pace.tat_us = tat_us,
-        None => money.paces.push(Pace {
-            name: check.name.clone(),
-            scope: check.scope.clone(),
-            tat_us,
-        }),
+        None => {
+            money.paces.push(Pace { name: check.name.clone(), scope: check.scope.clone(), tat_us })
+        }
     }
 }

@@ -11,9 +11,7 @@ use super::draw::draw;
 use super::state::{Account, Column, Context, Ended, Open};
 use super::stop::{Stop, invalid};
 use super::{caps, due, rate, shortage, slots};
-use crate::ledger::{
-    AccountStatus, CapState, KeyStatus, Refusal, Reserve, Reserved, SlotState,
-};
+use crate::ledger::{AccountStatus, CapState, KeyStatus, Refusal, Reserve, Reserved, SlotState};
 use crate::seam::Timestamp;
 
 /// How old an id may be when it is first seen, and how far ahead of this clock another may run.
@@ -42,13 +40,13 @@ pub(crate) fn reserve(
 }
 
 /// Refuses an id that has ended, or that is known with another content.
-fn recognise(ended: Option<&Ended>, open: Option<&Open>, call: &Reserve) -> Result<(), Refusal> {
+fn recognise(ended: Option<&Ended>, open: Option<&Open>, call: &Reserve) -> Result<(), Stop> {
     let known = ended.and_then(|ended| ended.open.as_ref()).or(open);
     if known.is_some_and(|known| known.fingerprint != call.fingerprint) {
-        return Err(Refusal::Conflict);
+        return Err(Refusal::Conflict.into());
     }
     match ended {
-        Some(ended) => Err(Refusal::Ended(ended.state)),
+        Some(ended) => Err(Refusal::Ended(ended.state).into()),
         None => Ok(()),
     }
 }
@@ -87,7 +85,7 @@ pub(super) fn stale(account: &Account, now: Timestamp) -> Stop {
     Refusal::Stale { document: Box::new(account.document.clone()), now }.into()
 }
 
-fn pass_gates(account: &mut Account, call: &Reserve, now: Timestamp) -> Result<(), Refusal> {
+fn pass_gates(account: &mut Account, call: &Reserve, now: Timestamp) -> Result<(), Stop> {
     rate::pass(&mut account.money, &call.gates.rates, now)?;
     slots::gate(account, &call.gates.slots)?;
     caps::gate(&account.money, &call.gates.caps, &call.kind, call.amount, now)?;

@@ -3,13 +3,13 @@
 //! Invariant: a charge ends once. Asking again with the same content gets the same answer and moves
 //! nothing; what arrives more than an hour after the end never moves money.
 
+use super::caps;
 use super::debt::cover;
 use super::draft::{Draft, Ending};
 use super::draw::{give_back, join, spend, split, total};
 use super::due::wake_all;
 use super::state::{Column, Context, Ended, Money, Open};
 use super::stop::{Stop, minus, plus};
-use super::caps;
 use crate::credit::Amount;
 use crate::ledger::{ChargeState, Refusal, Release, Released, Settle, Settled};
 use crate::seam::Timestamp;

@@ -4,6 +4,7 @@
 //! themselves, and only what would return to a bucket that may still pay then.
 
 use super::state::{Account, Open};
+use super::stop::Stop;
 use crate::credit::{Amount, Leg};
 use crate::ledger::{OnUnknown, Refusal, Reserve};
 use crate::seam::Timestamp;
@@ -12,7 +13,7 @@ use crate::seam::Timestamp;
 const SOON_MS: u64 = 60 * 1_000;
 
 /// Refuses if there is not enough.
-pub(super) fn gate(account: &Account, call: &Reserve, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn gate(account: &Account, call: &Reserve, now: Timestamp) -> Result<(), Stop> {
     let available = account.money.available(&call.kind, now);
     if available >= call.amount {
         return Ok(());
@@ -23,7 +24,8 @@ pub(super) fn gate(account: &Account, call: &Reserve, now: Timestamp) -> Result<
         held: account.money.held(&call.kind),
         freed_at: freed_at(account, call, available, now),
         refill_at: refill_at(call, now),
-    })
+    }
+    .into())
 }
 
 fn freed_at(
@@ -65,8 +67,10 @@ fn pays(account: &Account, leg: &Leg, at: Timestamp) -> bool {
 
 /// When the next period of an allowance of the kind begins.
 fn refill_at(call: &Reserve, now: Timestamp) -> Option<Timestamp> {
-    let of_kind = call.gates.allowances.iter().filter(|allowance| {
-        allowance.kind == call.kind && !allowance.amount.is_zero()
-    });
+    let of_kind = call
+        .gates
+        .allowances
+        .iter()
+        .filter(|allowance| allowance.kind == call.kind && !allowance.amount.is_zero());
     of_kind.filter_map(|a| a.periods.iter().map(|p| p.start).find(|start| *start > now)).min()
 }

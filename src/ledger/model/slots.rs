@@ -3,10 +3,11 @@
 //! Invariant: a slot is never counted on its own; it is the open charge, so the two cannot disagree.
 
 use super::state::{Account, Open};
+use super::stop::Stop;
 use crate::ledger::{Refusal, Scope, SlotCheck, SlotState};
 
 /// Refuses if one more would be too many. Due work must have been done, so that lapsed leases are gone.
-pub(super) fn gate(account: &Account, checks: &[SlotCheck]) -> Result<(), Refusal> {
+pub(super) fn gate(account: &Account, checks: &[SlotCheck]) -> Result<(), Stop> {
     for check in checks {
         let slot = state(account, check);
         if slot.used >= slot.limit {
@@ -14,7 +15,8 @@ pub(super) fn gate(account: &Account, checks: &[SlotCheck]) -> Result<(), Refusa
                 name: slot.name,
                 scope: slot.scope,
                 limit: slot.limit,
-            });
+            }
+            .into());
         }
     }
     Ok(())

@@ -11,11 +11,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::stop::Stop;
-use crate::credit::{
-    Amount, Bucket, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure,
-};
-use crate::ledger::{ChargeState, Document, NewAccount, OnUnknown, OpenRef, OverRun, Scope};
 use crate::credit::AccountId;
+use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure};
+use crate::ledger::{ChargeState, Document, NewAccount, OnUnknown, OpenRef, OverRun, Scope};
 use crate::seam::Timestamp;
 
 /// Everything of one account that a verb may look at or change.
@@ -251,7 +249,9 @@ impl Purse {
 
     /// Whether it is a debt that is not wholly repaid.
     pub(super) fn owes(&self, kind: &Kind) -> bool {
-        self.bucket.class == Class::Debt && self.bucket.kind == *kind && !self.bucket.spent.is_zero()
+        self.bucket.class == Class::Debt
+            && self.bucket.kind == *kind
+            && !self.bucket.spent.is_zero()
     }
 }
 
@@ -269,8 +269,7 @@ impl Money {
 
     /// What may be reserved of a kind.
     pub(super) fn available(&self, kind: &Kind, now: Timestamp) -> Amount {
-        let paying =
-            self.purses.iter().filter(|p| p.bucket.kind == *kind && p.bucket.pays_at(now));
+        let paying = self.purses.iter().filter(|p| p.bucket.kind == *kind && p.bucket.pays_at(now));
         paying.map(|purse| purse.bucket.available).sum()
     }
 

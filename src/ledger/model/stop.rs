@@ -9,7 +9,7 @@ use crate::ledger::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// A rule said no.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// A record contradicts itself or cannot be read: this account alone is left alone.
     Broken(String),
     /// The store failed: nothing of the whole group is known.
@@ -18,13 +18,13 @@ pub(crate) enum Stop {
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused(Box::new(refusal))
     }
 }
 
 /// A refusal because the call makes no sense.
 pub(super) fn invalid(what: &str) -> Stop {
-    Stop::Refused(Refusal::Invalid(what.to_owned()))
+    Refusal::Invalid(what.to_owned()).into()
 }
 
 /// A sum that the rules have already bounded.

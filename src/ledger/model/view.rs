@@ -18,9 +18,7 @@ pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Resul
     let account = &draft.account;
     let money = &account.money;
     let mut buckets: Vec<Bucket> = money.purses.iter().map(|p| p.bucket.clone()).collect();
-    buckets.sort_by(|a, b| {
-        (a.ended_at(now), a.order()).cmp(&(b.ended_at(now), b.order()))
-    });
+    buckets.sort_by(|a, b| (a.ended_at(now), a.order()).cmp(&(b.ended_at(now), b.order())));
     Ok(View {
         at: now,
         buckets,
