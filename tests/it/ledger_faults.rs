@@ -208,3 +208,57 @@ fn many_callers_never_overdraw() {
         assert_eq!(w.columns("a"), [0, 50, 0, 0, 0]);
     });
 }
+
+#[test]
+fn a_record_that_cannot_be_read_stops_its_account_alone() {
+    let disk = SimulatedDisk::default();
+    let world = world_on(&disk);
+    world.buy("a", 10);
+    let bob: tollgate::credit::AccountId = "acct_bob".parse().unwrap();
+    ok(wait(world.store.ledger().create_account(crate::ledger_world::new_account(&bob))));
+    let call = world.call(1);
+    drop(world.store);
+    let money: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("money");
+    let database = disk.opener()().unwrap();
+    let transaction = database.begin_write().unwrap();
+    let bytes = [9_u8].as_slice();
+    transaction.open_table(money).unwrap().insert("acct_maria", bytes).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger = EmbeddedLedger::open_with(disk.opener(), LEASE, clock).unwrap();
+    let Refusal::Unavailable(why) = no(wait(ledger.reserve(call))) else { panic!() };
+    assert_eq!(why, "money of acct_maria has version 9, known is 1");
+    ok(wait(ledger.view(bob, Gates::default())));
+}
+
+#[test]
+fn another_format_of_the_file_is_named() {
+    let disk = SimulatedDisk::default();
+    drop(world_on(&disk));
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    let database = disk.opener()().unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(meta).unwrap().insert("format", 7).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let opened = EmbeddedLedger::open_with(disk.opener(), LEASE, clock);
+    assert!(matches!(opened, Err(OpenError::Format { found: 7, known: 1 })));
+}
+
+#[test]
+fn the_mark_outlives_a_restart() {
+    let disk = SimulatedDisk::default();
+    let world = world_on(&disk);
+    world.clock.advance(60 * 60 * 1_000);
+    world.buy("a", 10);
+    let written_at = world.now();
+    drop(world.store);
+    // The machine comes back with an earlier wall clock.
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger = EmbeddedLedger::open_with(disk.opener(), LEASE, clock).unwrap();
+    let view = ok(wait(ledger.view(world.account, Gates::default())));
+    assert_eq!(view.at, written_at);
+}

@@ -552,3 +552,78 @@ fn a_real_file_agrees_too() {
     let applied = history.seen.get("Applied").copied().unwrap_or(0);
     assert!(applied >= 250, "only {applied} calls were applied");
 }
+
+/// What a reader sees of the money, without the charges.
+fn money_of(history: &History, account: &AccountId) -> String {
+    let Answer::Applied(view) = wait(history.model.view(account.clone(), Gates::default())) else {
+        panic!("no view");
+    };
+    format!("{:?} {:?}", view.buckets, view.archived)
+}
+
+/// A history with some buckets of one account, the same for the same seed.
+fn with_buckets(seed: u64) -> History {
+    let mut history = History::new(seed, |clock| crate::ledger_world::embedded_in_memory(clock));
+    let account = history.accounts[0].clone();
+    let call = crate::ledger_world::new_account(&account);
+    let _ = both!(history, create_account(call));
+    let id = history.keys[0];
+    let call = NewKey { account: account.clone(), id, hash: [1; 32], label: String::new() };
+    let _ = both!(history, create_key(call));
+    for _ in 0..6 {
+        let call = Grant {
+            account: account.clone(),
+            kind: "credits".parse().unwrap(),
+            effective: None,
+            ..history.grant()
+        };
+        let _ = both!(history, grant(call));
+    }
+    history
+}
+
+#[test]
+fn settling_less_and_releasing_are_as_if_less_had_been_reserved() {
+    let mut compared = 0;
+    for seed in 1..200 {
+        // The same buckets twice: once `more` is reserved and `less` settled, once only `less`.
+        let (mut one, mut two) = (with_buckets(seed), with_buckets(seed));
+        let (a, b) = (one.amount(), one.amount());
+        let (less, more) = (a.min(b), a.max(b));
+        let account = one.accounts[0].clone();
+        let before = money_of(&one, &account);
+        let released = one.new_charge(&account);
+        let base = Reserve {
+            account: account.clone(),
+            charge: released,
+            fingerprint: [0; 32],
+            key: one.keys[0],
+            document_version: 2,
+            kind: "credits".parse().unwrap(),
+            gates: Gates::default(),
+            over_run: OverRun::Absorb,
+            ..one.reserve()
+        };
+        let charge = one.new_charge(&account);
+        let explanation = Vec::new();
+        let settle = Settle { account: account.clone(), charge, actual: less, explanation };
+        let first = Reserve { amount: more, ..base.clone() };
+        if !matches!(both!(one, reserve(first)), Answer::Applied(_)) {
+            continue;
+        }
+        let explanation = Vec::new();
+        let release = Release { account: account.clone(), charge: released, explanation };
+        let _ = both!(one, release(release));
+        assert_eq!(money_of(&one, &account), before, "seed {seed}: reserve and release");
+
+        for (history, amount) in [(&mut one, more), (&mut two, less)] {
+            let call = Reserve { charge, amount, ..base.clone() };
+            let answer = both!(history, reserve(call));
+            assert!(matches!(answer, Answer::Applied(_)), "seed {seed}: {answer:?}");
+            let _ = both!(history, settle(settle));
+        }
+        assert_eq!(money_of(&one, &account), money_of(&two, &account), "seed {seed}");
+        compared += 1;
+    }
+    assert!(compared >= 80, "only {compared} pairs were compared");
+}

@@ -175,3 +175,52 @@ fn open_file(path: &Path) -> Result<Database, DatabaseError> {
     builder.set_cache_size(CACHE_BYTES);
     builder.create_with_backend(FileBackend::new(file)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::credit::KeyId;
+    use crate::ledger::{Ledger, NewAccount};
+    use crate::seam::{SimulatedClock, Timestamp};
+
+    fn wait<T>(reply: Reply<T>) -> Answer<T> {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(reply)
+    }
+
+    fn ledger() -> EmbeddedLedger {
+        let clock = Arc::new(SimulatedClock::at(Timestamp(1_795_348_800_000)));
+        let opener = || Database::builder().create_with_backend(InMemoryBackend::new());
+        EmbeddedLedger::open_with(Box::new(opener), 60_000, clock).unwrap()
+    }
+
+    fn account() -> NewAccount {
+        NewAccount {
+            account: "acct_a".parse().unwrap(),
+            plan: "pro".into(),
+            zone: "UTC".into(),
+            anchor: None,
+            label: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_panic_is_unknown_and_the_ledger_goes_on() {
+        let ledger = ledger();
+        let answer = wait(ledger.tell::<()>(|_, _| panic!("a fault in a rule")));
+        assert!(matches!(answer, Answer::Unknown(_)));
+        assert!(matches!(wait(ledger.create_account(account())), Answer::Applied(_)));
+    }
+
+    #[test]
+    fn a_refused_step_that_wrote_is_not_committed() {
+        let ledger = ledger();
+        let id: AccountId = "acct_a".parse().unwrap();
+        let answer = wait(ledger.tell::<()>(move |records, _| {
+            records.save_key_owner(KeyId::from_bytes([1; 16]), &id)?;
+            Err(Refusal::Conflict.into())
+        }));
+        assert!(matches!(answer, Answer::Unknown(_)));
+    }
+}
