@@ -141,13 +141,23 @@ impl Sum for Amount {
 }
 
 impl Serialize for Amount {
+    /// A decimal string for people; the number of micro-credits in packed records.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_u64(self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            let micro = u64::deserialize(deserializer)?;
+            return Self::from_micro(micro)
+                .ok_or_else(|| serde::de::Error::custom(AmountError::TooLarge));
+        }
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }

@@ -50,7 +50,7 @@ impl Class {
 
 /// What one grant gave and where it is now. At every moment
 /// `granted = available + held + spent + expired + voided`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
     /// Which grant, and for an allowance which period.
     pub id: BucketId,

@@ -1,5 +1,7 @@
 //! Plans: named rights. A plan only sets values; counting happens within one account, in the ledger.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Amount, Class, Every, Kind, Name};
 
 /// Named rights of accounts.
@@ -52,7 +54,8 @@ pub enum ScopeKind {
 }
 
 /// Whether a cap counts requests or credits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Each reserved request counts one.
     Requests,

@@ -7,7 +7,7 @@ use crate::credit::{AccountId, KeyId};
 use crate::seam::Timestamp;
 
 /// An account and its keys, as callers cache them. `version` grows with every change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// Which account.
     pub account: AccountId,
@@ -50,7 +50,7 @@ pub enum AccountStatus {
 }
 
 /// A key as the ledger keeps it: the secret only as a hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// Its public half.
     pub id: KeyId,
@@ -75,7 +75,7 @@ pub enum KeyStatus {
 }
 
 /// A new account. The same call again answers the same document; another content is a conflict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewAccount {
     /// Its id, chosen by the caller.
     pub account: AccountId,

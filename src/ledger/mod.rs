@@ -11,7 +11,9 @@
 mod directory;
 pub mod embedded;
 pub mod model;
+mod teller;
 mod verbs;
+mod watch;
 
 use std::fmt;
 

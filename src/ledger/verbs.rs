@@ -12,7 +12,8 @@ use crate::seam::Timestamp;
 
 /// What a limit counts over within one account. Written `account`, `key:key_…`, `route:image`,
 /// `feature:audio`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The whole account.
     Account,
@@ -289,7 +290,7 @@ pub enum Extended {
 }
 
 /// Give credits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// To whom.
     pub account: AccountId,
@@ -312,7 +313,7 @@ pub struct Grant {
 }
 
 /// A grant that was given, now or by an earlier call with the same id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     /// Its bucket after repaying debt.
     pub bucket: Bucket,

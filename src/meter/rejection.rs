@@ -407,7 +407,8 @@ mod tests {
         assert_eq!(answer.headers()["cache-control"], "no-store");
         assert!(!String::from_utf8_lossy(answer.body()).contains("10.0.0.7"));
 
-        request.insert(ACCEPT, HeaderValue::from_static("text/html, application/problem+json;q=0.9"));
+        request
+            .insert(ACCEPT, HeaderValue::from_static("text/html, application/problem+json;q=0.9"));
         let charge = ChargeId::from_bytes([0; 16]);
         let answer = Rejection::invalid_key().of(charge).response("req_2", &request);
         assert_eq!(answer.headers()["content-type"], "application/problem+json");

@@ -104,7 +104,11 @@ fn accepts(request: &Request<Incoming>) -> HeaderMap {
     values.map(|value| (ACCEPT, value.clone())).collect()
 }
 
-fn refuse(story: &Story, rejection: &Rejection, asked: &HeaderMap) -> (Response<Body>, &'static str) {
+fn refuse(
+    story: &Story,
+    rejection: &Rejection,
+    asked: &HeaderMap,
+) -> (Response<Body>, &'static str) {
     if !rejection.inner.is_empty() {
         let (id, code, why) = (&story.id, rejection.code, &rejection.inner);
         tracing::warn!(request = %id, code, why, "refused");

@@ -70,7 +70,8 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         &shared.folder,
         number,
     )?;
-    let routes = RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
+    let routes =
+        RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
     let meter = Meter {
         rules: rules.clone(),
         routes,

@@ -152,9 +152,8 @@ fn seams() -> (Arc<dyn Clock>, Arc<dyn Entropy>, Arc<dyn Disk>) {
 /// Recovery on a thread of its own, so that a start may be asked for from anywhere.
 fn recovered(shared: &Shared) -> io::Result<()> {
     let own = shared.clone();
-    let work = move || {
-        runtime()?.block_on(recover(&*own.ledger, &*own.disk, &own.folder, &own.instance))
-    };
+    let work =
+        move || runtime()?.block_on(recover(&*own.ledger, &*own.disk, &own.folder, &own.instance));
     let done = seam::thread("recovery", work)?
         .join()
         .map_err(|_| io::Error::other("recovery ended in a panic"))??;

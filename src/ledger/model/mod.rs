@@ -1,1 +1,40 @@
 //! The rules as pure functions of an account's state.
+//!
+//! Each verb takes a draft of an account, the call and a context (the time is an argument), checks
+//! everything and changes the draft; whoever runs it writes the draft or throws it away. `desk` brings
+//! verbs and records together over the trait `Records`, so every store runs exactly this code; `memory`
+//! is the store without a disk, for tests and as the judge of the others.
+//!
+//! Invariant: no I/O and no clock in here, no float, no unchecked arithmetic on money.
+
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+mod archive;
+mod caps;
+mod debt;
+pub(crate) mod desk;
+mod directory;
+mod draft;
+mod draw;
+mod due;
+mod grant;
+mod invariants;
+mod lease;
+mod memory;
+mod rate;
+mod records;
+mod reserve;
+mod settle;
+mod shortage;
+mod slots;
+mod state;
+mod stop;
+mod view;
+
+pub use invariants::invariants;
+pub use memory::ModelLedger;
+pub use state::{Account, Context, Counted, Counter, Ended, Money, Open, Pace, Purse, Span};
+
+pub(crate) use due::next as next_due;
+pub(crate) use records::{Given, Records, ended_purge};
+pub(crate) use stop::Stop;

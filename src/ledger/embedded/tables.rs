@@ -1,0 +1,303 @@
+//! The file's tables, as records of the rules.
+//!
+//! Invariant: indexes change in the same call as the record that they are of, so the two cannot disagree.
+
+use std::ops::Bound;
+
+use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
+
+use super::packed::{pack, unpack};
+use crate::credit::{AccountId, BucketId, ChargeId, KeyId};
+use crate::ledger::model::{
+    Account, Ended, Given, Money, Open, Records, Stop, ended_purge, next_due,
+};
+use crate::ledger::{Document, NewAccount};
+use crate::seam::Timestamp;
+
+/// The format of the tables; a change of their meaning raises it.
+pub(super) const FORMAT: u64 = 1;
+
+type Id = [u8; 16];
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
+const MONEY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("money");
+const OPEN: TableDefinition<'_, (&str, Id), &[u8]> = TableDefinition::new("open");
+const DUE: TableDefinition<'_, (u64, &str), ()> = TableDefinition::new("due");
+const KEYS: TableDefinition<'_, Id, &str> = TableDefinition::new("keys");
+const OWNERS: TableDefinition<'_, Id, &str> = TableDefinition::new("owners");
+const HISTORY: TableDefinition<'_, (&str, Id), ()> = TableDefinition::new("history");
+const ENDED: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("ended");
+const PURGES: TableDefinition<'_, (u64, Id), ()> = TableDefinition::new("purges");
+const NOTES: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("notes");
+const EXPLANATIONS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("explanations");
+const GRANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("grants");
+
+/// All tables within one transaction.
+pub(super) struct Tables<'t> {
+    meta: Table<'t, &'static str, u64>,
+    accounts: Table<'t, &'static str, &'static [u8]>,
+    money: Table<'t, &'static str, &'static [u8]>,
+    open: Table<'t, (&'static str, Id), &'static [u8]>,
+    due: Table<'t, (u64, &'static str), ()>,
+    keys: Table<'t, Id, &'static str>,
+    owners: Table<'t, Id, &'static str>,
+    history: Table<'t, (&'static str, Id), ()>,
+    ended: Table<'t, Id, &'static [u8]>,
+    purges: Table<'t, (u64, Id), ()>,
+    notes: Table<'t, Id, &'static [u8]>,
+    explanations: Table<'t, Id, &'static [u8]>,
+    grants: Table<'t, &'static str, &'static [u8]>,
+    /// Whether anything was written since somebody set it back.
+    pub(super) written: bool,
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl<'t> Tables<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, String> {
+        Self::all(transaction).map_err(|error| error.to_string())
+    }
+
+    fn all(transaction: &'t WriteTransaction) -> Result<Self, TableError> {
+        Ok(Self {
+            meta: transaction.open_table(META)?,
+            accounts: transaction.open_table(ACCOUNTS)?,
+            money: transaction.open_table(MONEY)?,
+            open: transaction.open_table(OPEN)?,
+            due: transaction.open_table(DUE)?,
+            keys: transaction.open_table(KEYS)?,
+            owners: transaction.open_table(OWNERS)?,
+            history: transaction.open_table(HISTORY)?,
+            ended: transaction.open_table(ENDED)?,
+            purges: transaction.open_table(PURGES)?,
+            notes: transaction.open_table(NOTES)?,
+            explanations: transaction.open_table(EXPLANATIONS)?,
+            grants: transaction.open_table(GRANTS)?,
+            written: false,
+        })
+    }
+
+    /// The file's format; `None` in a new file.
+    pub(super) fn format(&self) -> Result<Option<u64>, String> {
+        self.number("format")
+    }
+
+    pub(super) fn set_format(&mut self) -> Result<(), String> {
+        self.meta.insert("format", FORMAT).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// The latest time that anything was written with.
+    pub(super) fn mark(&self) -> Result<Timestamp, String> {
+        Ok(Timestamp(self.number("mark")?.unwrap_or(0)))
+    }
+
+    pub(super) fn set_mark(&mut self, mark: Timestamp) -> Result<(), String> {
+        self.meta.insert("mark", mark.0).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, String> {
+        let found = self.meta.get(name).map_err(|error| error.to_string())?;
+        Ok(found.map(|value| value.value()))
+    }
+
+    fn open_charges(&self, id: &str) -> Result<std::collections::BTreeMap<ChargeId, Open>, Stop> {
+        let range = self.open.range((id, [0; 16])..=(id, [0xff; 16]))?;
+        range
+            .map(|row| {
+                let (key, value) = row?;
+                let charge = ChargeId::from_bytes(key.value().1);
+                Ok((charge, unpack(value.value(), &format!("charge {charge}"))?))
+            })
+            .collect()
+    }
+
+    /// Writes the open charges that differ.
+    fn save_open(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop> {
+        let id = after.document.account.as_str();
+        let was = |charge| before.and_then(|before| before.open.get(charge));
+        for (charge, open) in &after.open {
+            if was(charge) != Some(open) {
+                self.open.insert((id, *charge.as_bytes()), pack(open)?.as_slice())?;
+            }
+        }
+        for charge in before.into_iter().flat_map(|before| before.open.keys()) {
+            if !after.open.contains_key(charge) {
+                self.open.remove((id, *charge.as_bytes()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the account within the index of what is due.
+    fn save_due(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop> {
+        let id = after.document.account.as_str();
+        let (was, is) = (before.and_then(next_due), next_due(after));
+        if was == is {
+            return Ok(());
+        }
+        if let Some(was) = was {
+            self.due.remove((was.0, id))?;
+        }
+        if let Some(is) = is {
+            self.due.insert((is.0, id), ())?;
+        }
+        Ok(())
+    }
+}
+
+fn account_id(text: &str) -> Result<AccountId, Stop> {
+    text.parse().map_err(|error| Stop::Broken(format!("{error}")))
+}
+
+impl Records for Tables<'_> {
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, Stop> {
+        let Some(who) = self.accounts.get(id.as_str())? else { return Ok(None) };
+        let (origin, document): (NewAccount, Document) =
+            unpack(who.value(), &format!("account {id}"))?;
+        let money = match self.money.get(id.as_str())? {
+            Some(money) => unpack(money.value(), &format!("money of {id}"))?,
+            None => Money::default(),
+        };
+        Ok(Some(Account { origin, document, money, open: self.open_charges(id.as_str())? }))
+    }
+
+    fn save(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop> {
+        self.written = true;
+        let id = after.document.account.as_str();
+        if before.map(|before| &before.document) != Some(&after.document) {
+            let who = pack(&(&after.origin, &after.document))?;
+            self.accounts.insert(id, who.as_slice())?;
+        }
+        if before.map(|before| &before.money) != Some(&after.money) {
+            self.money.insert(id, pack(&after.money)?.as_slice())?;
+        }
+        self.save_open(before, after)?;
+        self.save_due(before, after)
+    }
+
+    fn accounts(&self, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>, Stop> {
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_str()));
+        let range = self.accounts.range::<&str>((from, Bound::Unbounded))?;
+        range.take(limit).map(|row| account_id(row?.0.value())).collect()
+    }
+
+    fn key_owner(&self, key: KeyId) -> Result<Option<AccountId>, Stop> {
+        let owner = self.keys.get(key.as_bytes())?;
+        owner.map(|owner| account_id(owner.value())).transpose()
+    }
+
+    fn save_key_owner(&mut self, key: KeyId, account: &AccountId) -> Result<(), Stop> {
+        self.written = true;
+        self.keys.insert(key.as_bytes(), account.as_str())?;
+        Ok(())
+    }
+
+    fn charge_owner(&self, charge: ChargeId) -> Result<Option<AccountId>, Stop> {
+        let owner = self.owners.get(charge.as_bytes())?;
+        owner.map(|owner| account_id(owner.value())).transpose()
+    }
+
+    fn save_charge(&mut self, charge: ChargeId, owner: &AccountId) -> Result<(), Stop> {
+        self.written = true;
+        self.owners.insert(charge.as_bytes(), owner.as_str())?;
+        self.history.insert((owner.as_str(), *charge.as_bytes()), ())?;
+        Ok(())
+    }
+
+    fn ended(&self, charge: ChargeId) -> Result<Option<Ended>, Stop> {
+        let ended = self.ended.get(charge.as_bytes())?;
+        ended.map(|ended| unpack(ended.value(), &format!("ended charge {charge}"))).transpose()
+    }
+
+    fn save_ended(&mut self, ended: &Ended) -> Result<(), Stop> {
+        self.written = true;
+        let id = ended.charge.as_bytes();
+        self.ended.insert(id, pack(ended)?.as_slice())?;
+        self.purges.insert((ended_purge(ended.at).0, *id), ())?;
+        Ok(())
+    }
+
+    fn texts(&self, charge: ChargeId) -> Result<[Vec<u8>; 2], Stop> {
+        let note = self.notes.get(charge.as_bytes())?;
+        let explanation = self.explanations.get(charge.as_bytes())?;
+        Ok([note, explanation].map(|text| text.map(|t| t.value().to_vec()).unwrap_or_default()))
+    }
+
+    fn save_note(&mut self, charge: ChargeId, text: &[u8]) -> Result<(), Stop> {
+        self.written = true;
+        self.notes.insert(charge.as_bytes(), text)?;
+        Ok(())
+    }
+
+    fn save_explanation(&mut self, charge: ChargeId, text: &[u8]) -> Result<(), Stop> {
+        self.written = true;
+        self.explanations.insert(charge.as_bytes(), text)?;
+        Ok(())
+    }
+
+    fn given(&self, grant: &BucketId) -> Result<Option<Given>, Stop> {
+        let given = self.grants.get(grant.as_str())?;
+        given.map(|given| unpack(given.value(), &format!("grant {grant}"))).transpose()
+    }
+
+    fn save_given(&mut self, given: &Given) -> Result<(), Stop> {
+        self.written = true;
+        self.grants.insert(given.call.id.as_str(), pack(given)?.as_slice())?;
+        Ok(())
+    }
+
+    fn due(&self, now: Timestamp, skip: usize, limit: usize) -> Result<Vec<AccountId>, Stop> {
+        let range = self.due.range(..(now.0.saturating_add(1), ""))?;
+        range.skip(skip).take(limit).map(|row| account_id(row?.0.value().1)).collect()
+    }
+
+    fn charges_of(
+        &self,
+        account: &AccountId,
+        before: Option<ChargeId>,
+        limit: usize,
+    ) -> Result<Vec<ChargeId>, Stop> {
+        let id = account.as_str();
+        let to = before.map_or(Bound::Included((id, [0xff; 16])), |before| {
+            Bound::Excluded((id, *before.as_bytes()))
+        });
+        let range = self.history.range((Bound::Included((id, [0; 16])), to))?;
+        range.rev().take(limit).map(|row| Ok(ChargeId::from_bytes(row?.0.value().1))).collect()
+    }
+
+    fn open_of(&self, instance: &str) -> Result<Vec<Open>, Stop> {
+        let mut found = Vec::new();
+        for row in self.open.iter()? {
+            let open: Open = unpack(row?.1.value(), "an open charge")?;
+            if open.instance == instance {
+                found.push(open);
+            }
+        }
+        Ok(found)
+    }
+
+    fn purge(&mut self, now: Timestamp, limit: usize) -> Result<(), Stop> {
+        let over: Vec<(u64, Id)> = self
+            .purges
+            .range(..(now.0.saturating_add(1), [0; 16]))?
+            .take(limit)
+            .map(|row| Ok(row?.0.value()))
+            .collect::<Result<_, StorageError>>()?;
+        for (at, charge) in over {
+            self.purges.remove((at, charge))?;
+            self.ended.remove(charge)?;
+            self.notes.remove(charge)?;
+            self.explanations.remove(charge)?;
+            let owner = self.owners.remove(charge)?.map(|owner| owner.value().to_owned());
+            if let Some(owner) = owner {
+                self.history.remove((owner.as_str(), charge))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,348 @@
+//! Every verb over any records: load, let the rules decide, check, write.
+//!
+//! Invariant: the first write comes after the last thing that can refuse.
+
+use super::draft::Draft;
+use super::records::{Given, Records, ended_purge};
+use super::state::{Account, Context, Ended};
+use super::stop::Stop;
+use super::{directory, due, lease, reserve as reserving, settle as settling, view as viewing};
+use crate::credit::{AccountId, ChargeId, KeyId};
+use crate::ledger::{
+    AccountChange, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
+    KeyChange, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reserve, Reserved,
+    Settle, Settled, View,
+};
+
+/// What a step over the records yields.
+pub(crate) type Outcome<T> = Result<T, Stop>;
+
+/// The most leases that one call renews.
+const EXTEND_MAX: usize = 1_024;
+/// The most records that one call lists.
+const LIST_MAX: usize = 1_000;
+/// Ended charges that one writing step forgets at most; on average it adds fewer than two.
+const PURGE_MAX: usize = 32;
+
+pub(crate) fn reserve(r: &mut dyn Records, c: &Context, call: &Reserve) -> Outcome<Reserved> {
+    let (before, mut draft, seen) = for_reserve(r, c, call)?;
+    let answer = reserving::reserve(&mut draft, seen.as_ref(), call, c)?;
+    write(r, c, &before, draft)?;
+    Ok(answer)
+}
+
+pub(crate) fn quote(r: &mut dyn Records, c: &Context, call: &Reserve) -> Outcome<Quoted> {
+    let (_, mut draft, seen) = for_reserve(r, c, call)?;
+    let reserved = reserving::reserve(&mut draft, seen.as_ref(), call, c)?;
+    Ok(Quoted { reserved })
+}
+
+fn for_reserve(
+    r: &dyn Records,
+    c: &Context,
+    call: &Reserve,
+) -> Outcome<(Account, Draft, Option<Ended>)> {
+    let account = load(r, &call.account)?;
+    if r.charge_owner(call.charge)?.is_some_and(|owner| owner != call.account) {
+        return Err(Refusal::Conflict.into());
+    }
+    let seen = ended(r, c, call.charge)?;
+    Ok((account.clone(), Draft::of(account), seen))
+}
+
+pub(crate) fn settle(r: &mut dyn Records, c: &Context, call: &Settle) -> Outcome<Settled> {
+    let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
+    let answer = settling::settle(&mut draft, seen, call, c)?;
+    write(r, c, &before, draft)?;
+    Ok(answer)
+}
+
+pub(crate) fn release(r: &mut dyn Records, c: &Context, call: &Release) -> Outcome<Released> {
+    let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
+    let answer = settling::release(&mut draft, seen, call, c)?;
+    write(r, c, &before, draft)?;
+    Ok(answer)
+}
+
+pub(crate) fn doubt(r: &mut dyn Records, c: &Context, call: &Doubt) -> Outcome<()> {
+    let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
+    lease::doubt(&mut draft, seen.as_ref(), call, c)?;
+    write(r, c, &before, draft)
+}
+
+fn for_end(
+    r: &dyn Records,
+    c: &Context,
+    account: &AccountId,
+    charge: ChargeId,
+) -> Outcome<(Account, Draft, Option<Ended>)> {
+    let before = load(r, account)?;
+    if r.charge_owner(charge)?.is_some_and(|owner| owner != *account) {
+        return Err(Refusal::UnknownCharge.into());
+    }
+    let seen = ended(r, c, charge)?;
+    Ok((before.clone(), Draft::of(before), seen))
+}
+
+pub(crate) fn extend(r: &mut dyn Records, c: &Context, call: &Extend) -> Outcome<Vec<Extended>> {
+    if call.charges.len() > EXTEND_MAX {
+        return Err(Refusal::TooMany("at most 1024 leases a call".to_owned()).into());
+    }
+    let mut touched = std::collections::BTreeMap::new();
+    let mut answers = Vec::with_capacity(call.charges.len());
+    for (id, charge) in &call.charges {
+        if !touched.contains_key(id) {
+            // An account that cannot be read has no running leases; the others' must not suffer.
+            let loaded = match load(r, id) {
+                Ok(account) => Some((account.clone(), Draft::of(account))),
+                Err(Stop::Failed(why)) => return Err(Stop::Failed(why)),
+                Err(_) => None,
+            };
+            touched.insert(id.clone(), loaded);
+        }
+        answers.push(match touched.get_mut(id) {
+            Some(Some((_, draft))) => lease::extend(&mut draft.account, *charge, c),
+            _ => Extended::Ended,
+        });
+    }
+    for (before, draft) in touched.into_values().flatten() {
+        write_lease(r, &before, &draft)?;
+    }
+    Ok(answers)
+}
+
+/// Writes renewed leases. Money is untouched, so there is nothing to check that could refuse.
+fn write_lease(r: &mut dyn Records, before: &Account, draft: &Draft) -> Outcome<()> {
+    if draft.account == *before { Ok(()) } else { r.save(Some(before), &draft.account) }
+}
+
+pub(crate) fn tick(r: &mut dyn Records, c: &Context, account: &AccountId) -> Outcome<u32> {
+    let before = load(r, account)?;
+    let mut draft = Draft::of(before.clone());
+    let done = due::tick(&mut draft, c)?;
+    write(r, c, &before, draft)?;
+    Ok(done)
+}
+
+pub(crate) fn due_accounts(
+    r: &mut dyn Records,
+    c: &Context,
+    limit: usize,
+) -> Outcome<Vec<AccountId>> {
+    let limit = limit.min(LIST_MAX);
+    let (mut found, mut skip) = (Vec::new(), 0_usize);
+    // Within grace most of what the index names has nothing to do yet: look further.
+    while found.len() < limit {
+        let candidates = r.due(c.now, skip, LIST_MAX)?;
+        skip = skip.saturating_add(candidates.len());
+        let last = candidates.len() < LIST_MAX;
+        for id in candidates {
+            if found.len() < limit && is_due(r, c, &id)? {
+                found.push(id);
+            }
+        }
+        if last {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an account has something to do. One that cannot be read has not: a person has to look.
+fn is_due(r: &dyn Records, c: &Context, id: &AccountId) -> Outcome<bool> {
+    match load(r, id) {
+        Ok(account) => Ok(due::is_due(&account, c)),
+        Err(Stop::Failed(why)) => Err(Stop::Failed(why)),
+        Err(_) => Ok(false),
+    }
+}
+
+pub(crate) fn grant(r: &mut dyn Records, c: &Context, call: &Grant) -> Outcome<Granted> {
+    if let Some(given) = r.given(&call.id)? {
+        let same = given.call == *call;
+        return if same { Ok(given.answer) } else { Err(Refusal::Conflict.into()) };
+    }
+    let before = load(r, &call.account)?;
+    let mut draft = Draft::of(before.clone());
+    let answer = super::grant::grant(&mut draft, call, c)?;
+    write(r, c, &before, draft)?;
+    r.save_given(&Given { call: call.clone(), answer: answer.clone() })?;
+    Ok(answer)
+}
+
+pub(crate) fn view(
+    r: &mut dyn Records,
+    c: &Context,
+    account: &AccountId,
+    gates: &Gates,
+) -> Outcome<View> {
+    let mut draft = Draft::of(load(r, account)?);
+    viewing::view(&mut draft, gates, c)
+}
+
+pub(crate) fn charge(r: &mut dyn Records, c: &Context, charge: ChargeId) -> Outcome<ChargeRecord> {
+    record(r, c, charge)?.ok_or_else(|| Refusal::UnknownCharge.into())
+}
+
+pub(crate) fn charges(
+    r: &mut dyn Records,
+    c: &Context,
+    account: &AccountId,
+    before: Option<ChargeId>,
+    limit: usize,
+) -> Outcome<Vec<ChargeRecord>> {
+    load(r, account)?;
+    let limit = limit.min(LIST_MAX);
+    let (mut found, mut before) = (Vec::new(), before);
+    while found.len() < limit {
+        let ids = r.charges_of(account, before, limit)?;
+        let Some(last) = ids.last() else { break };
+        before = Some(*last);
+        for id in ids {
+            // What waits to be purged is not there any more.
+            let record = record(r, c, id)?;
+            found.extend(record.filter(|_| found.len() < limit));
+        }
+    }
+    Ok(found)
+}
+
+fn record(r: &dyn Records, c: &Context, charge: ChargeId) -> Outcome<Option<ChargeRecord>> {
+    let texts = || r.texts(charge);
+    if let Some(ended) = ended(r, c, charge)? {
+        let [note, explanation] = texts()?;
+        return Ok(Some(viewing::of_ended(&ended, note, explanation)));
+    }
+    let Some(owner) = r.charge_owner(charge)? else { return Ok(None) };
+    let account = load(r, &owner)?;
+    let Some(open) = account.open.get(&charge) else { return Ok(None) };
+    let [note, explanation] = texts()?;
+    Ok(Some(viewing::of_open(open, note, explanation)))
+}
+
+pub(crate) fn open_of(r: &mut dyn Records, instance: &str) -> Outcome<Vec<OpenRef>> {
+    Ok(r.open_of(instance)?.iter().map(super::Open::short).collect())
+}
+
+pub(crate) fn create_account(
+    r: &mut dyn Records,
+    c: &Context,
+    call: &NewAccount,
+) -> Outcome<Document> {
+    if let Some(account) = r.account(&call.account)? {
+        let same = account.origin == *call;
+        return if same { Ok(account.document) } else { Err(Refusal::Conflict.into()) };
+    }
+    let account = directory::create_account(call, c)?;
+    r.save(None, &account)?;
+    Ok(account.document)
+}
+
+pub(crate) fn change_account(
+    r: &mut dyn Records,
+    c: &Context,
+    call: &AccountChange,
+) -> Outcome<Document> {
+    change(r, c, &call.account, |document| directory::change_account(document, call))
+}
+
+pub(crate) fn create_key(r: &mut dyn Records, c: &Context, call: &NewKey) -> Outcome<Document> {
+    if r.key_owner(call.id)?.is_some_and(|owner| owner != call.account) {
+        return Err(Refusal::Conflict.into());
+    }
+    let document =
+        change(r, c, &call.account, |document| directory::create_key(document, call, c))?;
+    if r.key_owner(call.id)?.is_none() {
+        r.save_key_owner(call.id, &call.account)?;
+    }
+    Ok(document)
+}
+
+pub(crate) fn change_key(r: &mut dyn Records, c: &Context, call: &KeyChange) -> Outcome<Document> {
+    let owner = r.key_owner(call.id)?.ok_or(Refusal::InvalidKey)?;
+    change(r, c, &owner, |document| directory::change_key(document, call))
+}
+
+fn change(
+    r: &mut dyn Records,
+    c: &Context,
+    account: &AccountId,
+    how: impl FnOnce(&mut Document) -> Outcome<()>,
+) -> Outcome<Document> {
+    let before = load(r, account)?;
+    let mut draft = Draft::of(before.clone());
+    how(&mut draft.account.document)?;
+    let document = draft.account.document.clone();
+    if document != before.document {
+        write(r, c, &before, draft)?;
+    }
+    Ok(document)
+}
+
+pub(crate) fn document(r: &mut dyn Records, account: &AccountId) -> Outcome<Document> {
+    Ok(load(r, account)?.document)
+}
+
+pub(crate) fn document_of_key(r: &mut dyn Records, key: KeyId) -> Outcome<Document> {
+    let owner = r.key_owner(key)?.ok_or(Refusal::InvalidKey)?;
+    document(r, &owner)
+}
+
+pub(crate) fn accounts(
+    r: &mut dyn Records,
+    after: Option<&AccountId>,
+    limit: usize,
+) -> Outcome<Vec<Document>> {
+    let ids = r.accounts(after, limit.min(LIST_MAX))?;
+    ids.iter().map(|id| Ok(load(r, id)?.document)).collect()
+}
+
+/// All that is kept of an account, readably, for a person who has to look.
+pub(crate) fn inspect(r: &mut dyn Records, account: &AccountId) -> Outcome<String> {
+    let loaded = load(r, account)?;
+    let mut text = format!("{loaded:#?}\n");
+    for id in r.charges_of(account, None, usize::MAX)? {
+        let [note, explanation] = r.texts(id)?;
+        let (note, explanation) = (note.escape_ascii(), explanation.escape_ascii());
+        text.push_str(&format!("{id} note {note} explanation {explanation}\n"));
+        if let Some(ended) = r.ended(id)? {
+            text.push_str(&format!("{ended:#?}\n"));
+        }
+    }
+    Ok(text)
+}
+
+fn load(r: &dyn Records, id: &AccountId) -> Outcome<Account> {
+    r.account(id)?.ok_or_else(|| Refusal::UnknownAccount.into())
+}
+
+/// A charge's tombstone, unless its time is over and it only waits to be purged.
+fn ended(r: &dyn Records, c: &Context, charge: ChargeId) -> Outcome<Option<Ended>> {
+    Ok(r.ended(charge)?.filter(|ended| ended_purge(ended.at) > c.now))
+}
+
+/// Checks a draft and writes it, if it has changed anything.
+fn write(r: &mut dyn Records, c: &Context, before: &Account, mut draft: Draft) -> Outcome<()> {
+    let changed = draft.account != *before
+        || !draft.ended.is_empty()
+        || !draft.notes.is_empty()
+        || !draft.explanations.is_empty();
+    if !changed {
+        return Ok(());
+    }
+    draft.finish(c.now)?;
+    r.save(Some(before), &draft.account)?;
+    let owner = &before.document.account;
+    for (charge, note) in &draft.notes {
+        r.save_charge(*charge, owner)?;
+        r.save_note(*charge, note)?;
+    }
+    for ended in &draft.ended {
+        r.save_charge(ended.charge, owner)?;
+        r.save_ended(ended)?;
+    }
+    for (charge, text) in &draft.explanations {
+        r.save_explanation(*charge, text)?;
+    }
+    r.purge(c.now, PURGE_MAX)
+}

@@ -1,0 +1,131 @@
+//! Accounts and keys.
+//!
+//! Invariant: every change of a document raises its version, so that the next reserve with the old one
+//! is told to look again. What is closed or revoked stays so.
+
+use super::state::{Account, Context, Money};
+use super::stop::{Stop, invalid};
+use crate::credit::Zone;
+use crate::ledger::{
+    AccountChange, AccountStatus, Document, KeyChange, KeyRecord, KeyStatus, NewAccount, NewKey,
+    Refusal,
+};
+
+/// Keys of an account, revoked ones included, at most.
+const KEYS_MAX: usize = 1_000;
+/// The longest label, in bytes.
+const LABEL_MAX: usize = 500;
+/// The longest plan name, in bytes.
+const PLAN_MAX: usize = 128;
+
+/// A new account.
+pub(crate) fn create_account(call: &NewAccount, context: &Context) -> Result<Account, Stop> {
+    check_label(&call.label)?;
+    check_plan(&call.plan)?;
+    check_zone(&call.zone)?;
+    let document = Document {
+        account: call.account.clone(),
+        version: 1,
+        status: AccountStatus::Active,
+        plan: call.plan.clone(),
+        zone: call.zone.clone(),
+        anchor: call.anchor.unwrap_or(context.now),
+        created: context.now,
+        label: call.label.clone(),
+        keys: Vec::new(),
+    };
+    let open = std::collections::BTreeMap::new();
+    Ok(Account { origin: call.clone(), document, money: Money::default(), open })
+}
+
+/// Changes an account; what is the same already raises no version.
+pub(crate) fn change_account(document: &mut Document, call: &AccountChange) -> Result<(), Stop> {
+    let before = document.clone();
+    if let Some(plan) = &call.plan {
+        check_plan(plan)?;
+        document.plan.clone_from(plan);
+    }
+    if let Some(zone) = &call.zone {
+        check_zone(zone)?;
+        document.zone.clone_from(zone);
+    }
+    if let Some(label) = &call.label {
+        check_label(label)?;
+        document.label.clone_from(label);
+    }
+    document.status = call.status.unwrap_or(document.status);
+    if *document != before && before.status == AccountStatus::Closed {
+        return Err(Refusal::AccountStatus(AccountStatus::Closed).into());
+    }
+    raise(document, &before);
+    Ok(())
+}
+
+/// A new key. The same key again changes nothing, whatever has become of it.
+pub(crate) fn create_key(
+    document: &mut Document,
+    call: &NewKey,
+    context: &Context,
+) -> Result<(), Stop> {
+    if let Some(key) = document.key(call.id) {
+        let same = key.hash == call.hash;
+        return if same { Ok(()) } else { Err(Refusal::Conflict.into()) };
+    }
+    check_label(&call.label)?;
+    if document.status == AccountStatus::Closed {
+        return Err(Refusal::AccountStatus(AccountStatus::Closed).into());
+    }
+    if document.keys.len() >= KEYS_MAX {
+        let why = "an account has at most 1000 keys, revoked ones included";
+        return Err(Refusal::TooMany(why.to_owned()).into());
+    }
+    let before = document.clone();
+    document.keys.push(KeyRecord {
+        id: call.id,
+        hash: call.hash,
+        status: KeyStatus::Active,
+        label: call.label.clone(),
+        created: context.now,
+    });
+    raise(document, &before);
+    Ok(())
+}
+
+/// Revokes a key.
+pub(crate) fn change_key(document: &mut Document, call: &KeyChange) -> Result<(), Stop> {
+    let before = document.clone();
+    let Some(key) = document.keys.iter_mut().find(|key| key.id == call.id) else {
+        return Err(Refusal::InvalidKey.into());
+    };
+    if key.status == KeyStatus::Revoked && call.status == KeyStatus::Active {
+        return Err(invalid("a revoked key stays revoked: make a new one"));
+    }
+    key.status = call.status;
+    raise(document, &before);
+    Ok(())
+}
+
+fn raise(document: &mut Document, before: &Document) {
+    if document != before {
+        document.version = document.version.saturating_add(1);
+    }
+}
+
+fn check_label(label: &str) -> Result<(), Stop> {
+    if label.len() > LABEL_MAX {
+        return Err(invalid("a label is at most 500 bytes"));
+    }
+    Ok(())
+}
+
+fn check_plan(plan: &str) -> Result<(), Stop> {
+    if plan.is_empty() || plan.len() > PLAN_MAX {
+        return Err(invalid("a plan's name is 1 to 128 bytes"));
+    }
+    Ok(())
+}
+
+fn check_zone(zone: &str) -> Result<(), Stop> {
+    let known: Result<Zone, _> = zone.parse();
+    known.map(|_| ()).map_err(|error| Refusal::Invalid(error.to_string()).into())
+}

@@ -1,0 +1,159 @@
+//! Taking from buckets and giving back to them.
+//!
+//! Invariant: the walk is total: two stores with the same buckets draw the same legs. After a smaller
+//! amount was settled the buckets look as if it had been drawn at first: heads are spent, tails return.
+
+use super::state::{Column, Money, Purse};
+use super::stop::{Stop, minus, plus};
+use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, Kind, Leg};
+use crate::seam::Timestamp;
+
+/// How long credits live on that came back after their bucket had ended.
+const GOODWILL_MS: u64 = 3 * 24 * 60 * 60 * 1_000;
+
+/// Draws up to `amount` from what may pay, into `to`. Less comes back where there is less.
+pub(super) fn draw(
+    money: &mut Money,
+    kind: &Kind,
+    amount: Amount,
+    to: Column,
+    now: Timestamp,
+) -> Result<Vec<Leg>, Stop> {
+    let mut paying: Vec<&mut Purse> = money
+        .purses
+        .iter_mut()
+        .filter(|purse| purse.bucket.kind == *kind && purse.bucket.pays_at(now))
+        .filter(|purse| !purse.bucket.available.is_zero())
+        .collect();
+    paying.sort_by(|a, b| a.bucket.order().cmp(&b.bucket.order()));
+    let mut need = amount;
+    let mut legs = Vec::new();
+    for purse in paying {
+        if need.is_zero() {
+            break;
+        }
+        let take = need.min(purse.bucket.available);
+        purse.post(Column::Available, to, take, now)?;
+        need = minus(need, take)?;
+        legs.push(Leg { bucket: purse.bucket.id.clone(), amount: take });
+    }
+    Ok(legs)
+}
+
+/// What the legs carry together.
+pub(super) fn total(legs: &[Leg]) -> Result<Amount, Stop> {
+    legs.iter().try_fold(Amount::ZERO, |sum, leg| plus(sum, leg.amount))
+}
+
+/// Splits legs after the first `keep`: what stays with the charge, and what goes back.
+pub(super) fn split(legs: &[Leg], keep: Amount) -> Result<(Vec<Leg>, Vec<Leg>), Stop> {
+    let (mut head, mut tail) = (Vec::new(), Vec::new());
+    let mut left = keep;
+    for leg in legs {
+        let stays = left.min(leg.amount);
+        left = minus(left, stays)?;
+        push(&mut head, &leg.bucket, stays);
+        push(&mut tail, &leg.bucket, minus(leg.amount, stays)?);
+    }
+    Ok((head, tail))
+}
+
+fn push(legs: &mut Vec<Leg>, bucket: &BucketId, amount: Amount) {
+    if !amount.is_zero() {
+        legs.push(Leg { bucket: bucket.clone(), amount });
+    }
+}
+
+/// Adds legs behind others; more of a bucket that is there already joins its leg.
+pub(super) fn join(legs: &mut Vec<Leg>, more: Vec<Leg>) -> Result<(), Stop> {
+    for leg in more {
+        match legs.iter_mut().find(|there| there.bucket == leg.bucket) {
+            Some(there) => there.amount = plus(there.amount, leg.amount)?,
+            None => legs.push(leg),
+        }
+    }
+    Ok(())
+}
+
+/// Moves legs from what is held to what is spent.
+pub(super) fn spend(money: &mut Money, legs: &[Leg], now: Timestamp) -> Result<(), Stop> {
+    for leg in legs {
+        money.purse(&leg.bucket)?.post(Column::Held, Column::Spent, leg.amount, now)?;
+    }
+    Ok(())
+}
+
+/// Gives legs back from `from`. What returns to a bucket that has ended expires; if it was bought or came
+/// with a purchase, it lives on as good will.
+pub(super) fn give_back(
+    money: &mut Money,
+    charge: ChargeId,
+    legs: &[Leg],
+    from: Column,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    for leg in legs {
+        let purse = money.purse(&leg.bucket)?;
+        if !purse.bucket.ended_at(now) {
+            purse.post(from, Column::Available, leg.amount, now)?;
+            continue;
+        }
+        purse.post(from, Column::Expired, leg.amount, now)?;
+        if purse.bucket.class.outlives_its_end() {
+            let kind = purse.bucket.kind.clone();
+            add_goodwill(money, charge, kind, leg.amount, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_goodwill(
+    money: &mut Money,
+    charge: ChargeId,
+    kind: Kind,
+    amount: Amount,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let id = bucket_id(&format!("gw:{charge}"))?;
+    if let Some(purse) = money.purses.iter_mut().find(|purse| purse.bucket.id == id) {
+        purse.bucket.granted = plus(purse.bucket.granted, amount)?;
+        purse.bucket.available = plus(purse.bucket.available, amount)?;
+        purse.touched = now;
+        return Ok(());
+    }
+    let bucket = Bucket {
+        expires: Some(now.plus_ms(GOODWILL_MS)),
+        ..full_bucket(id, kind, Class::Goodwill, amount, now)
+    };
+    money.purses.push(Purse::new(bucket, false, now));
+    Ok(())
+}
+
+/// A bucket of which nothing was used yet, that never ends.
+pub(super) const fn full_bucket(
+    id: BucketId,
+    kind: Kind,
+    class: Class,
+    amount: Amount,
+    now: Timestamp,
+) -> Bucket {
+    Bucket {
+        id,
+        kind,
+        class,
+        priority: 0,
+        effective: now,
+        expires: None,
+        granted: amount,
+        available: amount,
+        held: Amount::ZERO,
+        spent: Amount::ZERO,
+        expired: Amount::ZERO,
+        voided: Amount::ZERO,
+    }
+}
+
+/// An id that this ledger makes itself.
+pub(super) fn bucket_id(text: &str) -> Result<BucketId, Stop> {
+    text.parse().map_err(|error| Stop::Broken(format!("{error}")))
+}

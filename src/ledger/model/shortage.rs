@@ -1,0 +1,76 @@
+//! Whether the buckets cover a request, and if not, whether waiting helps.
+//!
+//! Invariant: only reads. What it promises (`freed_at`) counts holds that end within a minute by
+//! themselves, and only what would return to a bucket that may still pay then.
+
+use super::state::{Account, Open};
+use super::stop::Stop;
+use crate::credit::{Amount, Leg};
+use crate::ledger::{OnUnknown, Refusal, Reserve};
+use crate::seam::Timestamp;
+
+/// Holds that end within this time are worth waiting for.
+const SOON_MS: u64 = 60 * 1_000;
+
+/// Refuses if there is not enough.
+pub(super) fn gate(account: &Account, call: &Reserve, now: Timestamp) -> Result<(), Stop> {
+    let available = account.money.available(&call.kind, now);
+    if available >= call.amount {
+        return Ok(());
+    }
+    Err(Refusal::Insufficient {
+        required: call.amount,
+        available,
+        held: account.money.held(&call.kind),
+        freed_at: freed_at(account, call, available, now),
+        refill_at: refill_at(call, now),
+    }
+    .into())
+}
+
+fn freed_at(
+    account: &Account,
+    call: &Reserve,
+    available: Amount,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let of_kind = account.open.values().filter(|open| open.kind == call.kind);
+    let mut ends: Vec<(Timestamp, &Open)> =
+        of_kind.filter_map(|open| Some((ends_at(open, now)?, open))).collect();
+    ends.sort_by_key(|(end, open)| (*end, open.charge));
+    let mut sum = available;
+    for (end, open) in ends.into_iter().take_while(|(end, _)| end.ms_since(now) <= SOON_MS) {
+        let back: Amount =
+            open.legs.iter().filter(|leg| pays(account, leg, end)).map(|leg| leg.amount).sum();
+        sum = sum.saturating_add(back);
+        if sum >= call.amount {
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// When the hold will have ended at the latest, if that gives credits back.
+fn ends_at(open: &Open, now: Timestamp) -> Option<Timestamp> {
+    let end = match (open.unknown, open.on_unknown) {
+        (false, _) => open.begun.plus_ms(open.timeout_ms),
+        (true, OnUnknown::Release) => open.deadline?,
+        (true, OnUnknown::Charge | OnUnknown::Hold) => return None,
+    };
+    Some(end.max(now.plus_ms(1)))
+}
+
+fn pays(account: &Account, leg: &Leg, at: Timestamp) -> bool {
+    let purse = account.money.purses.iter().find(|purse| purse.bucket.id == leg.bucket);
+    purse.is_some_and(|purse| purse.bucket.pays_at(at))
+}
+
+/// When the next period of an allowance of the kind begins.
+fn refill_at(call: &Reserve, now: Timestamp) -> Option<Timestamp> {
+    let of_kind = call
+        .gates
+        .allowances
+        .iter()
+        .filter(|allowance| allowance.kind == call.kind && !allowance.amount.is_zero());
+    of_kind.filter_map(|a| a.periods.iter().map(|p| p.start).find(|start| *start > now)).min()
+}

@@ -1,0 +1,79 @@
+//! What a reader sees: an account after all due work, and a charge from its records.
+//!
+//! Invariant: the draft that is looked at is never written.
+
+use super::draft::Draft;
+use super::due::{catch_up, touch_allowances};
+use super::state::{Context, Ended, Open};
+use super::stop::Stop;
+use super::{caps, slots};
+use crate::credit::{Amount, Bucket};
+use crate::ledger::{ChargeRecord, Gates, View};
+
+/// An account's money and counters after all due work.
+pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Result<View, Stop> {
+    let now = context.now;
+    catch_up(draft, context)?;
+    touch_allowances(draft, &gates.allowances, now)?;
+    let account = &draft.account;
+    let money = &account.money;
+    let mut buckets: Vec<Bucket> = money.purses.iter().map(|p| p.bucket.clone()).collect();
+    buckets.sort_by(|a, b| (a.ended_at(now), a.order()).cmp(&(b.ended_at(now), b.order())));
+    Ok(View {
+        at: now,
+        buckets,
+        caps: gates.caps.iter().filter_map(|cap| caps::state(money, cap, now)).collect(),
+        slots: gates.slots.iter().map(|slot| slots::state(account, slot)).collect(),
+        open: account.open.values().map(Open::short).collect(),
+        archived: money.archived.iter().map(|(kind, sums)| (kind.clone(), *sums)).collect(),
+    })
+}
+
+/// The record of an open charge.
+pub(crate) fn of_open(open: &Open, note: Vec<u8>, explanation: Vec<u8>) -> ChargeRecord {
+    ChargeRecord {
+        account: open.account.clone(),
+        charge: open.charge,
+        state: open.state(),
+        key: Some(open.key),
+        kind: Some(open.kind.clone()),
+        route: open.route.clone(),
+        revision: open.revision.clone(),
+        held: open.held,
+        charged: Amount::ZERO,
+        debt: Amount::ZERO,
+        absorbed: Amount::ZERO,
+        legs: open.legs.clone(),
+        begun: open.begun,
+        ended: None,
+        deadline: open.deadline,
+        by_deadline: false,
+        note,
+        explanation,
+    }
+}
+
+/// The record of an ended charge.
+pub(crate) fn of_ended(ended: &Ended, note: Vec<u8>, explanation: Vec<u8>) -> ChargeRecord {
+    let open = ended.open.as_ref();
+    ChargeRecord {
+        account: ended.account.clone(),
+        charge: ended.charge,
+        state: ended.state,
+        key: open.map(|open| open.key),
+        kind: open.map(|open| open.kind.clone()),
+        route: open.map(|open| open.route.clone()).unwrap_or_default(),
+        revision: open.map(|open| open.revision.clone()).unwrap_or_default(),
+        held: open.map_or(Amount::ZERO, |open| open.held),
+        charged: ended.charged,
+        debt: ended.debt,
+        absorbed: ended.absorbed,
+        legs: ended.legs.clone(),
+        begun: open.map_or(ended.at, |open| open.begun),
+        ended: Some(ended.at),
+        deadline: open.and_then(|open| open.deadline),
+        by_deadline: ended.by_deadline,
+        note,
+        explanation,
+    }
+}

@@ -1,0 +1,54 @@
+//! A store's own clock: when the wall may be believed, and how long after opening nothing is ended.
+//!
+//! Invariant: time never runs back behind what was written with (the mark), and a wall clock that ran
+//! more than five minutes ahead of the time that has really passed decides nothing.
+
+use std::sync::Arc;
+
+use super::model::Context;
+use crate::seam::{Clock, Timestamp};
+
+/// How far the wall may run ahead of the time since start.
+const JUMP_MS: u64 = 5 * 60 * 1_000;
+
+/// Watches the clocks for one store.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    clock: Arc<dyn Clock>,
+    lease_ms: u64,
+    wall_at_start: Timestamp,
+    uptime_at_start: u64,
+    uptime_at_opening: u64,
+}
+
+impl Watch {
+    /// Starts to watch; the store has just been opened.
+    pub(crate) fn start(clock: Arc<dyn Clock>, lease_ms: u64) -> Self {
+        let (wall_at_start, uptime) = (clock.now(), clock.uptime_ms());
+        Self { clock, lease_ms, wall_at_start, uptime_at_start: uptime, uptime_at_opening: uptime }
+    }
+
+    /// The store was opened again after an outage: leases could not be renewed meanwhile.
+    pub(crate) fn opened_again(&mut self) {
+        self.uptime_at_opening = self.clock.uptime_ms();
+    }
+
+    /// Milliseconds of a clock that only runs forward.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.clock.uptime_ms()
+    }
+
+    /// What to decide with now; `None` while the wall has jumped ahead.
+    pub(crate) fn context(&self, mark: Timestamp) -> Option<Context> {
+        let (wall, uptime) = (self.clock.now(), self.clock.uptime_ms());
+        let passed = uptime.saturating_sub(self.uptime_at_start);
+        if wall.ms_since(self.wall_at_start.plus_ms(passed)) > JUMP_MS {
+            return None;
+        }
+        Some(Context {
+            now: wall.max(mark),
+            grace: uptime.saturating_sub(self.uptime_at_opening) < self.lease_ms,
+            lease_ms: self.lease_ms,
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! Faults of the disk: the n-th change fails, for every n. Whoever was told `Unknown` asks again by id,
+//! and in the end the books are the same as if nothing had happened.
+
+use std::sync::Arc;
+
+use tollgate::credit::Class;
+use tollgate::ledger::embedded::{EmbeddedLedger, OpenError, Settings};
+use tollgate::ledger::model::ModelLedger;
+use tollgate::ledger::*;
+use tollgate::seam::{Clock, SimulatedClock};
+
+use crate::ledger_disk::{Loss, SimulatedDisk};
+use crate::ledger_world::{
+    LEASE, NOON, Store, World, credits, embedded_in_memory, no, ok, on_every_store, wait,
+};
+
+/// Asks until the store knows. The answer is how often it did not.
+fn insist<T: std::fmt::Debug>(unknown: &mut u32, ask: impl Fn() -> Reply<T>) -> T {
+    for _ in 0..20 {
+        match wait(ask()) {
+            Answer::Applied(value) => return value,
+            Answer::Unknown(_) => *unknown += 1,
+            Answer::Refused(Refusal::Unavailable(_)) => {}
+            Answer::Refused(other) => panic!("{other:?}"),
+        }
+    }
+    panic!("the store does not come back");
+}
+
+/// A day's work with every verb that writes. The same ids in the same order on every store.
+fn work(w: &World) -> u32 {
+    let ledger = w.store.ledger();
+    let account = || w.account.clone();
+    let mut unknown = 0;
+    let u = &mut unknown;
+    insist(u, || ledger.grant(w.granting("a", Class::Purchased, 20)));
+    insist(u, || ledger.grant(w.granting("b", Class::Bonus, 5)));
+    let calls: Vec<Reserve> = (0..6).map(|_| w.call(3)).collect();
+    for call in &calls {
+        insist(u, || ledger.reserve(call.clone()));
+    }
+    let settle = |n: usize, actual| Settle {
+        account: account(),
+        charge: calls[n].charge,
+        actual: credits(actual),
+        explanation: b"done".to_vec(),
+    };
+    let release =
+        |n: usize| Release { account: account(), charge: calls[n].charge, explanation: vec![] };
+    insist(u, || ledger.settle(settle(0, 2)));
+    insist(u, || ledger.release(release(1)));
+    let doubt = || Doubt { account: account(), charge: calls[2].charge, explanation: vec![] };
+    insist(u, || ledger.doubt(doubt()));
+    insist(u, || ledger.settle(settle(3, 30)));
+    insist(u, || ledger.grant(w.granting("c", Class::Purchased, 9)));
+    // A late success, and several calls that share one commit.
+    insist(u, || ledger.settle(settle(1, 1)));
+    let together = [ledger.settle(settle(4, 3)), ledger.settle(settle(5, 0))];
+    for (answer, n) in together.into_iter().zip([4_usize, 5]) {
+        if let Answer::Unknown(_) = wait(answer) {
+            *u += 1;
+        }
+        let actual = if n == 4 { 3 } else { 0 };
+        insist(u, || ledger.settle(settle(n, actual)));
+    }
+    unknown
+}
+
+fn world_on(disk: &SimulatedDisk) -> World {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger =
+        EmbeddedLedger::open_with(disk.opener(), LEASE, Arc::clone(&clock) as Arc<dyn Clock>);
+    World::with(Store::Embedded(ledger.unwrap()), clock)
+}
+
+fn judged() -> String {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger = ModelLedger::new(Arc::clone(&clock) as Arc<dyn Clock>, LEASE);
+    let world = World::with(Store::Model(Box::new(ledger)), clock);
+    assert_eq!(work(&world), 0);
+    world.everything()
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "says how much was tried")]
+fn whichever_change_of_the_disk_fails_everything_happens_once() {
+    let judged = judged();
+    let (mut tried, mut unknown) = (0_u64, 0_u32);
+    for loss in [Loss::Nothing, Loss::All, Loss::Some(1), Loss::Some(2)] {
+        for n in 0.. {
+            let disk = SimulatedDisk::default();
+            let world = world_on(&disk);
+            disk.fail_after(n, loss);
+            unknown += work(&world);
+            let struck = disk.struck();
+            disk.heal();
+            assert_eq!(world.everything(), judged, "change {n}, {loss:?}");
+            assert_eq!(disk.synced_after_failure(), 0, "change {n}, {loss:?}");
+            drop(world);
+            // And the file says so, too.
+            let clock = Arc::new(SimulatedClock::at(NOON));
+            let again = EmbeddedLedger::open_with(disk.opener(), LEASE, clock).unwrap();
+            let account = "acct_maria".parse().unwrap();
+            assert_eq!(ok(wait(again.inspect(account))), judged, "change {n}, {loss:?}");
+            if struck == 0 {
+                break;
+            }
+            tried += 1;
+        }
+    }
+    println!("{tried} faults, {unknown} unknown answers");
+    assert!(tried >= 4 * 60, "only {tried} faults were tried");
+    assert!(u64::from(unknown) >= tried / 2, "only {unknown} answers were unknown");
+}
+
+#[test]
+fn while_the_file_cannot_be_opened_calls_are_refused() {
+    let disk = SimulatedDisk::default();
+    let world = world_on(&disk);
+    world.buy("a", 10);
+    let call = world.call(4);
+    disk.fail_after(0, Loss::All);
+    assert!(matches!(world.reserve(&call), Answer::Unknown(_)));
+    disk.fail_after(0, Loss::All);
+    assert!(matches!(no(world.reserve(&call)), Refusal::Unavailable(_)));
+    // It is not tried again at once.
+    assert!(matches!(no(world.reserve(&call)), Refusal::Unavailable(_)));
+    world.clock.advance(100);
+    ok(world.reserve(&call));
+    assert_eq!(world.columns("a"), [6, 4, 0, 0, 0]);
+}
+
+#[test]
+fn after_an_outage_no_lease_lapses_for_one_lease() {
+    let disk = SimulatedDisk::default();
+    let world = world_on(&disk);
+    world.buy("a", 10);
+    let call = world.call(4);
+    ok(world.reserve(&call));
+    world.clock.advance(LEASE - 1);
+    disk.fail_after(0, Loss::All);
+    assert!(matches!(world.doubt(world.call(1).charge), Answer::Refused(_)));
+    assert!(matches!(world.grant(&world.granting("b", Class::Bonus, 1)), Answer::Unknown(_)));
+    world.clock.advance(LEASE - 1);
+    assert_eq!(world.tick(), 0);
+    world.clock.advance(1);
+    assert!(matches!(world.extend(call.charge), Extended::Until(_)));
+}
+
+#[test]
+fn a_file_is_private_and_has_one_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::at(folder.path().join("ledger.redb"));
+    let clock = || Arc::new(SimulatedClock::at(NOON)) as Arc<dyn Clock>;
+    let ledger = EmbeddedLedger::open(&settings, clock()).unwrap();
+    let mode = std::fs::metadata(&settings.path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(matches!(EmbeddedLedger::open(&settings, clock()), Err(OpenError::InUse)));
+    ledger.close();
+    EmbeddedLedger::open(&settings, clock()).unwrap().close();
+
+    std::fs::write(&settings.path, b"this is no ledger, whatever its name says").unwrap();
+    assert!(matches!(EmbeddedLedger::open(&settings, clock()), Err(OpenError::File(_))));
+}
+
+#[test]
+fn what_is_queued_is_answered_before_the_end() {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger = embedded_in_memory(&clock);
+    let account: tollgate::credit::AccountId = "acct_maria".parse().unwrap();
+    ok(wait(ledger.create_account(crate::ledger_world::new_account(&account))));
+    let answers: Vec<_> = (0..100).map(|_| ledger.document(account.clone())).collect();
+    ledger.close();
+    for answer in answers {
+        ok(wait(answer));
+    }
+}
+
+#[test]
+fn a_full_queue_refuses_and_never_loses() {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger = embedded_in_memory(&clock);
+    let account: tollgate::credit::AccountId = "acct_maria".parse().unwrap();
+    ok(wait(ledger.create_account(crate::ledger_world::new_account(&account))));
+    let answers: Vec<_> = (0..20_000).map(|_| ledger.document(account.clone())).collect();
+    for answer in answers {
+        match wait(answer) {
+            Answer::Applied(_) | Answer::Refused(Refusal::Unavailable(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn many_callers_never_overdraw() {
+    on_every_store(|w| {
+        w.buy("a", 50);
+        let calls: Vec<_> = (0..200).map(|_| w.call(1)).collect();
+        let answers: Vec<_> =
+            calls.iter().map(|call| w.store.ledger().reserve(call.clone())).collect();
+        let passed = answers
+            .into_iter()
+            .filter(|_| true)
+            .map(wait)
+            .filter(|answer| matches!(answer, Answer::Applied(_)));
+        assert_eq!(passed.count(), 50);
+        assert_eq!(w.columns("a"), [0, 50, 0, 0, 0]);
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_read_stops_its_account_alone() {
+    let disk = SimulatedDisk::default();
+    let world = world_on(&disk);
+    world.buy("a", 10);
+    let bob: tollgate::credit::AccountId = "acct_bob".parse().unwrap();
+    ok(wait(world.store.ledger().create_account(crate::ledger_world::new_account(&bob))));
+    let call = world.call(1);
+    drop(world.store);
+    let money: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("money");
+    let database = disk.opener()().unwrap();
+    let transaction = database.begin_write().unwrap();
+    let bytes = [9_u8].as_slice();
+    transaction.open_table(money).unwrap().insert("acct_maria", bytes).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger = EmbeddedLedger::open_with(disk.opener(), LEASE, clock).unwrap();
+    let Refusal::Unavailable(why) = no(wait(ledger.reserve(call))) else { panic!() };
+    assert_eq!(why, "money of acct_maria has version 9, known is 1");
+    ok(wait(ledger.view(bob, Gates::default())));
+}
+
+#[test]
+fn another_format_of_the_file_is_named() {
+    let disk = SimulatedDisk::default();
+    drop(world_on(&disk));
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    let database = disk.opener()().unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(meta).unwrap().insert("format", 7).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let opened = EmbeddedLedger::open_with(disk.opener(), LEASE, clock);
+    assert!(matches!(opened, Err(OpenError::Format { found: 7, known: 1 })));
+}
+
+#[test]
+fn the_mark_outlives_a_restart() {
+    let disk = SimulatedDisk::default();
+    let world = world_on(&disk);
+    world.clock.advance(60 * 60 * 1_000);
+    world.buy("a", 10);
+    let written_at = world.now();
+    drop(world.store);
+    // The machine comes back with an earlier wall clock.
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger = EmbeddedLedger::open_with(disk.opener(), LEASE, clock).unwrap();
+    let view = ok(wait(ledger.view(world.account, Gates::default())));
+    assert_eq!(view.at, written_at);
+}
