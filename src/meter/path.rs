@@ -120,3 +120,122 @@ pub(super) const fn is_delimiter(byte: u8) -> bool {
         b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@'
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_paths() {
+        for path in [
+            "/",
+            "/v1",
+            "/v1/images/generations",
+            "/v1/images/",
+            "/v1beta/models/gemini-2.5:generateContent",
+            "/v1/models/ft:gpt@2024/a!b$c&d'e(f)g*h+i,j=k",
+            "/v1/voices/caf%C3%A9",
+            "/v1/voices/a%20b",
+            "/v1/voices/%E2%82%AC",
+            "/v1/voices/%F0%9F%8E%B5",
+            "/v1/x%3Ay",
+            "/v1/%23",
+            "/v1/...x",
+            "/.well-known/x",
+            "/~user/a_b-c.d",
+            "/V1/Images",
+        ] {
+            assert_eq!(canonical(path), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_has_another_spelling() {
+        use PathProblem::*;
+        for (path, problem) in [
+            ("", NotAbsolute),
+            ("*", NotAbsolute),
+            ("v1/images", NotAbsolute),
+            ("http://u/v1/images", NotAbsolute),
+            (" /v1/images", NotAbsolute),
+            ("//v1/images", EmptySegment),
+            ("/v1//images", EmptySegment),
+            ("/v1///images", EmptySegment),
+            ("/v1/images//", EmptySegment),
+            ("//", EmptySegment),
+            ("/./v1/images", DotSegment),
+            ("/v1/./images", DotSegment),
+            ("/v1/images/.", DotSegment),
+            ("/v1/../v1/images", DotSegment),
+            ("/v1/images/..", DotSegment),
+            ("/..", DotSegment),
+            ("/v1/images.", DotSegment),
+            ("/v1./images", DotSegment),
+            ("/v1/.../images", DotSegment),
+            ("/v1/%2e/images", Escape),
+            ("/v1/%2E/images", NeedlessEscape),
+            ("/v1/%2E%2E/images", NeedlessEscape),
+            ("/v1/.%2E/images", NeedlessEscape),
+            ("/v1/%2e%2e/images", Escape),
+            ("/v1%2Fimages", Slash),
+            ("/v1%2fimages", Escape),
+            ("/v1%5Cimages", Slash),
+            ("/v1%5cimages", Escape),
+            ("/v1\\images", Slash),
+            ("/v1/..\\images", Slash),
+            ("/v1/images;x=y", Semicolon),
+            ("/v1;x=y/images", Semicolon),
+            ("/v1/..;/images", Semicolon),
+            ("/v1/images%3Bx=y", Semicolon),
+            ("/v1/images%3bx=y", Escape),
+            ("/v1/images%00", Control),
+            ("/v1/images%00.png", Control),
+            ("/v1/images\0", Control),
+            ("/v1/images%0A", Control),
+            ("/v1/images%0D%0Ax: y", Control),
+            ("/v1/images\n", Control),
+            ("/v1/images\t", Control),
+            ("/v1/images\x7f", Control),
+            ("/v1/images%7F", Control),
+            ("/v1/images%C2%80", Control),
+            ("/v1/images%C2%85", Control),
+            ("/v1/%252e%252e/images", NeedlessEscape),
+            ("/v1/%2525", NeedlessEscape),
+            ("/v1/%252Fimages", NeedlessEscape),
+            ("/v1/im%61ges", NeedlessEscape),
+            ("/v1/%69mages", NeedlessEscape),
+            ("/v%31/images", NeedlessEscape),
+            ("/v1/images%2Dx", NeedlessEscape),
+            ("/v1/images%5Fx", NeedlessEscape),
+            ("/%7Euser", NeedlessEscape),
+            ("/v1/caf%c3%a9", Escape),
+            ("/v1/caf%C3%a9", Escape),
+            ("/v1/images%", Escape),
+            ("/v1/images%2", Escape),
+            ("/v1/images%GG", Escape),
+            ("/v1/images%u002F", Escape),
+            ("/v1/images%+2F", Escape),
+            ("/v1/% 2F", Escape),
+            ("/v1/%C0%AE%C0%AE/images", NotUtf8),
+            ("/v1%C0%AFimages", NotUtf8),
+            ("/v1%E0%80%AFimages", NotUtf8),
+            ("/v1/%FF", NotUtf8),
+            ("/v1/%C3", NotUtf8),
+            ("/v1/%ED%A0%80", NotUtf8),
+            ("/v1/%F5%80%80%80", NotUtf8),
+            ("/v1/café", Unencoded),
+            ("/v1/images#x", Unencoded),
+            ("/v1/images?x", Unencoded),
+            ("/v1/a b", Unencoded),
+            ("/v1/a\"b", Unencoded),
+            ("/v1/<a>", Unencoded),
+            ("/v1/{id}", Unencoded),
+            ("/v1/a|b", Unencoded),
+            ("/v1/a^b", Unencoded),
+            ("/v1/a`b", Unencoded),
+            ("/v1/[a]", Unencoded),
+        ] {
+            assert_eq!(canonical(path), Err(problem), "{path:?}");
+        }
+    }
+}

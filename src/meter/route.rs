@@ -154,3 +154,132 @@ fn fold(path: &str) -> String {
     let cut = path.strip_suffix('/').filter(|cut| !cut.is_empty());
     cut.unwrap_or(path).to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Work;
+
+    fn rules(routes: &[(&str, &str, &str)]) -> Rules {
+        let route = |(name, method, path): &(&str, &str, &str)| {
+            Arc::new(Route {
+                name: name.parse().unwrap(),
+                feature: None,
+                method: method.parse().unwrap(),
+                path: (*path).to_owned(),
+                upstream: 0,
+                work: Work::Free,
+                body_limit: 0,
+            })
+        };
+        Rules {
+            revision: String::new(),
+            routes: routes.iter().map(route).collect(),
+            plans: Vec::new(),
+            key_headers: Vec::new(),
+        }
+    }
+
+    const ROUTES: &[(&str, &str, &str)] = &[
+        ("rest", "POST", "/v1/{*rest}"),
+        ("images", "POST", "/v1/images"),
+        ("image", "POST", "/v1/images/{id}"),
+        ("edits", "POST", "/v1/images/edits"),
+        ("list", "GET", "/v1/images"),
+        ("get", "GET", "/v1/images/{image}"),
+        ("slash", "GET", "/v1/voices/"),
+        ("google", "POST", "/v1beta/models/{model}:generateContent"),
+        ("two", "PUT", "/a/{x}/b/{y}"),
+    ];
+
+    fn shown(table: &RouteTable, method: &str, path: &str) -> String {
+        match table.find(&method.parse().unwrap(), path) {
+            Found::Route(route, captures) => {
+                let pairs = captures.iter().map(|(name, value)| format!(" {name}={value}"));
+                format!("{}{}", route.name, pairs.collect::<String>())
+            }
+            Found::OtherMethod => "other method".to_owned(),
+            Found::None => "none".to_owned(),
+        }
+    }
+
+    #[test]
+    fn most_specific_wins_whatever_the_order() {
+        let mut reversed = ROUTES.to_vec();
+        reversed.reverse();
+        for table in [RouteTable::new(&rules(ROUTES)), RouteTable::new(&rules(&reversed))] {
+            let table = table.unwrap();
+            for (method, path, expected) in [
+                ("POST", "/v1/images", "images"),
+                ("POST", "/v1/images/edits", "edits"),
+                ("POST", "/v1/images/7", "image id=7"),
+                ("POST", "/v1/images/7/x", "rest rest=images/7/x"),
+                ("POST", "/v1/audio", "rest rest=audio"),
+                ("POST", "/v1/", "none"),
+                ("POST", "/v1", "none"),
+                ("POST", "/", "none"),
+                ("GET", "/v1/images", "list"),
+                ("GET", "/v1/images/7", "get image=7"),
+                // Not declared for GET, so the capture has it.
+                ("GET", "/v1/images/edits", "get image=edits"),
+                ("GET", "/v1/images/", "none"),
+                ("GET", "/v1/audio", "other method"),
+                ("HEAD", "/v1/images", "other method"),
+                ("OPTIONS", "/v1/images", "other method"),
+                ("DELETE", "/v2", "none"),
+                ("GET", "/v1/voices/", "slash"),
+                ("GET", "/v1/voices", "other method"),
+                ("PUT", "/a/1/b/2", "two x=1 y=2"),
+                ("PUT", "/a//b/2", "none"),
+                ("POST", "/v1beta/models/g-2.5:generateContent", "google model=g-2.5"),
+                ("POST", "/v1beta/models/g-2.5:other", "none"),
+                ("POST", "/v1beta/models/:generateContent", "none"),
+                // What a lenient server takes for a route with another price.
+                ("POST", "/v1/Images", "none"),
+                ("POST", "/v1/IMAGES/7", "none"),
+                ("POST", "/v1/images/", "none"),
+                ("POST", "/v1/images/EDITS", "other method"),
+                ("POST", "/v1/images/edits/", "none"),
+                ("POST", "/v1beta/models/g%3AgenerateContent", "none"),
+                ("POST", "/v1/images/21m00Tcm", "image id=21m00Tcm"),
+                ("POST", "/v1/Audio/", "rest rest=Audio/"),
+            ] {
+                assert_eq!(shown(&table, method, path), expected, "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_in_a_table() {
+        for (path, problem) in [
+            ("/v1/images", "the path matches the same requests as /v1/images"),
+            ("/x/{a}/{a}", "each name once"),
+            ("/x/{a}{b}", "at most one"),
+            ("/x/{*a}/b", "only as the last"),
+            ("/x/a{*b}", "only as the last"),
+            ("/x/{}", "at most one"),
+            ("/x/{a", "at most one"),
+            ("/x/a}", "at most one"),
+            ("x", "at most one"),
+            ("", "at most one"),
+            ("/x//y", "empty segment"),
+            ("/x/../y", "ends with a dot"),
+            ("/x/a b", "must be percent-encoded"),
+            ("/x/%61", "needs no encoding"),
+        ] {
+            let errors = RouteTable::new(&rules(&[("one", "POST", "/v1/images"), ("two", "POST", path)]));
+            let errors = errors.unwrap_err();
+            assert_eq!(errors.len(), 1, "{path}");
+            assert_eq!(errors[0].route.as_str(), "two");
+            assert!(errors[0].to_string().contains(problem), "{path}: {}", errors[0]);
+        }
+        let both = rules(&[("one", "GET", "/x/{a}"), ("two", "GET", "/x/{b}")]);
+        assert!(RouteTable::new(&both).is_err());
+        // Case and a slash make other paths; who declares both means both.
+        let both = rules(&[("one", "GET", "/x"), ("two", "GET", "/X"), ("three", "GET", "/x/")]);
+        let table = RouteTable::new(&both).unwrap();
+        for (path, name) in [("/x", "one"), ("/X", "two"), ("/x/", "three"), ("/X/", "none")] {
+            assert_eq!(shown(&table, "GET", path), name);
+        }
+    }
+}

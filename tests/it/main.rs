@@ -1,1 +1,5 @@
 //! Behaviour, through the public interface: one binary, a module for each area.
+
+mod observe;
+mod pricing;
+mod verdict;
