@@ -267,7 +267,8 @@ mod tests {
             ("/x/a b", "must be percent-encoded"),
             ("/x/%61", "needs no encoding"),
         ] {
-            let errors = RouteTable::new(&rules(&[("one", "POST", "/v1/images"), ("two", "POST", path)]));
+            let errors =
+                RouteTable::new(&rules(&[("one", "POST", "/v1/images"), ("two", "POST", path)]));
             let errors = errors.unwrap_err();
             assert_eq!(errors.len(), 1, "{path}");
             assert_eq!(errors[0].route.as_str(), "two");

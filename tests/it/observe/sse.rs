@@ -137,7 +137,8 @@ fn any_stream_in_any_pieces_says_the_same() {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
-    let strategy = (prop::collection::vec(piece(), 0..40), prop::collection::vec(1_usize..5000, 1..20));
+    let strategy =
+        (prop::collection::vec(piece(), 0..40), prop::collection::vec(1_usize..5000, 1..20));
     let mut cases = 0_u32;
     let ran = std::cell::Cell::new(0_u32);
     TestRunner::new_with_rng(config, rng)
