@@ -38,9 +38,9 @@ pub enum RouteProblem {
     /// No request could ever have this path.
     #[error("no request can have this path: {0}")]
     Unmatchable(path::PathProblem),
-    /// Another route matches the same requests.
-    #[error("the path matches the same requests as {0}")]
-    Conflict(String),
+    /// This route matches requests that it matches too, and neither is more specific.
+    #[error("the path matches the same requests as that of route {0}")]
+    Conflict(Name),
 }
 
 /// What a request is.
@@ -67,6 +67,7 @@ pub struct RouteTable {
 struct Entry {
     route: Arc<Route>,
     names: Vec<String>,
+    shape: String,
     folded: String,
 }
 
@@ -123,29 +124,33 @@ impl RouteTable {
     }
 
     fn insert(&mut self, route: &Arc<Route>) -> Result<(), RouteProblem> {
-        let template = Template::parse(&route.path).ok_or(RouteProblem::Template)?;
-        path::canonical(&template.example).map_err(RouteProblem::Unmatchable)?;
-        let folded = fold(&template.shape);
+        let Template { shape, names, literals, example } =
+            Template::parse(&route.path).ok_or(RouteProblem::Template)?;
+        path::canonical(&example).map_err(RouteProblem::Unmatchable)?;
+        let folded = fold(&shape);
         let index = self.entries.len();
         let paths = self.methods.entry(route.method.clone()).or_default();
-        paths.exact.insert(template.shape, index).map_err(conflict)?;
+        let exact = paths.exact.insert(shape.as_str(), index);
         // Routes that differ by case alone share the first one's place: each is meant as declared.
-        match paths.folded.insert(folded.clone(), index) {
-            Ok(()) => {}
-            Err(InsertError::Conflict { with }) if with == folded => {}
-            Err(error) => return Err(conflict(error)),
-        }
-        let literals = template.literals.bytes().filter(|byte| is_delimiter(*byte));
-        self.refused.extend(literals.map(|byte| format!("%{byte:02X}")));
-        self.entries.push(Entry { route: Arc::clone(route), names: template.names, folded });
+        let lenient = match paths.folded.insert(folded.as_str(), index) {
+            Err(InsertError::Conflict { with }) if with == folded => Ok(()),
+            result => result,
+        };
+        exact.and(lenient).map_err(|error| self.conflict(&error))?;
+        let delimiters = literals.bytes().filter(|byte| is_delimiter(*byte));
+        self.refused.extend(delimiters.map(|byte| format!("%{byte:02X}")));
+        self.entries.push(Entry { route: Arc::clone(route), names, shape, folded });
         Ok(())
     }
-}
 
-fn conflict(error: InsertError) -> RouteProblem {
-    match error {
-        InsertError::Conflict { with } => RouteProblem::Conflict(with),
-        _ => RouteProblem::Template,
+    fn conflict(&self, error: &InsertError) -> RouteProblem {
+        let InsertError::Conflict { with } = error else {
+            return RouteProblem::Template;
+        };
+        let other = self.entries.iter().find(|entry| entry.shape == *with || entry.folded == *with);
+        other.map_or(RouteProblem::Template, |other| {
+            RouteProblem::Conflict(other.route.name.clone())
+        })
     }
 }
 
@@ -252,7 +257,7 @@ mod tests {
     #[test]
     fn what_cannot_be_in_a_table() {
         for (path, problem) in [
-            ("/v1/images", "the path matches the same requests as /v1/images"),
+            ("/v1/images", "the path matches the same requests as that of route one"),
             ("/x/{a}/{a}", "each name once"),
             ("/x/{a}{b}", "at most one"),
             ("/x/{*a}/b", "only as the last"),
