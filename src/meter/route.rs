@@ -1,6 +1,7 @@
 //! The route table: which route a request is, or that it is none.
 //!
-//! Static text wins over a capture, a capture over a catch-all, within one method. A path that a lenient
+//! Within one method a catch-all gets only what nothing else matches; among the others text wins over a
+//! capture, in the first segment where they differ. A path that a lenient
 //! server could take for another route than the one that matches here (other case, a slash at its end, an
 //! encoded delimiter of a template) is no route at all, so that it cannot slip past a price.
 //!
@@ -10,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use http::Method;
-use matchit::{InsertError, Router};
+use matchit::{InsertError, Match, Router};
 
 use super::path::{self, is_delimiter};
 use super::settings::{Route, Rules};
@@ -71,11 +72,30 @@ struct Entry {
     folded: String,
 }
 
-/// The paths of one method. Values are indexes of entries.
+/// The paths of one method.
 #[derive(Debug, Default)]
 struct Paths {
-    exact: Router<usize>,
-    folded: Router<usize>,
+    exact: Tiers,
+    folded: Tiers,
+}
+
+/// Templates without a catch-all and, apart from them, those with one, which the router would else refuse
+/// beside a capture. Values are indexes of entries.
+#[derive(Debug, Default)]
+struct Tiers {
+    plain: Router<usize>,
+    rest: Router<usize>,
+}
+
+impl Tiers {
+    fn insert(&mut self, shape: &str, index: usize) -> Result<(), InsertError> {
+        let tier = if shape.contains("{*") { &mut self.rest } else { &mut self.plain };
+        tier.insert(shape, index)
+    }
+
+    fn at<'p>(&self, path: &'p str) -> Option<Match<'_, 'p, &usize>> {
+        self.plain.at(path).or_else(|_| self.rest.at(path)).ok()
+    }
 }
 
 impl RouteTable {
@@ -111,10 +131,10 @@ impl RouteTable {
     }
 
     fn find_in(&self, paths: &Paths, path: &str) -> Option<(&Entry, Vec<(String, String)>)> {
-        let matched = paths.exact.at(path).ok()?;
+        let matched = paths.exact.at(path)?;
         let entry = self.entries.get(*matched.value)?;
         let folded = fold(path);
-        let lenient = paths.folded.at(&folded).ok();
+        let lenient = paths.folded.at(&folded);
         let other = lenient.and_then(|lenient| self.entries.get(*lenient.value));
         if other.is_some_and(|other| other.folded != entry.folded) {
             return None;
@@ -130,9 +150,9 @@ impl RouteTable {
         let folded = fold(&shape);
         let index = self.entries.len();
         let paths = self.methods.entry(route.method.clone()).or_default();
-        let exact = paths.exact.insert(shape.as_str(), index);
+        let exact = paths.exact.insert(&shape, index);
         // Routes that differ by case alone share the first one's place: each is meant as declared.
-        let lenient = match paths.folded.insert(folded.as_str(), index) {
+        let lenient = match paths.folded.insert(&folded, index) {
             Err(InsertError::Conflict { with }) if with == folded => Ok(()),
             result => result,
         };

@@ -9,5 +9,6 @@
 
 mod observe;
 mod pricing;
+mod routes;
 mod sample;
 mod verdict;
