@@ -169,7 +169,7 @@ fn spellings(path: &str) -> Vec<String> {
         let (before, after) = (&path[..at], &path[at + 1..]);
         list.push(format!("{before}{}{after}", encoded(byte)));
         list.push(format!("{before}{}{after}", encoded(byte).to_lowercase()));
-        list.push(format!("{before}%25{:02X}{after}", byte));
+        list.push(format!("{before}%25{byte:02X}{after}"));
         list.push(format!("{before}{}{after}", char::from(byte).to_ascii_uppercase()));
     }
     list.retain(|spelling| spelling != path);

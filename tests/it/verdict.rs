@@ -355,3 +355,27 @@ fn every_split_costs_the_same() {
     println!("{cases} splits");
     assert!(cases > 8_000, "{cases}");
 }
+
+/// Every class of a rule that matches by status, at every end, of a success and of a failure.
+#[test]
+fn rules_and_ends() {
+    use Class::{Blocked, Cancelled, Completed, Failed, Partial, Pending, Rejected, Unknown};
+    let classes = [Completed, Partial, Failed, Rejected, Blocked, Cancelled, Pending, Unknown];
+    for class in classes {
+        for (status, end) in [200, 500].into_iter().flat_map(|status| {
+            [End::Complete, End::Broken, End::Cancelled].map(|end| (status, end))
+        }) {
+            let mut route = tokens();
+            route.outcomes = vec![rule(&[], None, class, ChargeRule::Fee(credits("5")))];
+            let verdict = verdict(&route, status, &[JSON], b"{", end);
+            let by_rule = (class, Charge::Fee(credits("5")));
+            let expected = match (status, end, class) {
+                (500, ..) | (_, End::Complete, _) => by_rule,
+                (_, End::Broken, Partial) | (_, End::Cancelled, Cancelled) => by_rule,
+                (_, End::Broken, _) => (Unknown, Charge::Hold),
+                _ => (Cancelled, verdict.charge.clone()),
+            };
+            assert_eq!((verdict.class, verdict.charge), expected, "{class:?} {status} {end:?}");
+        }
+    }
+}
