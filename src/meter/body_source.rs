@@ -122,7 +122,8 @@ fn says_json(head: &HeaderMap) -> Result<(), Unpriceable> {
     let value = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let charsets = value.split(';').skip(1).filter_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        // `charset*` (RFC 8187) is a charset too, of a form that is never accepted.
+        let is_charset = name.trim().to_ascii_lowercase().starts_with("charset");
         is_charset.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     });
     let utf8 = charsets.into_iter().all(|charset| charset == "utf-8" || charset == "utf8");

@@ -120,3 +120,125 @@ pub(super) const fn is_delimiter(byte: u8) -> bool {
         b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@'
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_paths() {
+        for path in [
+            "/",
+            "/v1",
+            "/v1/images/generations",
+            "/v1/images/",
+            "/v1beta/models/gemini-2.5:generateContent",
+            "/v1/models/ft:gpt@2024/a!b$c&d'e(f)g*h+i,j=k",
+            "/v1/voices/caf%C3%A9",
+            "/v1/voices/a%20b",
+            "/v1/voices/%E2%82%AC",
+            "/v1/voices/%F0%9F%8E%B5",
+            "/v1/x%3Ay",
+            "/v1/%23",
+            "/v1/...x",
+            "/.well-known/x",
+            "/~user/a_b-c.d",
+            "/V1/Images",
+        ] {
+            assert_eq!(canonical(path), Ok(()), "{path}");
+        }
+    }
+
+    /// Paths that some server reads as another one.
+    const REFUSED: &[(&str, PathProblem)] = &[
+        ("", PathProblem::NotAbsolute),
+        ("*", PathProblem::NotAbsolute),
+        ("v1/images", PathProblem::NotAbsolute),
+        ("http://u/v1/images", PathProblem::NotAbsolute),
+        (" /v1/images", PathProblem::NotAbsolute),
+        ("//v1/images", PathProblem::EmptySegment),
+        ("/v1//images", PathProblem::EmptySegment),
+        ("/v1///images", PathProblem::EmptySegment),
+        ("/v1/images//", PathProblem::EmptySegment),
+        ("//", PathProblem::EmptySegment),
+        ("/./v1/images", PathProblem::DotSegment),
+        ("/v1/./images", PathProblem::DotSegment),
+        ("/v1/images/.", PathProblem::DotSegment),
+        ("/v1/../v1/images", PathProblem::DotSegment),
+        ("/v1/images/..", PathProblem::DotSegment),
+        ("/..", PathProblem::DotSegment),
+        ("/v1/images.", PathProblem::DotSegment),
+        ("/v1./images", PathProblem::DotSegment),
+        ("/v1/.../images", PathProblem::DotSegment),
+        ("/v1/%2e/images", PathProblem::Escape),
+        ("/v1/%2E/images", PathProblem::NeedlessEscape),
+        ("/v1/%2E%2E/images", PathProblem::NeedlessEscape),
+        ("/v1/.%2E/images", PathProblem::NeedlessEscape),
+        ("/v1/%2e%2e/images", PathProblem::Escape),
+        ("/v1%2Fimages", PathProblem::Slash),
+        ("/v1%2fimages", PathProblem::Escape),
+        ("/v1%5Cimages", PathProblem::Slash),
+        ("/v1%5cimages", PathProblem::Escape),
+        ("/v1\\images", PathProblem::Slash),
+        ("/v1/..\\images", PathProblem::Slash),
+        ("/v1/images;x=y", PathProblem::Semicolon),
+        ("/v1;x=y/images", PathProblem::Semicolon),
+        ("/v1/..;/images", PathProblem::Semicolon),
+        ("/v1/images%3Bx=y", PathProblem::Semicolon),
+        ("/v1/images%3bx=y", PathProblem::Escape),
+        ("/v1/images%00", PathProblem::Control),
+        ("/v1/images%00.png", PathProblem::Control),
+        ("/v1/images\0", PathProblem::Control),
+        ("/v1/images%0A", PathProblem::Control),
+        ("/v1/images%0D%0Ax: y", PathProblem::Control),
+        ("/v1/images\n", PathProblem::Control),
+        ("/v1/images\t", PathProblem::Control),
+        ("/v1/images\x7f", PathProblem::Control),
+        ("/v1/images%7F", PathProblem::Control),
+        ("/v1/images%C2%80", PathProblem::Control),
+        ("/v1/images%C2%85", PathProblem::Control),
+        ("/v1/%252e%252e/images", PathProblem::NeedlessEscape),
+        ("/v1/%2525", PathProblem::NeedlessEscape),
+        ("/v1/%252Fimages", PathProblem::NeedlessEscape),
+        ("/v1/im%61ges", PathProblem::NeedlessEscape),
+        ("/v1/%69mages", PathProblem::NeedlessEscape),
+        ("/v%31/images", PathProblem::NeedlessEscape),
+        ("/v1/images%2Dx", PathProblem::NeedlessEscape),
+        ("/v1/images%5Fx", PathProblem::NeedlessEscape),
+        ("/%7Euser", PathProblem::NeedlessEscape),
+        ("/v1/caf%c3%a9", PathProblem::Escape),
+        ("/v1/caf%C3%a9", PathProblem::Escape),
+        ("/v1/images%", PathProblem::Escape),
+        ("/v1/images%2", PathProblem::Escape),
+        ("/v1/images%GG", PathProblem::Escape),
+        ("/v1/images%u002F", PathProblem::Escape),
+        ("/v1/images%+2F", PathProblem::Escape),
+        ("/v1/% 2F", PathProblem::Escape),
+        ("/v1/%C0%AE%C0%AE/images", PathProblem::NotUtf8),
+        ("/v1%C0%AFimages", PathProblem::NotUtf8),
+        ("/v1%E0%80%AFimages", PathProblem::NotUtf8),
+        ("/v1/%FF", PathProblem::NotUtf8),
+        ("/v1/%C3", PathProblem::NotUtf8),
+        ("/v1/%ED%A0%80", PathProblem::NotUtf8),
+        ("/v1/%F5%80%80%80", PathProblem::NotUtf8),
+        ("/v1/café", PathProblem::Unencoded),
+        ("/v1/images#x", PathProblem::Unencoded),
+        ("/v1/images?x", PathProblem::Unencoded),
+        ("/v1/a b", PathProblem::Unencoded),
+        ("/v1/a\"b", PathProblem::Unencoded),
+        ("/v1/<a>", PathProblem::Unencoded),
+        ("/v1/{id}", PathProblem::Unencoded),
+        ("/v1/a|b", PathProblem::Unencoded),
+        ("/v1/a^b", PathProblem::Unencoded),
+        ("/v1/a`b", PathProblem::Unencoded),
+        ("/v1/[a]", PathProblem::Unencoded),
+    ];
+
+    #[test]
+    fn what_has_another_spelling() {
+        assert!(REFUSED.len() >= 60);
+        for (path, problem) in REFUSED {
+            assert_eq!(canonical(path), Err(*problem), "{path:?}");
+        }
+    }
+}

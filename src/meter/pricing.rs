@@ -124,6 +124,13 @@ fn read_source(
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+    // Servers of the CGI family read `x_n` as `x-n`.
+    let twin = |key: &HeaderName| {
+        key.as_str().contains('_') && key.as_str().replace('_', "-") == name.as_str()
+    };
+    if headers.keys().any(twin) {
+        return Err("stands in the headers with another spelling".to_owned());
+    }
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);

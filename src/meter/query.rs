@@ -57,3 +57,47 @@ pub(super) fn decoded(text: &str, plus_is_space: bool) -> Option<String> {
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reading_or_none() {
+        use QueryProblem::{Escape, Twice};
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("m=1", Ok(None)),
+            ("n=4", some("4")),
+            ("n", some("")),
+            ("n=", some("")),
+            ("a=1&n=4&b=2", some("4")),
+            ("n=a=b", some("a=b")),
+            ("n=a%20b", some("a b")),
+            ("n=a+b", some("a b")),
+            ("n=%2b", some("+")),
+            ("%6E=4", some("4")),
+            ("nn=1&n=4", some("4")),
+            ("x=%C3%A9&n=4", some("4")),
+            ("n=1&n=9", Err(Twice)),
+            ("n=1&n=1", Err(Twice)),
+            ("n=1&%6e=9", Err(Twice)),
+            ("n=1&N=9", Err(Twice)),
+            ("N=9", Err(Twice)),
+            ("n[]=9", Err(Twice)),
+            ("n=1&n[]=9", Err(Twice)),
+            ("n=1&n%5B0%5D=9", Err(Twice)),
+            ("n=1&+n=9", Err(Twice)),
+            ("n=%", Err(Escape)),
+            ("n=%4", Err(Escape)),
+            ("n=%zz", Err(Escape)),
+            ("n=%ff", Err(Escape)),
+            ("%ff=1&n=4", Err(Escape)),
+        ] {
+            assert_eq!(value(query, "n"), expected, "{query}");
+        }
+        assert_eq!(check("a=1;n=9"), Err(QueryProblem::Semicolon));
+        assert_eq!(check("a=1%3Bn=9"), Ok(()));
+    }
+}

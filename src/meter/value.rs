@@ -11,6 +11,9 @@ use super::settings::ValueType;
 use crate::credit::{Decimal, Value};
 use crate::observe::Fact;
 
+/// The longest word that a quantity may be, in bytes: it is kept with the charge.
+const WORD_MAX: usize = 256;
+
 /// What a response says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -82,6 +85,9 @@ impl ValueType {
                 if !range.contains(number) {
                     return Err(format!("must be from {} to {}", range.start(), range.end()));
                 }
+            }
+            (Self::Text(_), Value::Text(word)) if word.len() > WORD_MAX => {
+                return Err(format!("must have at most {WORD_MAX} bytes"));
             }
             (Self::Text(words), Value::Text(word)) => {
                 if !words.is_empty() && !words.contains(word) {

@@ -111,7 +111,8 @@ impl Evidence<'_> {
     }
 
     fn matches(&self, rule: usize) -> bool {
-        let all_read = self.unread.is_none() && !self.eye.unreadable;
+        let nothing_left = matches!(self.unread, None | Some(Unread::Binary));
+        let all_read = nothing_left && !self.eye.unreadable;
         let head = self.heads.get(rule).is_some_and(|head| *head);
         head && self.eye.tests.iter().filter(|t| t.rule == rule).all(|t| t.has_passed(all_read))
     }
@@ -212,7 +213,7 @@ impl Evidence<'_> {
             Some(Unread::OtherType) => Some(Flag::UnreadableBody),
             Some(Unread::Encoded) => Some(Flag::EncodedBody),
             Some(Unread::TooLarge) => Some(Flag::OversizedBody),
-            Some(Unread::Broken) => None,
+            Some(Unread::Broken | Unread::Binary) => None,
             None => self.eye.unreadable.then_some(Flag::UnreadableBody),
         }
     }

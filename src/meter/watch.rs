@@ -53,8 +53,7 @@ impl Watch {
         if !in_body && !needs_end {
             observer = Observer::idle();
         }
-        // These statuses have no body, whatever length they state (RFC 9110 §8.6).
-        let length = if matches!(status, 204 | 304) { None } else { stated_length(head) };
+        let length = stated_length(head);
         Self { status, length, heads, eye, observer, needs_end }
     }
 
@@ -82,7 +81,9 @@ impl Watch {
         let observer = std::mem::replace(&mut self.observer, Observer::idle());
         let eye = &mut self.eye;
         let seen = observer.finish(end == End::Complete, &mut |sight| eye.look(sight));
-        let short = self.length.is_some_and(|length| length != seen.bytes);
+        // An answer to HEAD states a length and has no body; of a body that is cut at its very start the
+        // connection tells.
+        let short = seen.bytes > 0 && self.length.is_some_and(|length| length != seen.bytes);
         let unended = self.needs_end && !self.eye.end_seen;
         let end = if end == End::Complete && (short || unended) { End::Broken } else { end };
         verdict::judge(&self.evidence(end, seen.unread), due, held)

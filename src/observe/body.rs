@@ -27,6 +27,8 @@ pub enum Sight<'a> {
 pub enum Unread {
     /// It is neither JSON nor an event stream, or its head does not say so once and clearly.
     OtherType,
+    /// It is sound, an image, a video or plain octets: there is nothing in it that could be read.
+    Binary,
     /// It is compressed.
     Encoded,
     /// It, or one of its events, is larger than is kept.
@@ -68,6 +70,7 @@ impl Observer {
             match media_type(head).as_deref() {
                 Some("text/event-stream") => Mode::Events(Box::default()),
                 Some(name) if is_json(name) => Mode::Json(Vec::new()),
+                Some(name) if is_binary(name) => Mode::Nothing(Some(Unread::Binary)),
                 _ => Mode::Nothing(Some(Unread::OtherType)),
             }
         };
@@ -99,9 +102,10 @@ impl Observer {
         }
     }
 
-    /// The body is over; `complete`: as its framing promised.
+    /// The body is over; `complete`: as its framing promised. An empty one has been read.
     pub fn finish(self, complete: bool, report: &mut dyn FnMut(Sight<'_>)) -> Seen {
         let unread = match self.mode {
+            _ if complete && self.bytes == 0 => None,
             Mode::Nothing(unread) => unread,
             Mode::Json(_) if !complete => Some(Unread::Broken),
             Mode::Json(kept) => {
@@ -131,6 +135,11 @@ pub fn media_type(head: &HeaderMap) -> Option<String> {
 #[must_use]
 pub fn is_json(media_type: &str) -> bool {
     media_type == "application/json" || media_type.ends_with("+json")
+}
+
+fn is_binary(media_type: &str) -> bool {
+    let families = ["audio/", "image/", "video/"];
+    media_type == "application/octet-stream" || families.iter().any(|f| media_type.starts_with(f))
 }
 
 /// Whether a head says that the body is compressed or otherwise encoded.

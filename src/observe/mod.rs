@@ -5,6 +5,7 @@
 
 mod body;
 mod json;
+mod node;
 mod pointer;
 mod sse;
 mod walk;

@@ -1,19 +1,14 @@
-//! The walk through a JSON document: `serde_json` reads the text, this looks at each value once.
-//!
-//! A value that somebody asked for is taken as raw text first, since its digits would be lost otherwise; an
-//! array or object among these is then walked like any other.
+//! The walk through a JSON document: where it is, what was asked for there, what was kept and refused.
 //!
 //! Invariant: `path` is the way to the value being read, and stays where it is when reading fails.
 
 use std::borrow::{Borrow, Cow};
-use std::collections::HashSet;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{DeserializeSeed, Deserializer, Error};
 
 use super::json::{DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, Place};
+use super::node::Node;
 use super::{Pointer, Step};
 
 /// What becomes of a name that differs from a wanted one by case alone.
@@ -44,17 +39,17 @@ pub(super) fn read<'a, P: Borrow<Pointer>>(
     }
 }
 
-struct Walk<'w, 'de, P> {
+pub(super) struct Walk<'w, 'de, P> {
     wanted: &'w [P],
     case: Case,
-    path: Vec<Key<'de>>,
+    pub(super) path: Vec<Key<'de>>,
     members: usize,
     kept: usize,
     picked: Picked<'de>,
     problem: Option<JsonProblem>,
 }
 
-enum Key<'de> {
+pub(super) enum Key<'de> {
     Member(Cow<'de, str>),
     Item(usize),
 }
@@ -79,27 +74,36 @@ impl<'w, 'de, P: Borrow<Pointer>> Walk<'w, 'de, P> {
         JsonError { pointer, problem }
     }
 
-    fn refuse<E: Error>(&mut self, problem: JsonProblem) -> E {
+    pub(super) fn refuse<E: Error>(&mut self, problem: JsonProblem) -> E {
         let error = E::custom(&problem);
         self.problem.get_or_insert(problem);
         error
     }
 
     /// The step that a wanted pointer takes from the value being read; `None`: it ends here.
-    fn step(&self, number: usize) -> Option<&'w Step> {
+    pub(super) fn step(&self, number: usize) -> Option<&'w Step> {
         self.wanted.get(number)?.borrow().steps().get(self.path.len())
     }
 
-    fn ends_here(&self, active: &[usize]) -> bool {
+    pub(super) fn ends_here(&self, active: &[usize]) -> bool {
         active.iter().any(|number| self.step(*number).is_none())
     }
 
-    fn enter<E: Error>(&mut self) -> Result<(), E> {
+    pub(super) fn enter<E: Error>(&mut self) -> Result<(), E> {
         if self.path.len() < DEPTH_MAX { Ok(()) } else { Err(self.refuse(JsonProblem::TooDeep)) }
     }
 
+    pub(super) fn count_member<E: Error>(&mut self) -> Result<(), E> {
+        self.members = self.members.saturating_add(1);
+        if self.members <= MEMBERS_MAX { Ok(()) } else { Err(self.refuse(JsonProblem::TooMany)) }
+    }
+
     /// The wanted pointers that lead on through the member `name`.
-    fn through_member<E: Error>(&mut self, active: &[usize], name: &str) -> Result<Vec<usize>, E> {
+    pub(super) fn through_member<E: Error>(
+        &mut self,
+        active: &[usize],
+        name: &str,
+    ) -> Result<Vec<usize>, E> {
         let mut on = Vec::new();
         for number in active {
             match self.step(*number) {
@@ -114,7 +118,7 @@ impl<'w, 'de, P: Borrow<Pointer>> Walk<'w, 'de, P> {
     }
 
     /// The wanted pointers that lead on through the item `index`.
-    fn through_item(&self, active: &[usize], index: usize) -> Vec<usize> {
+    pub(super) fn through_item(&self, active: &[usize], index: usize) -> Vec<usize> {
         let leads = |number: &usize| match self.step(*number) {
             Some(Step::Each) => true,
             Some(Step::Name(name)) => as_index(name) == Some(index),
@@ -123,8 +127,14 @@ impl<'w, 'de, P: Borrow<Pointer>> Walk<'w, 'de, P> {
         active.iter().copied().filter(leads).collect()
     }
 
-    fn count(&self, number: usize) -> usize {
+    pub(super) fn count(&self, number: usize) -> usize {
         self.picked.at(number).len()
+    }
+
+    pub(super) fn note_uneven(&mut self, number: usize) {
+        if let Some(place) = self.picked.places.get_mut(number) {
+            place.uneven = true;
+        }
     }
 
     fn keep<E: Error>(&mut self, active: &[usize], fact: &Fact<'de>) -> Result<(), E> {
@@ -141,7 +151,11 @@ impl<'w, 'de, P: Borrow<Pointer>> Walk<'w, 'de, P> {
     }
 
     /// Reads a value that somebody asked for, from its own text.
-    fn take(&mut self, raw: &'de str, active: &[usize]) -> Result<(), serde_json::Error> {
+    pub(super) fn take(
+        &mut self,
+        raw: &'de str,
+        active: &[usize],
+    ) -> Result<(), serde_json::Error> {
         let fact = match raw.as_bytes().first() {
             Some(b'n') => Fact::Null,
             Some(b't') => Fact::Flag(true),
@@ -159,101 +173,7 @@ impl<'w, 'de, P: Borrow<Pointer>> Walk<'w, 'de, P> {
 
 /// A string that is borrowed where it has no escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// A value about to be read, and the wanted pointers that lead to it or through it.
-struct Node<'s, 'w, 'de, P> {
-    walk: &'s mut Walk<'w, 'de, P>,
-    active: &'s [usize],
-}
-
-impl<'de, P: Borrow<Pointer>> DeserializeSeed<'de> for Node<'_, '_, 'de, P> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        if !self.walk.ends_here(self.active) {
-            return json.deserialize_any(self).map(drop);
-        }
-        let raw = <&'de RawValue>::deserialize(json)?;
-        self.walk.take(raw.get(), self.active).map_err(D::Error::custom)
-    }
-}
-
-impl<'de, P: Borrow<Pointer>> Visitor<'de> for Node<'_, '_, 'de, P> {
-    type Value = Fact<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Fact<'de>, E> {
-        Ok(Fact::Null)
-    }
-
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Fact<'de>, E> {
-        Ok(Fact::Flag(flag))
-    }
-
-    // Numbers come here only where nobody asked for them.
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Fact<'de>, E> {
-        Ok(Fact::Null)
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Fact<'de>, E> {
-        Ok(Fact::Null)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Fact<'de>, E> {
-        Ok(Fact::Null)
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<Fact<'de>, E> {
-        Ok(Fact::Null)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fact<'de>, A::Error> {
-        let Self { walk, active } = self;
-        walk.enter()?;
-        let mut names = HashSet::new();
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            walk.members = walk.members.saturating_add(1);
-            if walk.members > MEMBERS_MAX {
-                return Err(walk.refuse(JsonProblem::TooMany));
-            }
-            let on = walk.through_member(active, &name);
-            walk.path.push(Key::Member(name.clone()));
-            if !names.insert(name) {
-                return Err(walk.refuse(JsonProblem::Duplicate));
-            }
-            map.next_value_seed(Node { walk, active: &on? })?;
-            walk.path.pop();
-        }
-        Ok(Fact::Object)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Fact<'de>, A::Error> {
-        let Self { walk, active } = self;
-        walk.enter()?;
-        for index in 0_usize.. {
-            let on = walk.through_item(active, index);
-            let before: Vec<_> = on.iter().map(|number| walk.count(*number)).collect();
-            walk.path.push(Key::Item(index));
-            let item = seq.next_element_seed(Node { walk, active: &on })?;
-            walk.path.pop();
-            if item.is_none() {
-                return Ok(Fact::Array(u64::try_from(index).unwrap_or(u64::MAX)));
-            }
-            for (number, before) in on.iter().zip(before) {
-                let grew = walk.count(*number) > before;
-                let each = matches!(walk.step(*number), Some(Step::Each));
-                if let Some(place) = walk.picked.places.get_mut(*number) {
-                    place.uneven |= each && !grew;
-                }
-            }
-        }
-        Err(walk.refuse(JsonProblem::TooMany))
-    }
-}
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The index that a pointer's step names (RFC 6901 §4): digits without leading zeros.
 fn as_index(name: &str) -> Option<usize> {

@@ -13,4 +13,14 @@ mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
+mod pricing;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod verdict;

@@ -1,0 +1,5 @@
+//! Bytes in, facts out.
+
+mod json;
+mod python;
+mod sse;
