@@ -262,3 +262,23 @@ fn the_mark_outlives_a_restart() {
     let view = ok(wait(ledger.view(world.account, Gates::default())));
     assert_eq!(view.at, written_at);
 }
+
+#[test]
+fn after_a_restart_no_deadline_is_applied_for_one_lease() {
+    let disk = SimulatedDisk::default();
+    let world = world_on(&disk);
+    world.buy("a", 10);
+    let call = world.call(4);
+    ok(world.reserve(&call));
+    ok(world.doubt(call.charge));
+    let World { clock, store, account, .. } = world;
+    drop(store);
+    clock.advance(2 * 60 * 60 * 1_000);
+    let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+    let ledger = EmbeddedLedger::open_with(disk.opener(), LEASE, shared).unwrap();
+    assert_eq!(ok(wait(ledger.tick(account.clone()))), 0);
+    assert_eq!(ok(wait(ledger.due(9))), []);
+    clock.advance(LEASE);
+    assert_eq!(ok(wait(ledger.due(9))), [account.clone()]);
+    assert_eq!(ok(wait(ledger.tick(account))), 1);
+}

@@ -853,3 +853,189 @@ fn while_the_wall_has_jumped_nothing_is_decided() {
         assert_eq!(ok(w.reserve(&w.call_for(w.call(1).charge, 1))).at, now);
     });
 }
+
+#[test]
+fn a_correction_goes_to_the_period_before() {
+    on_every_store(|w| {
+        w.buy("a", 100);
+        let gates = |w: &World| Gates {
+            caps: vec![w.cap("spend", Measure::Credits, credits(99).micro())],
+            ..Gates::default()
+        };
+        let counted = |w: &World, day: &str| -> Option<u64> {
+            let text = w.everything();
+            let spans = text.split("spans: ").nth(1)?;
+            let used = spans.split(day).nth(1)?.split("used: ").nth(1)?;
+            used.split(',').next()?.parse().ok()
+        };
+        let old = Reserve { gates: gates(&w), ..w.call(30) };
+        ok(w.reserve(&old));
+        w.clock.advance(DAY);
+        ok(w.reserve(&Reserve { gates: gates(&w), ..w.call(5) }));
+        ok(w.settle(old.charge, 10));
+        assert_eq!(counted(&w, "2026-11-22"), Some(credits(10).micro()));
+        assert_eq!(counted(&w, "2026-11-23"), Some(credits(5).micro()));
+        w.clock.advance(DAY);
+        ok(w.reserve(&Reserve { gates: gates(&w), ..w.call(1) }));
+        assert_eq!(counted(&w, "2026-11-22"), None);
+    });
+}
+
+#[test]
+fn what_a_deadline_charged_is_given_back_to_caps_too() {
+    on_every_store(|w| {
+        w.buy("a", 100);
+        let caps = vec![
+            w.cap("requests", Measure::Requests, 9),
+            CapCheck { refundable: false, ..w.cap("spend", Measure::Credits, u64::MAX) },
+        ];
+        let gates = Gates { caps, ..Gates::default() };
+        let used = || w.view(&gates).caps.iter().map(|cap| cap.used).collect::<Vec<_>>();
+        let on_unknown = OnUnknown::Charge;
+        let call = Reserve { on_unknown, gates: gates.clone(), ..w.call(10) };
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        w.clock.advance(HOUR);
+        w.tick();
+        assert_eq!(used(), [1, credits(10).micro()]);
+        ok(w.release(call.charge));
+        assert_eq!(used(), [0, credits(10).micro()]);
+    });
+}
+
+#[test]
+fn doubting_twice_does_not_move_the_deadline() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let call = w.call(10);
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        let deadline = ok(w.charge(call.charge)).deadline;
+        w.clock.advance(MINUTE);
+        ok(w.doubt(call.charge));
+        assert_eq!(ok(w.charge(call.charge)).deadline, deadline);
+    });
+}
+
+#[test]
+fn only_holds_that_end_soon_and_return_are_worth_waiting_for() {
+    // (timeout, whether the bucket outlives it) → whether waiting helps
+    let table = [(MINUTE, true, true), (MINUTE + 1, true, false), (MINUTE, false, false)];
+    for (timeout_ms, outlives, helps) in table {
+        on_every_store(|w| {
+            let expires = (!outlives).then(|| w.now().plus_ms(MINUTE / 2));
+            ok(w.grant(&Grant { expires, ..w.granting("a", Class::Bonus, 10) }));
+            ok(w.reserve(&Reserve { timeout_ms, ..w.call(10) }));
+            let refused = no(w.reserve(&w.call(1)));
+            let Refusal::Insufficient { freed_at, .. } = refused else { panic!("{refused:?}") };
+            assert_eq!(freed_at.is_some(), helps, "{timeout_ms} {outlives}");
+        });
+    }
+    // An unknown outcome helps by its deadline, and only if that releases.
+    for (on_unknown, helps) in
+        [(OnUnknown::Release, true), (OnUnknown::Charge, false), (OnUnknown::Hold, false)]
+    {
+        on_every_store(|w| {
+            w.buy("a", 10);
+            let call = Reserve { on_unknown, reconcile_ms: 9_000, ..w.call(10) };
+            ok(w.reserve(&call));
+            ok(w.doubt(call.charge));
+            let refused = no(w.reserve(&w.call(1)));
+            let Refusal::Insufficient { freed_at, .. } = refused else { panic!("{refused:?}") };
+            assert_eq!(freed_at, helps.then(|| w.now().plus_ms(9_000)));
+        });
+    }
+}
+
+#[test]
+fn due_names_accounts_that_wait() {
+    on_every_store(|w| {
+        let due = || ok(wait(w.store.ledger().due(9)));
+        let expires = Some(w.now().plus_ms(MINUTE));
+        ok(w.grant(&Grant { expires, ..w.granting("a", Class::Free, 3) }));
+        assert!(due().is_empty());
+        w.clock.advance(MINUTE);
+        assert_eq!(due(), [w.account.clone()]);
+        assert_eq!(w.tick(), 1);
+        assert!(due().is_empty());
+        assert_eq!(w.columns("a"), [0, 0, 0, 3, 0]);
+    });
+}
+
+#[test]
+fn kinds_never_mix() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let scans = Grant { kind: "scans".parse().unwrap(), ..w.granting("s", Class::Bonus, 5) };
+        ok(w.grant(&scans));
+        let call = Reserve { kind: "scans".parse().unwrap(), ..w.call(6) };
+        assert!(matches!(no(w.reserve(&call)), Refusal::Insufficient { .. }));
+        let call = Reserve { kind: "scans".parse().unwrap(), ..w.call(5) };
+        ok(w.reserve(&call));
+        let settled = ok(w.settle(call.charge, 9));
+        assert_eq!((settled.charged, settled.debt), (credits(9), credits(4)));
+        assert_eq!(w.buy("b", 10).repaid, Amount::ZERO);
+        assert_eq!(w.columns("a"), [10, 0, 0, 0, 0]);
+        let scans = Grant { kind: "scans".parse().unwrap(), ..w.granting("t", Class::Bonus, 5) };
+        assert_eq!(ok(w.grant(&scans)).repaid, credits(4));
+    });
+}
+
+#[test]
+fn a_grant_is_given_once() {
+    on_every_store(|w| {
+        let call = w.granting("a", Class::Purchased, 10);
+        let first = ok(w.grant(&call));
+        let spent = w.call(10);
+        ok(w.reserve(&spent));
+        assert_eq!(ok(w.grant(&call)), first);
+        let other = Grant { amount: credits(11), ..call };
+        assert_eq!(no(w.grant(&other)), Refusal::Conflict);
+        assert_eq!(w.columns("a"), [0, 10, 0, 0, 0]);
+    });
+}
+
+#[test]
+fn a_closed_account_stays_closed_and_its_charges_still_end() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let call = w.call(5);
+        ok(w.reserve(&call));
+        let change = |status| {
+            let account = w.account.clone();
+            let status = Some(status);
+            wait(w.store.ledger().change_account(AccountChange {
+                account,
+                status,
+                plan: None,
+                zone: None,
+                label: None,
+            }))
+        };
+        let closed = Refusal::AccountStatus(AccountStatus::Closed);
+        let version = ok(change(AccountStatus::Closed)).version;
+        assert_eq!(ok(change(AccountStatus::Closed)).version, version);
+        assert_eq!(no(change(AccountStatus::Active)), closed);
+        assert_eq!(no(w.grant(&w.granting("b", Class::Bonus, 1))), closed);
+        assert_eq!(no(w.reserve(&Reserve { document_version: version, ..w.call(1) })), closed);
+        assert_eq!(ok(w.settle(call.charge, 5)).charged, credits(5));
+    });
+}
+
+#[test]
+fn an_ended_charge_is_forgotten_after_thirty_days() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let call = w.call(5);
+        ok(w.reserve(&call));
+        ok(w.settle(call.charge, 5));
+        w.clock.advance(30 * DAY - 1);
+        assert_eq!(ok(w.charge(call.charge)).explanation, b"{}");
+        w.clock.advance(1);
+        assert_eq!(no(w.charge(call.charge)), Refusal::UnknownCharge);
+        assert_eq!(no(w.settle(call.charge, 5)), Refusal::UnknownCharge);
+        assert_eq!(no(w.reserve(&call)), Refusal::TooOld);
+        ok(w.reserve(&w.call(1)));
+        assert!(!w.everything().contains(&call.charge.to_string()));
+    });
+}
