@@ -8,4 +8,5 @@ pub mod proxy;
 pub mod config;
 pub mod admin;
 pub mod portal;
+pub mod serve;
 pub mod cli;

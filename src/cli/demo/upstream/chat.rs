@@ -25,7 +25,11 @@ pub(super) async fn completions(
     answer::either(complete(&sample, &headers, &body).await)
 }
 
-async fn complete(sample: &Sample, headers: &HeaderMap, body: &[u8]) -> Result<Response, Box<Response>> {
+async fn complete(
+    sample: &Sample,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Box<Response>> {
     let mut ask = Ask::read(sample, "chat", headers, body)?;
     let words = words_of(&ask.json);
     let (prompt, completion) =
