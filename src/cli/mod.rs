@@ -1,4 +1,84 @@
-//! Floor 6: one file per command.
+//! Floor 6: the command line, one file per command.
+//!
+//! `demo`, `serve` and `sample-upstream` run something; all other commands are clients of the admin API,
+//! one to one.
+//!
+//! Invariant: exit codes are 0 ok, 1 failure, 2 usage, 75 try again later, 78 configuration. A reader that
+//! closes our output early is no failure.
+//! Invariant: no token and no key is printed, but for the one that `key create` makes.
 
+mod account;
+mod balance;
+mod charge;
 pub mod demo;
+mod failure;
+mod grant;
+mod health;
 pub mod http;
+mod key;
+mod limits;
+mod output;
+mod remote;
+mod sample_upstream;
+mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+/// Prices each AI generation request, reserves credits before forwarding it, settles or releases after.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Serve(serve::Serve),
+    #[command(subcommand)]
+    Account(account::Account),
+    #[command(subcommand)]
+    Key(key::Key),
+    #[command(subcommand)]
+    Grant(grant::Grant),
+    #[command(subcommand)]
+    Charge(charge::Charge),
+    Balance(balance::Balance),
+    Limits(limits::Limits),
+    Health(health::Health),
+    #[command(hide = true)]
+    SampleUpstream(sample_upstream::Sample),
+}
+
+/// Runs the command that the arguments name.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => failure::code(run(cli.command)),
+        Err(error) => {
+            // Help and version are answers too; a reader that left has seen enough of them.
+            drop(error.print());
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Account(account) => account.run(),
+        Command::Key(key) => key.run(),
+        Command::Grant(grant) => grant.run(),
+        Command::Charge(charge) => charge.run(),
+        Command::Balance(balance) => balance.run(),
+        Command::Limits(limits) => limits.run(),
+        Command::Health(health) => health.run(),
+        Command::SampleUpstream(sample) => sample.run(),
+    }
+}

@@ -3,6 +3,8 @@
 //! The modules say `cfg(test)` although all of this is a test: clippy lets them unwrap then.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;

@@ -1,0 +1,53 @@
+//! `tollgate balance`: what an account has.
+
+use clap::Args;
+use http::Method;
+use serde_json::Value;
+
+use super::Failure;
+use super::output::{Column, Format, json, print, table};
+use super::remote::Remote;
+use crate::credit::AccountId;
+
+/// Show what an account has, and the grants that it comes from in the order in which they pay
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate balance acct_maria")]
+pub(super) struct Balance {
+    /// Whose balance
+    account: AccountId,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+const SUMS: &[Column] = &[
+    ("kind", "/kind"),
+    ("available", "/available"),
+    ("held", "/held"),
+    ("total", "/total"),
+    ("owed", "/owed"),
+    ("next refill", "/next_refill/amount"),
+    ("at", "/next_refill/at"),
+];
+const GRANTS: &[Column] = &[
+    ("grant", "/id"),
+    ("kind", "/kind"),
+    ("class", "/class"),
+    ("available", "/available"),
+    ("held", "/held"),
+    ("expires", "/expires_at"),
+];
+
+impl Balance {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let path = format!("/accounts/{}/balance", self.account);
+        let answer = self.remote.ask(Method::GET, &path, None)?;
+        if self.remote.output == Format::Json {
+            return json(&answer);
+        }
+        let sums = answer["balances"].as_array().map_or(&[][..], Vec::as_slice);
+        let grants = sums.iter().filter_map(|sum| sum["by_grant"].as_array()).flatten();
+        let grants: Vec<Value> = grants.cloned().collect();
+        print(&table(sums, SUMS))?;
+        if grants.is_empty() { Ok(()) } else { print(&format!("\n{}", table(&grants, GRANTS))) }
+    }
+}

@@ -1,0 +1,58 @@
+//! `tollgate limits`: what limits an account, and how much of it is used.
+
+use clap::Args;
+use http::Method;
+
+use super::Failure;
+use super::output::{Column, Format, json, print, table};
+use super::remote::Remote;
+use crate::credit::AccountId;
+
+/// Show an account's caps, concurrency and rates
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate limits acct_lea")]
+pub(super) struct Limits {
+    /// Whose limits
+    account: AccountId,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+const CAPS: &[Column] = &[
+    ("cap", "/name"),
+    ("scope", "/scope"),
+    ("measure", "/measure"),
+    ("used", "/used"),
+    ("limit", "/limit"),
+    ("resets", "/resets_at"),
+];
+const SLOTS: &[Column] =
+    &[("concurrency", "/name"), ("scope", "/scope"), ("in use", "/in_use"), ("limit", "/limit")];
+const RATES: &[Column] = &[
+    ("rate", "/name"),
+    ("scope", "/scope"),
+    ("requests", "/requests"),
+    ("per ms", "/per_ms"),
+    ("burst", "/burst"),
+];
+
+impl Limits {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let path = format!("/accounts/{}/limits", self.account);
+        let answer = self.remote.ask(Method::GET, &path, None)?;
+        if self.remote.output == Format::Json {
+            return json(&answer);
+        }
+        let tables = [("caps", CAPS), ("concurrency", SLOTS), ("rates", RATES)];
+        let shown = tables.iter().filter_map(|(name, columns)| {
+            let items = answer[*name].as_array().filter(|items| !items.is_empty())?;
+            Some(table(items, columns))
+        });
+        let text = shown.collect::<Vec<_>>().join("\n");
+        print(if text.is_empty() {
+            "Nothing limits this account but its credits.\n"
+        } else {
+            &text
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! What commands print: JSON for programs, tables for people.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::Failure;
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// The API's answer for programs.
+    Json,
+}
+
+/// A heading and the JSON pointer of what stands under it.
+pub(super) type Column = (&'static str, &'static str);
+
+impl Format {
+    /// Prints one object: a line for each column.
+    pub(super) fn object(self, value: &Value, columns: &[Column]) -> Result<(), Failure> {
+        if self == Self::Json {
+            return json(value);
+        }
+        let wide = columns.iter().map(|(heading, _)| heading.len()).max().unwrap_or(0);
+        let mut text = String::new();
+        for (heading, pointer) in columns {
+            let shown = cell(value, pointer);
+            text.push_str(format!("{heading:wide$}  {shown}").trim_end());
+            text.push('\n');
+        }
+        print(&text)
+    }
+
+    /// Prints a list: a line for each item.
+    pub(super) fn list(self, value: &Value, columns: &[Column]) -> Result<(), Failure> {
+        if self == Self::Json {
+            return json(value);
+        }
+        let items = value["data"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut text = table(items, columns);
+        if let Some(next) = value["next"].as_str() {
+            text.push_str(&format!("There are more: --after {next}\n"));
+        }
+        print(&text)
+    }
+}
+
+/// Items as lines under headings.
+pub(super) fn table(items: &[Value], columns: &[Column]) -> String {
+    let heads: Vec<String> = columns.iter().map(|(heading, _)| heading.to_uppercase()).collect();
+    let row = |item| columns.iter().map(|(_, pointer)| cell(item, pointer)).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(heads).chain(items.iter().map(row)).collect();
+    let wide = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(wide).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// What stands at a place: text as it is, nothing as `-`.
+fn cell(value: &Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) if text.is_empty() => "-".to_owned(),
+        // Labels are other people's words: what would move the cursor is not passed on.
+        Some(Value::String(text)) => text.chars().filter(|c| !c.is_control()).collect(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Prints a value as indented JSON.
+pub(super) fn json(value: &Value) -> Result<(), Failure> {
+    print(&format!("{value:#}\n"))
+}
+
+/// Prints a text.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tables_align_and_show_nothing_as_a_dash() {
+        let items = [json!({ "id": "a", "n": 10 }), json!({ "id": "long", "n": null, "x": "" })];
+        let text = table(&items, &[("id", "/id"), ("number", "/n"), ("label", "/x")]);
+        assert_eq!(text, "ID    NUMBER  LABEL\na     10      -\nlong  -       -\n");
+    }
+
+    #[test]
+    fn labels_cannot_move_the_cursor() {
+        assert_eq!(cell(&json!({ "label": "a\u{1b}[2Jb\n" }), "/label"), "a[2Jb");
+    }
+}

@@ -1,0 +1,23 @@
+//! `tollgate serve`: the proxy.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+
+/// Run the proxy
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate serve --config tollgate.yaml")]
+pub(super) struct Serve {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let settings = super::demo::settings_of(&self.config)?;
+        Ok(crate::serve::run(settings)?)
+    }
+}

@@ -1,0 +1,293 @@
+//! Both panes over a ledger in memory, called without sockets.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tollgate::admin;
+use tollgate::credit::{
+    Allowance, Amount, Cap, ChargeId, Class, Every, KeyId, Measure, Partition, Plan, RateLimit,
+    ScopeKind, SlotLimit,
+};
+use tollgate::ledger::model::ModelLedger;
+use tollgate::ledger::{Answer, Gates, Ledger, OnUnknown, OverRun, Reserve, Settle};
+use tollgate::meter::{Explanation, Note, Rejection, Route, Rules, Work};
+use tollgate::portal::{self, Portal, QuoteAsk, Quoter};
+use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, Timestamp};
+use tower::ServiceExt;
+
+/// What operators show.
+pub(crate) const TOKEN: &str = "an-admin-token-of-24-chars";
+/// 2026-11-22T12:00:00Z.
+pub(crate) const NOON: Timestamp = Timestamp(1_795_348_800_000);
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The body, after a look at the status.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{} {}", self.status, self.body);
+        self.body
+    }
+
+    /// Status and code of a problem.
+    pub(crate) fn problem(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
+    }
+}
+
+/// A quoter that says what it was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Echo(pub(crate) Mutex<Vec<QuoteAsk>>);
+
+impl Quoter for Echo {
+    fn quote(&self, ask: QuoteAsk) -> BoxFuture<'static, Result<Value, Rejection>> {
+        let answer = json!({ "object": "quote", "path": ask.path.as_str() });
+        self.0.lock().unwrap().push(ask);
+        Box::pin(async { Ok(answer) })
+    }
+}
+
+/// Both panes and what lies under them.
+#[derive(Debug)]
+pub(crate) struct Panes {
+    pub(crate) ledger: Arc<ModelLedger>,
+    pub(crate) clock: Arc<SimulatedClock>,
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) quotes: Arc<Echo>,
+    pub(crate) admin: Router,
+    portal: Router,
+    entropy: SeededEntropy,
+}
+
+impl Panes {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(SimulatedClock::at(NOON));
+        let ledger = Arc::new(ModelLedger::new(Arc::<SimulatedClock>::clone(&clock), 60_000));
+        let ready = Arc::new(AtomicBool::new(true));
+        let is_ready = Arc::clone(&ready);
+        let rules = Arc::new(rules());
+        let quotes = Arc::new(Echo::default());
+        let admin = admin::router(admin::Parts {
+            ledger: Arc::<ModelLedger>::clone(&ledger),
+            rules: Arc::clone(&rules),
+            clock: Arc::<SimulatedClock>::clone(&clock),
+            entropy: Arc::new(SeededEntropy::new(1)),
+            token: admin::Token::new(TOKEN),
+            ready: Arc::new(move || {
+                if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("draining".to_owned()) }
+            }),
+        });
+        let portal = portal::router(Portal {
+            ledger: Arc::<ModelLedger>::clone(&ledger),
+            rules,
+            clock: Arc::<SimulatedClock>::clone(&clock),
+            entropy: Arc::new(SeededEntropy::new(2)),
+            quoter: Arc::<Echo>::clone(&quotes),
+        });
+        let portal = Router::new().nest("/_credits/v1", portal);
+        Self { ledger, clock, ready, quotes, admin, portal, entropy: SeededEntropy::new(3) }
+    }
+
+    /// A call of an operator with the right token and host.
+    pub(crate) fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/admin/v1{path}"))
+            .header("host", "127.0.0.1:8081")
+            .header("authorization", format!("Bearer {TOKEN}"));
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        call(&self.admin, request.body(body).unwrap())
+    }
+
+    /// A call of a client.
+    pub(crate) fn client(&self, key: &str, method: &str, path: &str, body: &str) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/_credits/v1{path}"))
+            .header("host", "api.example")
+            .header("authorization", format!("Bearer {key}"));
+        call(&self.portal, request.body(Body::from(body.to_owned())).unwrap())
+    }
+
+    /// A new account with a key: the key's text and id.
+    pub(crate) fn account(&self, id: &str, plan: &str) -> (String, String) {
+        let body = json!({ "id": id, "plan": plan, "zone": "America/Sao_Paulo" });
+        self.operator("POST", "/accounts", Some(body)).ok();
+        let made = self.operator("POST", &format!("/accounts/{id}/keys"), Some(json!({}))).ok();
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        (text("secret"), text("id"))
+    }
+
+    /// Gives purchased credits.
+    pub(crate) fn give(&self, account: &str, id: &str, amount: &str) -> Value {
+        let body = json!({ "id": id, "amount": amount, "reason": "a test" });
+        self.operator("POST", &format!("/accounts/{account}/grants"), Some(body)).ok()
+    }
+
+    /// Holds credits as the proxy would.
+    pub(crate) fn hold(&self, account: &str, key: &str, credits: u64, gates: Gates) -> ChargeId {
+        let account: tollgate::credit::AccountId = account.parse().unwrap();
+        let document = wait(self.ledger.document(account.clone()));
+        let charge =
+            ChargeId::make(self.clock.now(), Partition::of(&account), &self.entropy).unwrap();
+        let note = Note {
+            request_id: "req_1".to_owned(),
+            method: "POST".to_owned(),
+            path: "/v1/images/generations".to_owned(),
+            price: "images".to_owned(),
+            plan: document.plan.clone(),
+            inputs: Default::default(),
+            lines: Vec::new(),
+        };
+        let reserve = Reserve {
+            account,
+            charge,
+            fingerprint: [0; 32],
+            key: key.parse::<KeyId>().unwrap(),
+            document_version: document.version,
+            revision: "rev".to_owned(),
+            kind: "credits".parse().unwrap(),
+            amount: Amount::from_credits(credits).unwrap(),
+            route: "images".to_owned(),
+            feature: None,
+            gates,
+            instance: "test".to_owned(),
+            timeout_ms: 60_000,
+            reconcile_ms: 600_000,
+            on_unknown: OnUnknown::Release,
+            over_run: OverRun::Absorb,
+            max_debt: None,
+            note: note.bytes(),
+        };
+        wait(self.ledger.reserve(reserve));
+        charge
+    }
+
+    /// Settles as the proxy would.
+    pub(crate) fn settle(&self, account: &str, charge: ChargeId, credits: u64) {
+        let explanation = Explanation {
+            outcome: "completed".to_owned(),
+            why: "Two images came.".to_owned(),
+            upstream_status: Some(200),
+            ..Explanation::default()
+        };
+        wait(self.ledger.settle(Settle {
+            account: account.parse().unwrap(),
+            charge,
+            actual: Amount::from_credits(credits).unwrap(),
+            explanation: explanation.bytes(),
+        }));
+    }
+}
+
+/// Calls a service.
+pub(crate) fn call(router: &Router, request: Request<Body>) -> Reply {
+    block(async {
+        let answer = router.clone().oneshot(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status: head.status, headers: head.headers, body }
+    })
+}
+
+#[track_caller]
+fn wait<T: std::fmt::Debug>(reply: BoxFuture<'static, Answer<T>>) -> T {
+    match block(reply) {
+        Answer::Applied(value) => value,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn plan(name: &str) -> Plan {
+    Plan {
+        name: name.parse().unwrap(),
+        allowances: Vec::new(),
+        caps: Vec::new(),
+        slots: Vec::new(),
+        rates: Vec::new(),
+        routes: None,
+        max_debt: None,
+    }
+}
+
+/// A plan with something of everything.
+pub(crate) fn tiny() -> Plan {
+    Plan {
+        allowances: vec![Allowance {
+            name: "daily".parse().unwrap(),
+            kind: "credits".parse().unwrap(),
+            class: Class::Plan,
+            priority: 0,
+            amount: Amount::from_credits(3).unwrap(),
+            every: Every::Day,
+        }],
+        caps: vec![Cap {
+            name: "two-a-day".parse().unwrap(),
+            measure: Measure::Requests,
+            kind: None,
+            limit: 2,
+            every: Every::Day,
+            scope: ScopeKind::Account,
+            only: Vec::new(),
+            refundable: true,
+        }],
+        slots: vec![SlotLimit {
+            name: "one-at-a-time".parse().unwrap(),
+            limit: 1,
+            scope: ScopeKind::Account,
+            only: Vec::new(),
+        }],
+        rates: vec![RateLimit {
+            name: "per-key".parse().unwrap(),
+            requests: 60,
+            per_ms: 60_000,
+            burst: 5,
+            scope: ScopeKind::Key,
+            only: Vec::new(),
+        }],
+        ..plan("tiny")
+    }
+}
+
+fn rules() -> Rules {
+    let route = Route {
+        name: "images".parse().unwrap(),
+        feature: None,
+        method: http::Method::POST,
+        path: "/v1/images/generations".to_owned(),
+        upstream: 0,
+        work: Work::Free,
+        body_limit: 1024,
+    };
+    Rules {
+        revision: "rev".to_owned(),
+        routes: vec![Arc::new(route)],
+        plans: vec![Arc::new(plan("studio")), Arc::new(tiny())],
+        key_headers: vec![HeaderName::from_static("x-api-key")],
+    }
+}
+
+/// The names of an object's members.
+pub(crate) fn names(value: &Value) -> Vec<&str> {
+    let members: BTreeMap<_, _> = value.as_object().unwrap().iter().collect();
+    members.into_keys().map(String::as_str).collect()
+}
