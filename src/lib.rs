@@ -6,3 +6,4 @@ pub mod observe;
 pub mod meter;
 pub mod proxy;
 pub mod config;
+pub mod cli;
