@@ -25,8 +25,7 @@ pub(super) struct Check {
 impl Check {
     /// 0: accepted; 1: not, the report is on stderr.
     pub(super) fn run(&self) -> ExitCode {
-        let environment: &dyn Environment =
-            if self.without_secrets { &Assumed } else { &System };
+        let environment: &dyn Environment = if self.without_secrets { &Assumed } else { &System };
         match load_with(&self.file, environment) {
             Ok((settings, warnings)) => self.accept(&settings, &warnings),
             Err(report) => complain(&format!("{report}\n")),
@@ -38,12 +37,19 @@ impl Check {
             warn(&format!("{warning}\n"));
         }
         if self.deny_warnings && !warnings.is_empty() {
-            return complain(&format!("{}, which are denied\n", counted(warnings.len(), "warning")));
+            return complain(&format!(
+                "{}, which are denied\n",
+                counted(warnings.len(), "warning")
+            ));
         }
         let rules = &settings.rules;
         let (routes, plans) = (rules.routes.len(), rules.plans.len());
         let (routes, plans) = (counted(routes, "route"), counted(plans, "plan"));
-        say(&format!("{}: ok, {routes}, {plans}, revision {}\n", self.file.display(), rules.revision))
+        say(&format!(
+            "{}: ok, {routes}, {plans}, revision {}\n",
+            self.file.display(),
+            rules.revision
+        ))
     }
 }
 

@@ -27,10 +27,17 @@ pub fn load(path: &Path) -> Result<(Settings, Vec<Problem>), Report> {
 ///
 /// # Errors
 /// As `load`.
-pub fn load_with(path: &Path, environment: &dyn Environment) -> Result<(Settings, Vec<Problem>), Report> {
+pub fn load_with(
+    path: &Path,
+    environment: &dyn Environment,
+) -> Result<(Settings, Vec<Problem>), Report> {
     let name = path.display().to_string();
-    let text = text(path).map_err(|say| {
-        Report { problems: vec![Problem::of_file(&name, "unreadable", format!("the file cannot be read: {say}"))] }
+    let text = text(path).map_err(|say| Report {
+        problems: vec![Problem::of_file(
+            &name,
+            "unreadable",
+            format!("the file cannot be read: {say}"),
+        )],
     })?;
     load_text(&name, &text, environment)
 }
@@ -75,7 +82,11 @@ fn settings(
         Ok(file) => resolve::resolve(&file, revision::revision(&root), base, environment, findings),
         Err(read::ReadError(say)) => {
             let start = Place { line: 1, column: 1, width: 1 };
-            findings.error("unread", start, format!("the file fits the schema and yet cannot be read: {say}"));
+            findings.error(
+                "unread",
+                start,
+                format!("the file fits the schema and yet cannot be read: {say}"),
+            );
             None
         }
     }
@@ -88,5 +99,6 @@ fn text(path: &Path) -> Result<String, String> {
     if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_MAX) {
         return Err("it is larger than 4 MiB".to_owned());
     }
-    String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes)
+        .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
 }

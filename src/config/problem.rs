@@ -103,10 +103,23 @@ impl<'a> Findings<'a> {
         message: String,
     ) -> Finding<'_> {
         let (file, message) = (Arc::clone(&self.source.name), clean(&message));
-        let problem =
-            Problem { severity, code, message, file, place: Some(place), help: None, excerpt: None, note: None };
+        let problem = Problem {
+            severity,
+            code,
+            message,
+            file,
+            place: Some(place),
+            help: None,
+            excerpt: None,
+            note: None,
+        };
         self.list.push(problem);
         Finding { problem: self.list.last_mut() }
+    }
+
+    /// A place that is there: what was missed at the end is missed after the last line.
+    pub(super) fn clamp(&self, place: Place) -> Place {
+        self.source.clamp(place)
     }
 
     /// Whether the file is refused.
@@ -162,7 +175,16 @@ impl Problem {
     /// A problem of a file as a whole.
     pub(super) fn of_file(file: &str, code: &'static str, message: String) -> Self {
         let severity = Severity::Error;
-        Self { severity, code, message, file: file.into(), place: None, help: None, excerpt: None, note: None }
+        Self {
+            severity,
+            code,
+            message,
+            file: file.into(),
+            place: None,
+            help: None,
+            excerpt: None,
+            note: None,
+        }
     }
 }
 
@@ -204,7 +226,14 @@ fn show(
     writeln!(f, "  {arrow} {file}:{}:{}", place.line, place.column)?;
     writeln!(f, "{:>gutter$} |", "")?;
     writeln!(f, "{:>gutter$} | {}", place.line, excerpt.text)?;
-    writeln!(f, "{:>gutter$} | {:offset$}{}", "", "", "^".repeat(excerpt.width), offset = excerpt.offset)
+    writeln!(
+        f,
+        "{:>gutter$} | {:offset$}{}",
+        "",
+        "",
+        "^".repeat(excerpt.width),
+        offset = excerpt.offset
+    )
 }
 
 impl fmt::Display for Report {

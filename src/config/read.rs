@@ -47,7 +47,9 @@ impl<'de> de::Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, ReadError> {
         match (name, &self.value) {
             (PLACED, Yaml::Scalar { text, .. }) => visitor.visit_seq(Placed::new(self.place, text)),
-            (NAMED, Yaml::Map(entries)) => visitor.visit_seq(Names { rest: entries.iter(), next: None }),
+            (NAMED, Yaml::Map(entries)) => {
+                visitor.visit_seq(Names { rest: entries.iter(), next: None })
+            }
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -61,7 +63,10 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         match &self.value {
             Yaml::Scalar { text, .. } => visitor.visit_enum(text.as_str().into_deserializer()),
             Yaml::Map(entries) => {
-                visitor.visit_enum(de::value::MapAccessDeserializer::new(Members { rest: entries.iter(), next: None }))
+                visitor.visit_enum(de::value::MapAccessDeserializer::new(Members {
+                    rest: entries.iter(),
+                    next: None,
+                }))
             }
             Yaml::List(_) => Err(de::Error::custom("a list where a word is wanted")),
         }
@@ -78,7 +83,10 @@ struct Items<'a>(std::slice::Iter<'a, Node>);
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = ReadError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ReadError> {
         self.0.next().map(|node| seed.deserialize(node)).transpose()
     }
 }
@@ -91,14 +99,18 @@ struct Members<'a> {
 impl<'de> MapAccess<'de> for Members<'de> {
     type Error = ReadError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ReadError> {
         let Some(entry) = self.rest.next() else { return Ok(None) };
         self.next = Some(&entry.node);
         seed.deserialize(StrDeserializer::new(&entry.name)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
-        let node = self.next.take().ok_or_else(|| ReadError("a value without a name".to_owned()))?;
+        let node =
+            self.next.take().ok_or_else(|| ReadError("a value without a name".to_owned()))?;
         seed.deserialize(node)
     }
 }
@@ -112,7 +124,10 @@ struct Names<'a> {
 impl<'de> SeqAccess<'de> for Names<'de> {
     type Error = ReadError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ReadError> {
         if let Some(node) = self.next.take() {
             return seed.deserialize(node).map(Some);
         }
@@ -153,7 +168,10 @@ impl<'a> Placed<'a> {
 impl<'de> SeqAccess<'de> for Placed<'de> {
     type Error = ReadError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ReadError> {
         if let Some(number) = self.numbers.next() {
             return seed.deserialize(number.into_deserializer()).map(Some);
         }

@@ -40,12 +40,13 @@ fn drop_null(object: &mut Map<String, Value>) {
     if object.get("default").is_some_and(Value::is_null) {
         object.remove("default");
     }
-    if let Some(Value::Array(types)) = object.get_mut("type")
-        && let [one, Value::String(null)] = types.as_slice()
-        && null == "null"
-    {
-        let one = one.clone();
-        object.insert("type".to_owned(), one);
+    let null_is_a_value = object.get("format").is_some_and(|format| format == "testable");
+    if let Some(Value::Array(types)) = object.get_mut("type").filter(|_| !null_is_a_value) {
+        types.retain(|one| one != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            object.insert("type".to_owned(), one);
+        }
     }
     if let Some(Value::Array(choices)) = object.get_mut("anyOf")
         && let [Value::Object(one), Value::Object(null)] = choices.as_slice()

@@ -33,6 +33,17 @@ impl Source {
         Self { name: name.into(), lines: text.lines().map(str::to_owned).collect() }
     }
 
+    /// The place itself, or the end of the last line for one behind it.
+    pub(super) fn clamp(&self, place: Place) -> Place {
+        let last = self.lines.iter().rposition(|line| !line.trim().is_empty()).unwrap_or(0);
+        if size(place.line) <= last.saturating_add(1) {
+            return place;
+        }
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+        let length = self.lines.get(last).map_or(0, |line| line.chars().count());
+        Place { line: number(last), column: number(length), width: 1 }
+    }
+
     /// The line of a place, with asterisks over what is veiled.
     pub(super) fn excerpt(&self, place: Place, veiled: &[Place]) -> Excerpt {
         let index = size(place.line).checked_sub(1);

@@ -62,7 +62,12 @@ pub(super) fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
             Ok((event, span)) => builder.take(event, place(span), findings)?,
             Err(error) => {
                 let mark = error.marker();
-                let place = Place { line: number(mark.line()), column: number(mark.col()).saturating_add(1), width: 1 };
+                let place = Place {
+                    line: number(mark.line()),
+                    column: number(mark.col()).saturating_add(1),
+                    width: 1,
+                };
+                let place = findings.clamp(place);
                 findings.error("syntax", place, format!("this is not YAML: {}", error.info()));
                 return None;
             }
@@ -83,7 +88,8 @@ fn place(span: Span) -> Place {
     let (start, end) = (span.start, span.end);
     // What goes over several lines is marked to the end of its first.
     let rest = usize::MAX;
-    let width = if end.line() == start.line() { end.col().saturating_sub(start.col()) } else { rest };
+    let width =
+        if end.line() == start.line() { end.col().saturating_sub(start.col()) } else { rest };
     let column = number(start.col()).saturating_add(1);
     Place { line: number(start.line()), column, width: number(width.max(1)) }
 }
@@ -101,7 +107,10 @@ impl Builder {
         match event {
             Event::Scalar(text, style, ..) => {
                 let plain = style == ScalarStyle::Plain;
-                self.put(Node { place, value: Yaml::Scalar { text: text.into_owned(), plain } }, findings);
+                self.put(
+                    Node { place, value: Yaml::Scalar { text: text.into_owned(), plain } },
+                    findings,
+                );
             }
             Event::SequenceStart(..) => self.open.push(Open::List(place, Vec::new())),
             Event::MappingStart(..) => self.open.push(Open::Map(place, Vec::new(), None)),
@@ -112,15 +121,24 @@ impl Builder {
     }
 
     /// What YAML has and a configuration must not.
-    fn refuse_extras(&mut self, event: &Event<'_>, place: Place, findings: &mut Findings<'_>) -> Option<()> {
+    fn refuse_extras(
+        &mut self,
+        event: &Event<'_>,
+        place: Place,
+        findings: &mut Findings<'_>,
+    ) -> Option<()> {
         let (anchor, tag) = match event {
             Event::Scalar(_, _, anchor, tag) => (*anchor, tag.as_ref()),
-            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.as_ref()),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor, tag.as_ref())
+            }
             Event::Alias(anchor) => (*anchor, None),
             Event::DocumentStart(_) => {
                 self.documents = self.documents.saturating_add(1);
                 if self.documents > 1 {
-                    findings.error("several_documents", place, "a second document begins here").help("one file is one document: remove the `---`");
+                    findings
+                        .error("several_documents", place, "a second document begins here")
+                        .help("one file is one document: remove the `---`");
                     return None;
                 }
                 (0, None)
@@ -128,17 +146,28 @@ impl Builder {
             _ => (0, None),
         };
         if anchor != 0 {
-            findings.error("alias", place, "anchors (`&name`) and aliases (`*name`) are not read").help("write the value out");
+            findings
+                .error("alias", place, "anchors (`&name`) and aliases (`*name`) are not read")
+                .help("write the value out");
         }
         if let Some(tag) = tag {
-            findings.error("tag", place, format!("the tag `{tag}` is not read")).help("remove it: the type of each value is known");
+            let core = if tag.is_yaml_core_schema() { "!!" } else { &tag.handle };
+            findings
+                .error("tag", place, format!("the tag `{core}{}` is not read", tag.suffix))
+                .help("remove it: the type of each value is known");
         }
         if matches!(event, Event::Alias(_)) {
             let value = Yaml::Scalar { text: String::new(), plain: false };
             self.put(Node { place, value }, findings);
         }
-        if self.open.len() >= DEPTH_MAX && matches!(event, Event::SequenceStart(..) | Event::MappingStart(..)) {
-            findings.error("too_deep", place, format!("values are nested at most {DEPTH_MAX} deep"));
+        if self.open.len() >= DEPTH_MAX
+            && matches!(event, Event::SequenceStart(..) | Event::MappingStart(..))
+        {
+            findings.error(
+                "too_deep",
+                place,
+                format!("values are nested at most {DEPTH_MAX} deep"),
+            );
             return None;
         }
         Some(())
@@ -166,7 +195,11 @@ impl Builder {
                 }
                 (None, Yaml::Scalar { text, .. }) => *key = Some((text, node.place)),
                 (None, _) => {
-                    findings.error("bad_name", node.place, "a name is a text, not a list or a mapping");
+                    findings.error(
+                        "bad_name",
+                        node.place,
+                        "a name is a text, not a list or a mapping",
+                    );
                     *key = Some((String::new(), node.place));
                 }
             },

@@ -66,11 +66,17 @@ fn committed(path: &Path, wanted: &str) {
     if std::env::var_os("TOLLGATE_BLESS").is_some() {
         std::fs::write(path, wanted).unwrap();
     }
-    assert_eq!(read(path), wanted, "{}: run with TOLLGATE_BLESS=1 and read the change", path.display());
+    assert_eq!(
+        read(path),
+        wanted,
+        "{}: run with TOLLGATE_BLESS=1 and read the change",
+        path.display()
+    );
 }
 
 fn accepted(path: &str) -> Settings {
-    let (settings, warnings) = load_with(&at(path), &Assumed).unwrap_or_else(|report| panic!("{report}"));
+    let (settings, warnings) =
+        load_with(&at(path), &Assumed).unwrap_or_else(|report| panic!("{report}"));
     assert!(warnings.is_empty(), "{path}: {}", warnings[0]);
     settings
 }
@@ -96,7 +102,7 @@ fn every_runnable_file_is_accepted_without_warnings() {
 #[test]
 fn every_bad_file_has_its_report() {
     let cases = files(&at("tests/cases/config"), "yaml");
-    assert_eq!(cases.len(), 42);
+    assert_eq!(cases.len(), 43);
     for path in cases {
         let name = path.file_name().unwrap().to_str().unwrap();
         let report = match load_text(name, &read(&path), &Fake) {
@@ -115,7 +121,8 @@ fn every_bad_file_has_its_report() {
 
 #[test]
 fn every_code_has_a_case() {
-    let reports: String = files(&at("tests/cases/config"), "report").iter().map(|path| read(path)).collect();
+    let reports: String =
+        files(&at("tests/cases/config"), "report").iter().map(|path| read(path)).collect();
     let sources: String = files(&at("src/config"), "rs").iter().map(|path| read(path)).collect();
     let squeezed: String = sources.split_whitespace().collect();
     let mut codes: Vec<&str> = [".error(\"", ".warning(\"", "Err((\"", "unknown(\""]
@@ -126,7 +133,8 @@ fn every_code_has_a_case() {
     codes.sort_unstable();
     codes.dedup();
     assert!(codes.len() > 40, "{codes:?}");
-    let missing: Vec<_> = codes.iter().filter(|code| !reports.contains(&format!("[{code}]"))).collect();
+    let missing: Vec<_> =
+        codes.iter().filter(|code| !reports.contains(&format!("[{code}]"))).collect();
     // `unread` cannot happen as long as the walk is right.
     assert_eq!(missing, [&"unread"]);
 }
@@ -150,9 +158,16 @@ fn shown(settings: &Settings) -> String {
 fn defaults_are_what_the_reference_says() {
     let reference = read(&at("config/reference.yaml"));
     let default = |line: &&str| line.split_once("# default").is_some();
-    let necessary: String = reference.lines().filter(|line| !default(line)).fold(String::new(), |all, line| all + line + "\n");
+    let necessary: String = reference
+        .lines()
+        .filter(|line| !default(line))
+        .fold(String::new(), |all, line| all + line + "\n");
     assert!(reference.lines().filter(default).count() > 50);
-    let load = |text: &str| load_text("config/reference.yaml", text, &Assumed).unwrap_or_else(|report| panic!("{report}")).0;
+    let load = |text: &str| {
+        load_text("config/reference.yaml", text, &Assumed)
+            .unwrap_or_else(|report| panic!("{report}"))
+            .0
+    };
     assert_eq!(shown(&load(&reference)), shown(&load(&necessary)));
 }
 
@@ -164,16 +179,20 @@ fn the_reference_has_every_name() {
     collect(&schema, &mut names);
     assert!(names.len() > 60);
     // A name stands before a colon, and so do those that are only in comments.
-    let missing: Vec<_> = names.iter().filter(|name| !reference.contains(&format!("{name}:"))).collect();
+    let missing: Vec<_> =
+        names.iter().filter(|name| !reference.contains(&format!("{name}:"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
 fn collect(schema: &serde_json::Value, names: &mut Vec<String>) {
-    if let Some(properties) = schema.get("properties").and_then(|properties| properties.as_object()) {
+    if let Some(properties) = schema.get("properties").and_then(|properties| properties.as_object())
+    {
         names.extend(properties.keys().cloned());
     }
     match schema {
-        serde_json::Value::Object(object) => object.values().for_each(|value| collect(value, names)),
+        serde_json::Value::Object(object) => {
+            object.values().for_each(|value| collect(value, names))
+        }
         serde_json::Value::Array(items) => items.iter().for_each(|value| collect(value, names)),
         _ => {}
     }
@@ -181,19 +200,27 @@ fn collect(schema: &serde_json::Value, names: &mut Vec<String>) {
 
 #[test]
 fn the_revision_is_of_what_is_said() {
-    let revision = |text: &str| load_text("a.yaml", text, &Assumed).unwrap().0.rules.revision.clone();
+    let revision =
+        |text: &str| load_text("a.yaml", text, &Assumed).unwrap().0.rules.revision.clone();
     let text = read(&at("config/quickstart.yaml"));
     let first = revision(&text);
     assert!(first.starts_with("rev_") && first.len() == 20, "{first}");
-    assert_eq!(revision(&format!("# a comment\n{}", text.replace("rate: 5", "rate:   \"5\""))), first);
+    assert_eq!(
+        revision(&format!("# a comment\n{}", text.replace("rate: 5", "rate:   \"5\""))),
+        first
+    );
     assert_ne!(revision(&text.replace("rate: 5", "rate: 6")), first);
 }
 
 #[test]
 fn rates_are_never_floats() {
     let text = read(&at("config/quickstart.yaml"));
-    for (written, micro) in [("0.000001", 1), ("9007199254.740991", (1 << 53) - 1), ("0.1", 100_000)] {
-        let (settings, _) = load_text("a.yaml", &text.replace("rate: 5", &format!("rate: {written}")), &Assumed).unwrap();
+    for (written, micro) in
+        [("0.000001", 1), ("9007199254.740991", (1 << 53) - 1), ("0.1", 100_000)]
+    {
+        let (settings, _) =
+            load_text("a.yaml", &text.replace("rate: 5", &format!("rate: {written}")), &Assumed)
+                .unwrap();
         let total = due(&settings, "image").price.of(&Facts::default()).unwrap().total;
         assert_eq!(total.micro(), micro, "{written}");
     }
@@ -214,15 +241,20 @@ fn cost(price: &Price, facts: &[(&str, &str)]) -> String {
         ("true" | "false", _) => Value::Flag(text == "true"),
         _ => Value::Text(text.to_owned()),
     };
-    let facts: BTreeMap<_, _> = facts.iter().map(|(name, text)| (name.parse().unwrap(), value(text))).collect();
-    price.of(&Facts(facts)).map_or_else(|error| error.to_string(), |priced| priced.total.to_string())
+    let facts: BTreeMap<_, _> =
+        facts.iter().map(|(name, text)| (name.parse().unwrap(), value(text))).collect();
+    price
+        .of(&Facts(facts))
+        .map_or_else(|error| error.to_string(), |priced| priced.total.to_string())
 }
 
 #[test]
 fn dubbing_by_the_started_minute() {
     let settings = accepted("config/examples/dubbing.yaml");
     let dubbing = due(&settings, "dubbing");
-    for (seconds, credits) in [("0", "10"), ("30", "10"), ("60", "10"), ("60.001", "20"), ("180", "30"), ("600", "100")] {
+    for (seconds, credits) in
+        [("0", "10"), ("30", "10"), ("60", "10"), ("60.001", "20"), ("180", "30"), ("600", "100")]
+    {
         assert_eq!(cost(&dubbing.price, &[("seconds", seconds)]), credits, "{seconds} s");
     }
     let hold = dubbing.quantities[0].default.as_ref().unwrap().to_string();
@@ -235,13 +267,20 @@ fn dubbing_by_the_started_minute() {
 fn a_table_by_type_and_class() {
     let settings = accepted("config/examples/price-table.yaml");
     let price = &due(&settings, "generation").price;
-    let rows = [("image", ["5", "10", "20"]), ("audio", ["15", "30", "50"]), ("video", ["25", "50", "100"])];
+    let rows = [
+        ("image", ["5", "10", "20"]),
+        ("audio", ["15", "30", "50"]),
+        ("video", ["25", "50", "100"]),
+    ];
     for (kind, credits) in rows {
         for (class, credits) in ["simple", "moderate", "complex"].into_iter().zip(credits) {
             assert_eq!(cost(price, &[("type", kind), ("class", class)]), credits, "{kind} {class}");
         }
     }
-    assert_eq!(cost(price, &[("type", "image"), ("class", "huge")]), "there is no rate for type image, class huge");
+    assert_eq!(
+        cost(price, &[("type", "image"), ("class", "huge")]),
+        "there is no rate for type image, class huge"
+    );
 }
 
 #[test]
@@ -277,7 +316,12 @@ fn chat_by_token() {
 fn a_price_per_plan_and_zero_for_a_value() {
     let settings = accepted("config/examples/per-plan.yaml");
     let price = &due(&settings, "image").price;
-    for (plan, preview, credits) in [("starter", "false", "10"), ("pro", "false", "6"), ("pro", "true", "0"), ("starter", "true", "0")] {
+    for (plan, preview, credits) in [
+        ("starter", "false", "10"),
+        ("pro", "false", "6"),
+        ("pro", "true", "0"),
+        ("starter", "true", "0"),
+    ] {
         let facts = [("plan", plan), ("preview", preview), ("n", "2")];
         assert_eq!(cost(price, &facts), credits, "{facts:?}");
     }

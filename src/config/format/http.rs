@@ -27,7 +27,9 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 impl Format for SocketAddr {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "an address is an IP address and a port: 127.0.0.1:8080 or [::1]:8080".to_owned())
+        text.parse().map_err(|_| {
+            "an address is an IP address and a port: 127.0.0.1:8080 or [::1]:8080".to_owned()
+        })
     }
 
     fn schema() -> Schema {
@@ -38,7 +40,10 @@ impl Format for SocketAddr {
 impl Format for IpNet {
     fn read(text: &str) -> Result<Self, String> {
         let alone = || text.parse::<std::net::IpAddr>().ok().map(Self::from);
-        text.parse().ok().or_else(alone).ok_or_else(|| "a network is written like 10.0.0.0/8 or fd00::/8".to_owned())
+        text.parse()
+            .ok()
+            .or_else(alone)
+            .ok_or_else(|| "a network is written like 10.0.0.0/8 or fd00::/8".to_owned())
     }
 
     fn schema() -> Schema {
@@ -61,7 +66,9 @@ impl Format for StatusSet {
         let say = || "a status is written 404, 4xx or 500-599".to_owned();
         let (first, last) = match (text.split_once('-'), text.strip_suffix("xx")) {
             (Some((first, last)), _) => (status(first), status(last)),
-            (None, Some(hundreds)) => (status(&format!("{hundreds}00")), status(&format!("{hundreds}99"))),
+            (None, Some(hundreds)) => {
+                (status(&format!("{hundreds}00")), status(&format!("{hundreds}99")))
+            }
             (None, None) => (status(text), status(text)),
         };
         let (first, last) = (first.ok_or_else(say)?, last.ok_or_else(say)?);
@@ -85,8 +92,11 @@ fn status(text: &str) -> Option<u16> {
 
 impl Format for Upstream {
     fn read(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|_| "a URL is written like https://api.example.com/v1".to_owned())?;
-        let authority = uri.authority().ok_or("a URL begins with http:// or https:// and a host")?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| "a URL is written like https://api.example.com/v1".to_owned())?;
+        let authority =
+            uri.authority().ok_or("a URL begins with http:// or https:// and a host")?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err("a URL begins with http:// or https://".to_owned());
         }
@@ -156,7 +166,9 @@ fn template(path: &str) -> Result<(), String> {
     let mut plain = String::new();
     for segment in segments(path) {
         if ended {
-            return Err("`{*name}` stands for the rest of a path: nothing comes after it".to_owned());
+            return Err(
+                "`{*name}` stands for the rest of a path: nothing comes after it".to_owned()
+            );
         }
         match segment {
             Segment::Text(text) => plain.extend(["/", text]),
@@ -177,7 +189,9 @@ fn template(path: &str) -> Result<(), String> {
 fn capture(name: &str, seen: &[&str]) -> Result<(), String> {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if name.is_empty() || !name.bytes().all(good) {
-        return Err(format!("`{{{name}}}` is not a capture: its name has lower-case letters, digits or `_`"));
+        return Err(format!(
+            "`{{{name}}}` is not a capture: its name has lower-case letters, digits or `_`"
+        ));
     }
     if seen.contains(&name) {
         return Err(format!("`{{{name}}}` is in this path twice"));
@@ -200,7 +214,9 @@ pub(in crate::config) fn canonical(path: &str) -> Result<(), String> {
         }
         let good = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,=:@".contains(c);
         if let Some(c) = segment.chars().find(|c| !good(*c)) {
-            return Err(format!("{c:?} does not belong into a path; a capture is a whole segment, as in /v1/{{id}}"));
+            return Err(format!(
+                "{c:?} does not belong into a path; a capture is a whole segment, as in /v1/{{id}}"
+            ));
         }
     }
     Ok(())

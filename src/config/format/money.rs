@@ -26,7 +26,8 @@ impl Format for String {
 
 impl Format for Name {
     fn read(text: &str) -> Result<Self, String> {
-        let say = |_| "a name has lower-case letters, digits, `_`, `-` or `.`, at most 128".to_owned();
+        let say =
+            |_| "a name has lower-case letters, digits, `_`, `-` or `.`, at most 128".to_owned();
         text.parse().map_err(say)
     }
 
@@ -37,7 +38,9 @@ impl Format for Name {
 
 impl Format for Kind {
     fn read(text: &str) -> Result<Self, String> {
-        let say = |_| "a kind of credit has lower-case letters, digits, `_` or `-`, at most 128".to_owned();
+        let say = |_| {
+            "a kind of credit has lower-case letters, digits, `_` or `-`, at most 128".to_owned()
+        };
         text.parse().map_err(say)
     }
 
@@ -58,9 +61,13 @@ impl Format for Amount {
 
 impl Format for Decimal {
     fn read(text: &str) -> Result<Self, String> {
-        let say = |error| format!("a number is written like 12 or 0.5 and is at least 0: this is {error}");
+        let say = |error| {
+            format!("a number is written like 12 or 0.5 and is at least 0: this is {error}")
+        };
         if text.contains(['e', 'E']) {
-            return Err("a number is written with digits and at most one point, such as 0.0001".to_owned());
+            return Err(
+                "a number is written with digits and at most one point, such as 0.0001".to_owned()
+            );
         }
         Self::exact(text).map_err(say)
     }
@@ -97,6 +104,6 @@ impl Format for Testable {
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean", "null"] })
+        json_schema!({ "type": ["string", "number", "boolean", "null"], "format": "testable" })
     }
 }

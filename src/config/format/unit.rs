@@ -54,17 +54,37 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("2d", 172_800_000)] {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("2d", 172_800_000),
+        ] {
             assert_eq!(Millis::read(text), Ok(Millis(ms)), "{text}");
         }
-        for text in ["", "30", "s", "-1s", "1.5s", "0s", "1 s", "1S", "1w", "99999999999999999999s", "3000000000h"] {
+        for text in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1.5s",
+            "0s",
+            "1 s",
+            "1S",
+            "1w",
+            "99999999999999999999s",
+            "3000000000h",
+        ] {
             assert!(Millis::read(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("0B", 0), ("64KiB", 65_536), ("10MiB", 10_485_760), ("1GiB", 1 << 30)] {
+        for (text, bytes) in
+            [("0B", 0), ("64KiB", 65_536), ("10MiB", 10_485_760), ("1GiB", 1 << 30)]
+        {
             assert_eq!(Bytes::read(text), Ok(Bytes(bytes)), "{text}");
         }
         for text in ["", "10", "10MB", "10 MiB", "1.5MiB", "MiB"] {

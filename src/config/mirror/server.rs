@@ -191,7 +191,7 @@ pub(in crate::config) struct CredentialHeader {
     pub(in crate::config) value: Secret,
 }
 
-/// How long to wait for an upstream; each less than a day.
+/// How long to wait for an upstream; each at most 23h.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Timeouts {

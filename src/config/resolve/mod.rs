@@ -2,6 +2,7 @@
 //!
 //! Invariant: goes on after an error, with a stand-in that is never served: one error hides no other.
 
+mod coverage;
 mod outcome;
 mod plan;
 mod price;
@@ -10,6 +11,7 @@ mod route;
 mod secret;
 mod server;
 mod table;
+mod unused;
 mod upstream;
 
 use std::path::Path;
@@ -86,7 +88,9 @@ impl Resolver<'_, '_> {
             match seen.get(&at.value) {
                 Some(first) => {
                     let message = format!("there are two {what} called `{}`", at.value);
-                    self.findings.error("duplicate_name", at.place, message).note(*first, "the first one");
+                    self.findings
+                        .error("duplicate_name", at.place, message)
+                        .note(*first, "the first one");
                 }
                 None => {
                     seen.insert(&at.value, at.place);
@@ -96,7 +100,13 @@ impl Resolver<'_, '_> {
     }
 
     /// Notes that a name refers to nothing.
-    fn unknown<'n>(&mut self, code: &'static str, what: &str, at: &At<Name>, known: impl Iterator<Item = &'n str> + Clone) {
+    fn unknown<'n>(
+        &mut self,
+        code: &'static str,
+        what: &str,
+        at: &At<Name>,
+        known: impl Iterator<Item = &'n str> + Clone,
+    ) {
         let message = format!("there is no {what} called `{}`", at.value);
         let help = self::help(at.value.as_str(), known, what);
         self.findings.error(code, at.place, message).help(help);
@@ -110,9 +120,14 @@ fn help<'n>(written: &str, known: impl Iterator<Item = &'n str> + Clone, what: &
     if let Some(meant) = suggest(written, known.clone()) {
         return format!("did you mean `{meant}`?");
     }
-    let names: Vec<String> = known.clone().take(LISTED_MAX).map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> =
+        known.clone().take(LISTED_MAX).map(|name| format!("`{name}`")).collect();
     let more = if known.count() > LISTED_MAX { ", …" } else { "" };
-    if names.is_empty() { format!("no {what} is declared") } else { format!("there is: {}{more}", names.join(", ")) }
+    if names.is_empty() {
+        format!("no {what} is declared")
+    } else {
+        format!("there is: {}{more}", names.join(", "))
+    }
 }
 
 /// What was written, or what holds without it.

@@ -7,7 +7,9 @@ use crate::config::defaults;
 use crate::config::format::Millis;
 use crate::config::mirror::{self, GrantClass};
 use crate::config::placed::At;
-use crate::credit::{Allowance, Amount, Cap, Class, Kind, Measure, Name, Plan, RateLimit, ScopeKind, SlotLimit};
+use crate::credit::{
+    Allowance, Amount, Cap, Class, Kind, Measure, Name, Plan, RateLimit, ScopeKind, SlotLimit,
+};
 
 /// The longest window of a rate.
 const DAY: Millis = Millis(86_400_000);
@@ -26,12 +28,21 @@ impl Resolver<'_, '_> {
         self.once("rates", plan.rate.iter().map(|rate| &rate.name));
         for at in plan.routes.iter().flatten() {
             if !self.file.routes.iter().any(|route| route.name.value == at.value) {
-                self.unknown("unknown_route", "route", at, self.file.routes.iter().map(|route| route.name.value.as_str()));
+                self.unknown(
+                    "unknown_route",
+                    "route",
+                    at,
+                    self.file.routes.iter().map(|route| route.name.value.as_str()),
+                );
             }
         }
         Some(Plan {
             name: self.name(name)?,
-            allowances: plan.allowances.iter().filter_map(|allowance| self.allowance(allowance)).collect(),
+            allowances: plan
+                .allowances
+                .iter()
+                .filter_map(|allowance| self.allowance(allowance))
+                .collect(),
             caps: plan.caps.iter().filter_map(|cap| self.cap(cap)).collect(),
             slots: plan.concurrency.iter().map(|limit| self.slots(limit)).collect(),
             rates: plan.rate.iter().map(|rate| self.rate(rate)).collect(),
@@ -43,7 +54,9 @@ impl Resolver<'_, '_> {
     fn allowance(&mut self, allowance: &mirror::Allowance) -> Option<Allowance> {
         if allowance.amount.value.is_zero() {
             let message = "an allowance gives more than nothing";
-            self.findings.error("zero_grant", allowance.amount.place, message).help("remove it, or say how much");
+            self.findings
+                .error("zero_grant", allowance.amount.place, message)
+                .help("remove it, or say how much");
         }
         let class = match or(allowance.class.as_ref(), GrantClass::Plan) {
             GrantClass::Plan => Class::Plan,
@@ -64,7 +77,11 @@ impl Resolver<'_, '_> {
         let kind = match (measure, &cap.kind) {
             (Measure::Requests, None) => None,
             (Measure::Requests, Some(at)) => {
-                self.findings.error("misplaced", at.place, "requests count whatever they cost: `kind` belongs to `measure: credits`");
+                self.findings.error(
+                    "misplaced",
+                    at.place,
+                    "requests count whatever they cost: `kind` belongs to `measure: credits`",
+                );
                 None
             }
             (Measure::Credits, kind) => Some(self.kind(kind.as_ref())?),
@@ -100,7 +117,12 @@ impl Resolver<'_, '_> {
     fn slots(&mut self, limit: &mirror::Concurrency) -> SlotLimit {
         let scope = or(limit.scope.as_ref(), ScopeKind::Account);
         self.only(scope, &limit.only);
-        SlotLimit { name: limit.name.value.clone(), limit: limit.limit.value, scope, only: values(&limit.only) }
+        SlotLimit {
+            name: limit.name.value.clone(),
+            limit: limit.limit.value,
+            scope,
+            only: values(&limit.only),
+        }
     }
 
     fn rate(&mut self, rate: &mirror::Rate) -> RateLimit {
@@ -119,11 +141,17 @@ impl Resolver<'_, '_> {
     /// Notes names in `only` that are neither a route nor a feature, or not of the scope's sort.
     fn only(&mut self, scope: ScopeKind, only: &[At<Name>]) {
         let routes = self.file.routes.iter().map(|route| route.name.value.as_str());
-        let features = self.file.routes.iter().filter_map(|route| Some(route.feature.as_ref()?.value.as_str()));
+        let features = self
+            .file
+            .routes
+            .iter()
+            .filter_map(|route| Some(route.feature.as_ref()?.value.as_str()));
         let (what, known): (&str, Vec<&str>) = match scope {
             ScopeKind::Route => ("route", routes.collect()),
             ScopeKind::Feature => ("feature", features.collect()),
-            ScopeKind::Account | ScopeKind::Key => ("route or feature", routes.chain(features).collect()),
+            ScopeKind::Account | ScopeKind::Key => {
+                ("route or feature", routes.chain(features).collect())
+            }
         };
         for at in only.iter().filter(|at| !known.contains(&at.value.as_str())) {
             self.unknown("unknown_route", what, at, known.iter().copied());
@@ -136,10 +164,16 @@ impl Resolver<'_, '_> {
             Some(at) => at.value.clone(),
             None => defaults::KIND.parse().ok()?,
         };
-        let prices = self.file.prices.0.iter().map(|(_, price)| price.kind.as_ref().map_or(defaults::KIND, |at| at.value.as_str()));
+        let prices =
+            self.file.prices.0.iter().map(|(_, price)| {
+                price.kind.as_ref().map_or(defaults::KIND, |at| at.value.as_str())
+            });
         if let Some(at) = at.filter(|_| !prices.clone().any(|other| other == kind.as_str())) {
             let message = format!("no price is paid in `{kind}`");
-            let meant = help(kind.as_str(), prices, "kind of credit");
+            let mut kinds: Vec<&str> = prices.collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            let meant = help(kind.as_str(), kinds.into_iter(), "kind of credit");
             self.findings.warning("unused_kind", at.place, message).help(meant);
         }
         Some(kind)

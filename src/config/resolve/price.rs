@@ -51,13 +51,19 @@ impl Resolver<'_, '_> {
             (Some(rate), None) => Some(Rate::Fixed(rate.value)),
             (None, Some(table)) => self.table(table).map(Rate::Table),
             (None, None) => {
-                let message = format!("the line `{}` has neither a `rate` nor a `table`", line.label.value);
-                self.findings.error("rate_or_table", line.label.place, message).help("write `rate: 10` for a rate that is always the same");
+                let message =
+                    format!("the line `{}` has neither a `rate` nor a `table`", line.label.value);
+                self.findings
+                    .error("rate_or_table", line.label.place, message)
+                    .help("write `rate: 10` for a rate that is always the same");
                 None
             }
             (Some(rate), Some(_)) => {
-                let message = format!("the line `{}` has both a `rate` and a `table`", line.label.value);
-                self.findings.error("rate_or_table", rate.place, message).help("the rate where no row matches is the table's `otherwise`");
+                let message =
+                    format!("the line `{}` has both a `rate` and a `table`", line.label.value);
+                self.findings
+                    .error("rate_or_table", rate.place, message)
+                    .help("the rate where no row matches is the table's `otherwise`");
                 None
             }
         }
@@ -67,12 +73,21 @@ impl Resolver<'_, '_> {
         self.once("columns", table.by.iter());
         for row in table.rows.iter().filter(|row| row.when.len() != table.by.len()) {
             let by: Vec<&str> = table.by.iter().map(|at| at.value.as_str()).collect();
-            let message = format!("this row has {} of the {} values that `by` names", row.when.len(), by.len());
+            let message = format!(
+                "this row has {} of the {} values that `by` names",
+                row.when.len(),
+                by.len()
+            );
             let place = row.when.first().map_or(row.rate.place, |at| at.place);
-            self.findings.error("row_width", place, message).help(format!("one value for each of: {}", by.join(", ")));
+            self.findings
+                .error("row_width", place, message)
+                .help(format!("one value for each of: {}", by.join(", ")));
         }
         self.shadowed_rows(table);
-        let rows = table.rows.iter().map(|row| Row { when: row.when.iter().map(|at| value(&at.value.0)).collect(), rate: row.rate.value });
+        let rows = table.rows.iter().map(|row| Row {
+            when: row.when.iter().map(|at| value(&at.value.0)).collect(),
+            rate: row.rate.value,
+        });
         Some(Table {
             by: table.by.iter().map(|at| at.value.clone()).collect(),
             rows: rows.collect(),
@@ -84,9 +99,13 @@ impl Resolver<'_, '_> {
     fn shadowed_rows(&mut self, table: &mirror::Table) {
         for (index, row) in table.rows.iter().enumerate() {
             let earlier = table.rows.iter().take(index).find(|earlier| covers(earlier, row));
-            if let (Some(earlier), Some(at)) = (earlier.and_then(|row| row.when.first()), row.when.first()) {
+            if let (Some(earlier), Some(at)) =
+                (earlier.and_then(|row| row.when.first()), row.when.first())
+            {
                 let message = "this row never matches: an earlier one always wins";
-                self.findings.warning("shadowed_row", at.place, message).note(earlier.place, "the earlier one");
+                self.findings
+                    .warning("shadowed_row", at.place, message)
+                    .note(earlier.place, "the earlier one");
             }
         }
     }
@@ -99,7 +118,8 @@ fn value(text: &str) -> Option<String> {
 
 fn covers(earlier: &mirror::Row, later: &mirror::Row) -> bool {
     let one = |(earlier, later): (&At<_>, &At<_>)| -> bool {
-        let (earlier, later): (&crate::config::format::Scalar, &crate::config::format::Scalar) = (&earlier.value, &later.value);
+        let (earlier, later): (&crate::config::format::Scalar, &crate::config::format::Scalar) =
+            (&earlier.value, &later.value);
         earlier.0 == ANY || earlier.0 == later.0
     };
     earlier.when.len() == later.when.len() && earlier.when.iter().zip(&later.when).all(one)

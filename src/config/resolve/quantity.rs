@@ -14,12 +14,25 @@ pub(super) const PLAN: &str = "plan";
 
 impl Resolver<'_, '_> {
     /// `None`: there is an error.
-    pub(super) fn quantity(&mut self, name: &At<String>, written: &mirror::Quantity, route: &Match) -> Option<Quantity> {
+    pub(super) fn quantity(
+        &mut self,
+        name: &At<String>,
+        written: &mirror::Quantity,
+        route: &Match,
+    ) -> Option<Quantity> {
         if name.value == PLAN {
-            self.findings.error("reserved_name", name.place, "`plan` is built in: it is the account's plan");
+            self.findings.error(
+                "reserved_name",
+                name.place,
+                "`plan` is built in: it is the account's plan",
+            );
         }
         self.source_of(name, written);
-        let request = written.request.iter().filter_map(|source| self.request(source, written, route)).collect();
+        let request = written
+            .request
+            .iter()
+            .filter_map(|source| self.request(source, written, route))
+            .collect();
         let value = self.value_type(name, written)?;
         let default = written.hold.as_ref().or(written.default.as_ref());
         let default = match default {
@@ -42,28 +55,53 @@ impl Resolver<'_, '_> {
         match (written.request.is_empty(), &written.hold, &written.default) {
             (true, None, None) => {
                 let message = format!("nothing says how much of `{title}` to hold");
-                self.findings.error("no_hold", name.place, message).help("write `request` (where the request says it) or `hold` (its bound)");
+                self.findings
+                    .error("no_hold", name.place, message)
+                    .help("write `request` (where the request says it) or `hold` (its bound)");
             }
             (true, _, Some(at)) => {
-                let message = "`default` needs `request`: it is what holds where the request says nothing";
-                self.findings.error("misplaced", at.place, message).help("without `request`, the bound is called `hold`");
+                let message =
+                    "`default` needs `request`: it is what holds where the request says nothing";
+                self.findings
+                    .error("misplaced", at.place, message)
+                    .help("without `request`, the bound is called `hold`");
             }
             (false, Some(at), _) => {
-                let message = format!("`{title}` is held as the request says it: `hold` needs a quantity without `request`");
-                self.findings.error("misplaced", at.place, message).help("what holds where the request says nothing is called `default`");
+                let message = format!(
+                    "`{title}` is held as the request says it: `hold` needs a quantity without `request`"
+                );
+                self.findings
+                    .error("misplaced", at.place, message)
+                    .help("what holds where the request says nothing is called `default`");
             }
             _ => {}
         }
         if written.request.is_empty() && written.response.is_empty() && written.hold.is_some() {
-            let message = format!("nothing extracts `{title}`: neither `request` nor `response` says where it is");
-            self.findings.error("nothing_extracted", name.place, message).help("a fee that never changes is a line without quantities");
+            let message = format!(
+                "nothing extracts `{title}`: neither `request` nor `response` says where it is"
+            );
+            self.findings
+                .error("nothing_extracted", name.place, message)
+                .help("a fee that never changes is a line without quantities");
         }
     }
 
-    fn request(&mut self, source: &RequestFrom, written: &mirror::Quantity, route: &Match) -> Option<RequestSource> {
-        let counts = matches!(source, RequestFrom::Items(_) | RequestFrom::Characters(_) | RequestFrom::BodyBytes);
+    fn request(
+        &mut self,
+        source: &RequestFrom,
+        written: &mirror::Quantity,
+        route: &Match,
+    ) -> Option<RequestSource> {
+        let counts = matches!(
+            source,
+            RequestFrom::Items(_) | RequestFrom::Characters(_) | RequestFrom::BodyBytes
+        );
         if counts && matches!(written.kind.value, QuantityType::Text | QuantityType::Flag) {
-            self.findings.error("not_a_number", written.kind.place, "what is counted in the request is a number");
+            self.findings.error(
+                "not_a_number",
+                written.kind.place,
+                "what is counted in the request is a number",
+            );
         }
         Some(match source {
             RequestFrom::Json(at) => RequestSource::Json(at.value.clone()),
@@ -99,7 +137,9 @@ impl Resolver<'_, '_> {
                 self.findings.error("misplaced", at.place, format!("`{word}` is for numbers"));
             }
         }
-        if let Some(at) = written.one_of.iter().flatten().next().filter(|_| kind != QuantityType::Text) {
+        if let Some(at) =
+            written.one_of.iter().flatten().next().filter(|_| kind != QuantityType::Text)
+        {
             self.findings.error("misplaced", at.place, "`one_of` is for `type: text`");
         }
         let words = written.one_of.iter().flatten().map(|at| at.value.0.clone()).collect();
@@ -112,10 +152,17 @@ impl Resolver<'_, '_> {
         })
     }
 
-    fn range(&mut self, name: &At<String>, written: &mirror::Quantity) -> Option<RangeInclusive<Decimal>> {
+    fn range(
+        &mut self,
+        name: &At<String>,
+        written: &mirror::Quantity,
+    ) -> Option<RangeInclusive<Decimal>> {
         let Some(maximum) = &written.maximum else {
-            let message = format!("`{}` has no `maximum`: what is held for it has no bound", name.value);
-            self.findings.error("unbounded", name.place, message).help("write the most that the upstream accepts");
+            let message =
+                format!("`{}` has no `maximum`: what is held for it has no bound", name.value);
+            self.findings
+                .error("unbounded", name.place, message)
+                .help("write the most that the upstream accepts");
             return None;
         };
         let minimum = written.minimum.as_ref().map_or(Decimal::ZERO, |at| at.value);
@@ -126,18 +173,30 @@ impl Resolver<'_, '_> {
         if written.kind.value == QuantityType::Integer {
             for at in [&written.minimum, &written.maximum].into_iter().flatten() {
                 if at.value.as_whole().is_none() {
-                    self.findings.error("not_whole", at.place, format!("`{}` is an integer: so are its bounds", name.value));
+                    self.findings.error(
+                        "not_whole",
+                        at.place,
+                        format!("`{}` is an integer: so are its bounds", name.value),
+                    );
                 }
             }
         }
         Some(minimum..=maximum.value)
     }
 
-    fn missing(&mut self, name: &At<String>, written: &mirror::Quantity, value: &ValueType) -> Option<Missing> {
+    fn missing(
+        &mut self,
+        name: &At<String>,
+        written: &mirror::Quantity,
+        value: &ValueType,
+    ) -> Option<Missing> {
         match &written.missing {
             Some(mirror::Missing::Value(at)) => {
                 if written.response.is_empty() {
-                    let message = format!("`missing` needs `response`: nothing else can miss `{}`", name.value);
+                    let message = format!(
+                        "`missing` needs `response`: nothing else can miss `{}`",
+                        name.value
+                    );
                     self.findings.error("misplaced", at.place, message);
                 }
                 self.value(at, value).map(Missing::Value)
@@ -163,11 +222,15 @@ impl Resolver<'_, '_> {
 /// A text as a value of a type; `Err`: code and message.
 pub(super) fn read(text: &str, value: &ValueType) -> Result<Value, (&'static str, String)> {
     let number = |text: &str, range: &RangeInclusive<Decimal>| {
-        let number = Decimal::exact(text).map_err(|_| ("malformed", format!("`{text}` is not a number")))?;
+        let number =
+            Decimal::exact(text).map_err(|_| ("malformed", format!("`{text}` is not a number")))?;
         if range.contains(&number) {
             return Ok(number);
         }
-        Err(("out_of_range", format!("{number} is not within {} and {}", range.start(), range.end())))
+        Err((
+            "out_of_range",
+            format!("{number} is not between {} and {}", range.start(), range.end()),
+        ))
     };
     match value {
         ValueType::Integer(range) => match number(text, range)? {
@@ -175,9 +238,15 @@ pub(super) fn read(text: &str, value: &ValueType) -> Result<Value, (&'static str
             _ => Err(("not_whole", format!("{text} is not a whole number"))),
         },
         ValueType::Decimal(range) => number(text, range).map(Value::Number),
-        ValueType::Seconds(range) => number(text.strip_suffix('s').unwrap_or(text), range).map(Value::Number),
-        ValueType::Text(words) if words.is_empty() || words.iter().any(|word| word == text) => Ok(Value::Text(text.to_owned())),
-        ValueType::Text(_) => Err(("not_one_of", format!("`{text}` is none of the words in `one_of`"))),
+        ValueType::Seconds(range) => {
+            number(text.strip_suffix('s').unwrap_or(text), range).map(Value::Number)
+        }
+        ValueType::Text(words) if words.is_empty() || words.iter().any(|word| word == text) => {
+            Ok(Value::Text(text.to_owned()))
+        }
+        ValueType::Text(_) => {
+            Err(("not_one_of", format!("`{text}` is none of the words in `one_of`")))
+        }
         ValueType::Flag => match text {
             "true" => Ok(Value::Flag(true)),
             "false" => Ok(Value::Flag(false)),

@@ -58,12 +58,16 @@ impl Resolver<'_, '_> {
             (Some(at), false) => self.due(route, at, prices).map(Box::new).map(Work::Paid),
             (None, false) => {
                 let message = format!("the route `{}` has no price", route.name.value);
-                self.findings.error("no_price", route.name.place, message).help("name a `price`, or write `free: true`");
+                self.findings
+                    .error("no_price", route.name.place, message)
+                    .help("name a `price`, or write `free: true`");
                 None
             }
             (Some(at), true) => {
                 let message = format!("the route `{}` is free and has a price", route.name.value);
-                self.findings.error("free_and_priced", at.place, message).help("remove one of the two");
+                self.findings
+                    .error("free_and_priced", at.place, message)
+                    .help("remove one of the two");
                 None
             }
         }
@@ -85,8 +89,13 @@ impl Resolver<'_, '_> {
         ];
         for (name, place) in written {
             if let Some(place) = place {
-                let message = format!("`{name}` says what is charged, and the route `{}` is free", route.name.value);
-                self.findings.error("free_and_priced", place, message).help("remove it, or name a `price` instead of `free: true`");
+                let message = format!(
+                    "`{name}` says what is charged, and the route `{}` is free",
+                    route.name.value
+                );
+                self.findings
+                    .error("free_and_priced", place, message)
+                    .help("remove it, or name a `price` instead of `free: true`");
             }
         }
     }
@@ -104,11 +113,15 @@ impl Resolver<'_, '_> {
         let reconcile_ms = self.reconcile(route);
         self.bodies(route);
         let matches = &route.matches.value;
-        let quantities = route.quantities.0.iter().map(|(name, written)| self.quantity(name, written, matches));
+        let quantities =
+            route.quantities.0.iter().map(|(name, written)| self.quantity(name, written, matches));
         let quantities: Vec<_> = quantities.collect();
         let outcomes = self.outcomes(&route.outcomes);
         if route.on_unknown.is_none() {
-            let message = format!("the route `{}` does not say what becomes of an outcome that stays unknown", route.name.value);
+            let message = format!(
+                "the route `{}` does not say what becomes of an outcome that stays unknown",
+                route.name.value
+            );
             self.findings.error("no_on_unknown", route.name.place, message).help(
                 "`on_unknown: release` gives the credits back, `charge` takes what was held, `hold` waits for a person",
             );
@@ -117,7 +130,12 @@ impl Resolver<'_, '_> {
             price: prices.get(index?)?.clone()?,
             quantities: quantities.into_iter().collect::<Option<_>>()?,
             outcomes,
-            stream: StreamRules { end: route.stream.as_ref().and_then(|stream| Some(stream.end.as_ref()?.value.clone())) },
+            stream: StreamRules {
+                end: route
+                    .stream
+                    .as_ref()
+                    .and_then(|stream| Some(stream.end.as_ref()?.value.clone())),
+            },
             on_disconnect: or(route.on_disconnect.as_ref(), OnDisconnect::Finish),
             on_unknown: route.on_unknown.as_ref()?.value,
             reconcile_ms,
@@ -126,7 +144,8 @@ impl Resolver<'_, '_> {
     }
 
     fn reconcile(&mut self, route: &mirror::Route) -> u64 {
-        let reconcile = self.millis(route.reconcile.as_ref(), defaults::RECONCILE_MS, RECONCILE_MAX);
+        let reconcile =
+            self.millis(route.reconcile.as_ref(), defaults::RECONCILE_MS, RECONCILE_MAX);
         let total = self.total_ms(route.upstream.value.as_str()).filter(|total| reconcile < *total);
         if let Some(total) = total {
             let place = route.reconcile.as_ref().map_or(route.name.place, |at| at.place);
@@ -135,7 +154,9 @@ impl Resolver<'_, '_> {
                 shown(Millis(reconcile)),
                 shown(Millis(total))
             );
-            self.findings.warning("short_reconcile", place, message).help("`reconcile` is at least as long as the upstream's `total`");
+            self.findings
+                .warning("short_reconcile", place, message)
+                .help("`reconcile` is at least as long as the upstream's `total`");
         }
         reconcile
     }
@@ -146,30 +167,52 @@ impl Resolver<'_, '_> {
         if !matches!(method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS") {
             return;
         }
-        let reads = |source: &mirror::RequestFrom| !matches!(source, mirror::RequestFrom::Header(_) | mirror::RequestFrom::Query(_) | mirror::RequestFrom::Path(_));
+        let reads = |source: &mirror::RequestFrom| {
+            !matches!(
+                source,
+                mirror::RequestFrom::Header(_)
+                    | mirror::RequestFrom::Query(_)
+                    | mirror::RequestFrom::Path(_)
+            )
+        };
         for (name, quantity) in &route.quantities.0 {
             if quantity.request.iter().any(reads) {
-                let message = format!("`{}` is read from the body, which a {method} seldom has", name.value);
-                self.findings.warning("no_body", name.place, message).help("read it from `query`, `path` or `header`");
+                let message =
+                    format!("`{}` is read from the body, which a {method} seldom has", name.value);
+                self.findings
+                    .warning("no_body", name.place, message)
+                    .help("read it from `query`, `path` or `header`");
             }
         }
     }
 
     /// Notes routes that match the same requests, and those that the client plane hides.
     fn conflicts(&mut self) {
-        let prefix = self.file.client_plane.prefix.as_ref().map_or(defaults::CLIENT_PREFIX, |at| at.value.as_str());
+        let prefix = self
+            .file
+            .client_plane
+            .prefix
+            .as_ref()
+            .map_or(defaults::CLIENT_PREFIX, |at| at.value.as_str());
         let mut routers: HashMap<&str, matchit::Router<(Place, &str)>> = HashMap::new();
         for route in &self.file.routes {
             let (name, matches) = (route.name.value.as_str(), &route.matches);
             let path = matches.value.path.as_str();
-            if path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-                let message = format!("`{path}` lies under `{prefix}`, which is the clients' own API");
-                self.findings.error("reserved_path", matches.place, message).help("move that with `client_plane: { prefix: … }`");
+            if path
+                .strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            {
+                let message =
+                    format!("`{path}` lies under `{prefix}`, which is the clients' own API");
+                self.findings
+                    .error("reserved_path", matches.place, message)
+                    .help("move that with `client_plane: { prefix: … }`");
             }
             let router = routers.entry(matches.value.method.as_str()).or_default();
             if let Err(error) = router.insert(path, (matches.place, name)) {
                 let first = self.earlier(route, &error);
-                let message = format!("the route `{name}` matches the same requests as another one");
+                let message =
+                    format!("the route `{name}` matches the same requests as another one");
                 let finding = self.findings.error("conflicting_route", matches.place, message);
                 if let Some(first) = first {
                     finding.note(first, "the other one");
@@ -182,7 +225,8 @@ impl Resolver<'_, '_> {
     fn earlier(&self, route: &mirror::Route, error: &matchit::InsertError) -> Option<Place> {
         let matchit::InsertError::Conflict { with } = error else { return None };
         let same = |other: &&mirror::Route| {
-            other.matches.value.method == route.matches.value.method && other.matches.value.path == *with
+            other.matches.value.method == route.matches.value.method
+                && other.matches.value.path == *with
         };
         self.file.routes.iter().find(same).map(|other| other.matches.place)
     }

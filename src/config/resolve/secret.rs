@@ -27,7 +27,9 @@ impl Resolver<'_, '_> {
             // Perhaps the secret itself was written here.
             self.findings.veil(name.place);
             let message = "`env` is the name of an environment variable: letters, digits or `_`";
-            self.findings.error("malformed", name.place, message).help("write the name, never the secret itself");
+            self.findings
+                .error("malformed", name.place, message)
+                .help("write the name, never the secret itself");
             return None;
         }
         let value = self.environment.variable(&name.value);
@@ -42,7 +44,11 @@ impl Resolver<'_, '_> {
         let text = String::from_utf8(self.read_file(path)?);
         let text = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
         if text.is_err() {
-            self.findings.error("unreadable_file", path.place, format!("`{}` is not text", path.value));
+            self.findings.error(
+                "unreadable_file",
+                path.place,
+                format!("`{}` is not text", path.value),
+            );
         }
         text.ok()
     }

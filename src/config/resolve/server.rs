@@ -18,14 +18,20 @@ const HEAD_BYTES: std::ops::RangeInclusive<u64> = (8 << 10)..=(1 << 20);
 
 impl Resolver<'_, '_> {
     pub(super) fn cores(&self) -> usize {
-        self.file.cores.as_ref().map_or_else(|| self.environment.cores().max(1), |at| size(at.value))
+        self.file
+            .cores
+            .as_ref()
+            .map_or_else(|| self.environment.cores().max(1), |at| size(at.value))
     }
 
     pub(super) fn store(&mut self) -> StoreSettings {
         let Store::Embedded(embedded) = &self.file.store;
-        if let Some(at) = embedded.durability.as_ref().filter(|at| at.value == Durability::Process) {
+        if let Some(at) = embedded.durability.as_ref().filter(|at| at.value == Durability::Process)
+        {
             let message = "`durability: process` is not safe yet: it waits for the full journal";
-            self.findings.error("not_safe_yet", at.place, message).help("write `durability: power`, or nothing");
+            self.findings
+                .error("not_safe_yet", at.place, message)
+                .help("write `durability: power`, or nothing");
         }
         StoreSettings::Embedded { path: self.path(&embedded.path) }
     }
@@ -38,11 +44,15 @@ impl Resolver<'_, '_> {
         let (token, place) = self.secret(&admin.token)?;
         if token.chars().count() < TOKEN_MIN {
             let message = format!("the operators' token has fewer than {TOKEN_MIN} characters");
-            self.findings.error("weak_token", place, message).help("make one with `openssl rand -hex 32`");
+            self.findings
+                .error("weak_token", place, message)
+                .help("make one with `openssl rand -hex 32`");
         }
         if !token.bytes().all(|b| b.is_ascii_graphic()) {
             let message = "the operators' token has characters that a header cannot carry";
-            self.findings.error("bad_secret", place, message).help("use visible ASCII without spaces");
+            self.findings
+                .error("bad_secret", place, message)
+                .help("use visible ASCII without spaces");
         }
         Some(Some(AdminSettings { listen, token: Secret::new(token) }))
     }
@@ -50,14 +60,21 @@ impl Resolver<'_, '_> {
     fn admin_address(&mut self, admin: &Admin) {
         let clients = or(self.file.listen.as_ref(), defaults::LISTEN);
         let operators = or(admin.listen.as_ref(), defaults::ADMIN_LISTEN);
-        let Some(place) = admin.listen.as_ref().or(self.file.listen.as_ref()).map(|at| at.place) else { return };
+        let Some(place) = admin.listen.as_ref().or(self.file.listen.as_ref()).map(|at| at.place)
+        else {
+            return;
+        };
         if clients == operators && clients.port() != 0 {
             let message = format!("clients and operators cannot both connect at {clients}");
             self.findings.error("same_address", place, message);
         }
         if !operators.ip().is_loopback() {
-            let message = format!("operators connect at {operators}, without TLS and not only from this machine");
-            self.findings.warning("admin_exposed", place, message).help("listen on 127.0.0.1, or let only trusted networks reach it");
+            let message = format!(
+                "operators connect at {operators}, without TLS and not only from this machine"
+            );
+            self.findings
+                .warning("admin_exposed", place, message)
+                .help("listen on 127.0.0.1, or let only trusted networks reach it");
         }
     }
 
@@ -83,7 +100,9 @@ impl Resolver<'_, '_> {
     }
 
     fn client_prefix(&mut self) -> String {
-        let Some(at) = &self.file.client_plane.prefix else { return defaults::CLIENT_PREFIX.to_owned() };
+        let Some(at) = &self.file.client_plane.prefix else {
+            return defaults::CLIENT_PREFIX.to_owned();
+        };
         if let Err(say) = canonical(&at.value) {
             self.findings.error("malformed", at.place, format!("`prefix`: {say}"));
         }
@@ -93,7 +112,8 @@ impl Resolver<'_, '_> {
     fn limits(&mut self) -> Limits {
         let limits = &self.file.limits;
         let head_bytes = or(limits.head_bytes.as_ref(), Bytes(defaults::HEAD_BYTES)).0;
-        if let Some(at) = limits.head_bytes.as_ref().filter(|at| !HEAD_BYTES.contains(&at.value.0)) {
+        if let Some(at) = limits.head_bytes.as_ref().filter(|at| !HEAD_BYTES.contains(&at.value.0))
+        {
             self.findings.error("out_of_range", at.place, "a head has from 8KiB to 1MiB");
         }
         Limits {

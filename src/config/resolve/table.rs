@@ -19,7 +19,6 @@ impl Resolver<'_, '_> {
             let price = self.file.prices.0.iter().find(|(name, _)| name.value == at.value.as_str());
             let Some((_, price)) = price else { continue };
             self.extracted(route, at, price);
-            self.unused_quantities(route, price);
         }
         for (name, price) in &self.file.prices.0 {
             for table in price.lines.iter().filter_map(|line| line.table.as_ref()) {
@@ -31,8 +30,10 @@ impl Resolver<'_, '_> {
     /// Every quantity of a price is declared by the route, and those that are multiplied are numbers.
     fn extracted(&mut self, route: &Route, at: &At<Name>, price: &Price) {
         let mut told = HashSet::new();
-        let multiplied = price.lines.iter().flat_map(|line| &line.quantities).map(|name| (name, true));
-        let compared = price.lines.iter().filter_map(|line| line.table.as_ref()).flat_map(|table| &table.by);
+        let multiplied =
+            price.lines.iter().flat_map(|line| &line.quantities).map(|name| (name, true));
+        let compared =
+            price.lines.iter().filter_map(|line| line.table.as_ref()).flat_map(|table| &table.by);
         for (name, multiplied) in multiplied.chain(compared.map(|name| (name, false))) {
             let text = name.value.as_str();
             if text == PLAN && !multiplied {
@@ -41,31 +42,35 @@ impl Resolver<'_, '_> {
             let written = route.quantities.0.iter().find(|(known, _)| known.value == text);
             let Some((declared, written)) = written else {
                 if told.insert(text) {
-                    let message = format!("the price `{}` needs `{text}`, which the route `{}` does not extract", at.value, route.name.value);
+                    let message = format!(
+                        "the price `{}` needs `{text}`, which the route `{}` does not extract",
+                        at.value, route.name.value
+                    );
                     let help = help(text, route.quantities.names(), "quantity");
-                    self.findings.error("unknown_quantity", at.place, message).note(name.place, "the price names it here").help(help);
+                    self.findings
+                        .error("unknown_quantity", at.place, message)
+                        .note(name.place, "the price names it here")
+                        .help(help);
                 }
                 continue;
             };
             if multiplied && matches!(written.kind.value, QuantityType::Text | QuantityType::Flag) {
                 let message = format!("`{text}` is multiplied and must be a number");
-                self.findings.error("not_a_number", name.place, message).note(declared.place, "the route declares it here").help("words and flags choose the rate in a `table`");
+                self.findings
+                    .error("not_a_number", name.place, message)
+                    .note(declared.place, "the route declares it here")
+                    .help("words and flags choose the rate in a `table`");
             }
-        }
-    }
-
-    fn unused_quantities(&mut self, route: &Route, price: &Price) {
-        let tables = price.lines.iter().filter_map(|line| line.table.as_ref()).flat_map(|table| &table.by);
-        let used: HashSet<&str> = price.lines.iter().flat_map(|line| &line.quantities).chain(tables).map(|at| at.value.as_str()).collect();
-        for (name, _) in route.quantities.0.iter().filter(|(name, _)| !used.contains(name.value.as_str())) {
-            let message = format!("the price does not use `{}`", name.value);
-            self.findings.warning("unused_quantity", name.place, message).help("a request without it is refused all the same: remove it, or give it a line");
         }
     }
 
     /// Each row can match on some route.
     fn rows(&mut self, price: &str, table: &Table) {
-        let routes = self.file.routes.iter().filter(|route| route.price.as_ref().is_some_and(|at| at.value.as_str() == price));
+        let routes = self
+            .file
+            .routes
+            .iter()
+            .filter(|route| route.price.as_ref().is_some_and(|at| at.value.as_str() == price));
         let routes: Vec<&Route> = routes.collect();
         for row in &table.rows {
             for (name, at) in table.by.iter().zip(&row.when).filter(|(_, at)| at.value.0 != ANY) {
@@ -73,20 +78,35 @@ impl Resolver<'_, '_> {
                 if name.value.as_str() == PLAN {
                     if self.file.plans.index(text).is_none() {
                         let message = format!("there is no plan called `{text}`");
-                        self.findings.warning("unknown_plan", at.place, message).help(help(text, self.file.plans.names(), "plan"));
+                        self.findings.warning("unknown_plan", at.place, message).help(help(
+                            text,
+                            self.file.plans.names(),
+                            "plan",
+                        ));
                     }
                     continue;
                 }
-                let declared: Vec<&Quantity> = routes.iter().filter_map(|route| quantity(route, &name.value)).collect();
+                let declared: Vec<&Quantity> =
+                    routes.iter().filter_map(|route| quantity(route, &name.value)).collect();
                 if !declared.is_empty() && !declared.iter().any(|written| can_be(written, text)) {
-                    let message = format!("`{}` is never `{text}`: this row never matches", name.value);
-                    let words = declared.iter().flat_map(|written| written.one_of.iter().flatten()).map(|at| at.value.0.as_str());
+                    let message =
+                        format!("`{}` is never `{text}`: this row never matches", name.value);
+                    let words = declared
+                        .iter()
+                        .flat_map(|written| written.one_of.iter().flatten())
+                        .map(|at| at.value.0.as_str());
                     let canonical = Decimal::exact(text).ok().map(|number| number.to_string());
+                    let words: Vec<&str> = words.collect();
                     let help = match canonical.filter(|canonical| canonical != text) {
-                        Some(canonical) => format!("numbers are compared as they are shortest: write {canonical}"),
-                        None => help(text, words, "such word"),
+                        Some(canonical) => Some(format!(
+                            "numbers are compared as they are shortest: write {canonical}"
+                        )),
+                        None if words.is_empty() => {
+                            Some("look at its `type`, `minimum` and `maximum`".to_owned())
+                        }
+                        None => Some(help(text, words.into_iter(), "such word")),
                     };
-                    self.findings.error("row_never_matches", at.place, message).help(help);
+                    self.findings.error("row_never_matches", at.place, message).maybe_help(help);
                 }
             }
         }
@@ -94,48 +114,15 @@ impl Resolver<'_, '_> {
             self.covered(route, table);
         }
     }
-
-    /// Warns of a combination that the route accepts and the table has no rate for.
-    fn covered(&mut self, route: &Route, table: &Table) {
-        /// The most combinations that are tried.
-        const TRIED_MAX: usize = 4_096;
-        if table.otherwise.is_some() || table.rows.iter().any(|row| row.when.len() != table.by.len()) {
-            return;
-        }
-        let domains: Option<Vec<Vec<&str>>> = table.by.iter().map(|name| self.domain(route, &name.value)).collect();
-        let Some(domains) = domains else { return };
-        let tried = domains.iter().try_fold(1_usize, |tried, domain| tried.checked_mul(domain.len()));
-        if tried.is_none_or(|tried| tried > TRIED_MAX) {
-            return;
-        }
-        let without = combinations(&domains).into_iter().find(|values| {
-            let same = |(at, value): (&At<crate::config::format::Scalar>, &&str)| at.value.0 == ANY || at.value.0 == **value;
-            !table.rows.iter().any(|row| row.when.iter().zip(values).all(same))
-        });
-        if let (Some(values), Some(first)) = (without, table.by.first()) {
-            let pairs: Vec<String> = table.by.iter().zip(values).map(|(name, value)| format!("{} `{value}`", name.value)).collect();
-            let message = format!("the table has no rate for {}, which the route `{}` accepts", pairs.join(" and "), route.name.value);
-            self.findings.warning("no_rate", first.place, message).help("such a request is refused: add a row, or say `otherwise`");
-        }
-    }
-
-    /// All values that a column may have; `None`: there is no list of them.
-    fn domain(&self, route: &'_ Route, name: &Name) -> Option<Vec<&str>> {
-        if name.as_str() == PLAN {
-            return Some(self.file.plans.names().collect());
-        }
-        let route = self.file.routes.iter().find(|other| other.name.value == route.name.value)?;
-        let written = quantity(route, name)?;
-        match written.kind.value {
-            QuantityType::Flag => Some(vec!["false", "true"]),
-            QuantityType::Text => Some(written.one_of.as_ref()?.iter().map(|at| at.value.0.as_str()).collect()),
-            _ => None,
-        }
-    }
 }
 
-fn quantity<'a>(route: &'a Route, name: &Name) -> Option<&'a Quantity> {
-    route.quantities.0.iter().find(|(known, _)| known.value == name.as_str()).map(|(_, written)| written)
+pub(super) fn quantity<'a>(route: &'a Route, name: &Name) -> Option<&'a Quantity> {
+    route
+        .quantities
+        .0
+        .iter()
+        .find(|(known, _)| known.value == name.as_str())
+        .map(|(_, written)| written)
 }
 
 /// Whether a quantity's value may be written so.
@@ -147,32 +134,10 @@ fn can_be(written: &Quantity, text: &str) -> bool {
     let value = match written.kind.value {
         QuantityType::Integer => ValueType::Integer(range()),
         QuantityType::Decimal | QuantityType::Seconds => ValueType::Decimal(range()),
-        QuantityType::Text => ValueType::Text(written.one_of.iter().flatten().map(|at| at.value.0.clone()).collect()),
+        QuantityType::Text => {
+            ValueType::Text(written.one_of.iter().flatten().map(|at| at.value.0.clone()).collect())
+        }
         QuantityType::Flag => ValueType::Flag,
     };
     read(text, &value).is_ok_and(|value| value.to_string() == text)
-}
-
-fn combinations<'a>(domains: &[Vec<&'a str>]) -> Vec<Vec<&'a str>> {
-    domains.iter().fold(vec![Vec::new()], |so_far, domain| {
-        let with = |before: &Vec<&'a str>| domain.iter().map(|value| [before.as_slice(), &[*value]].concat()).collect::<Vec<_>>();
-        so_far.iter().flat_map(with).collect()
-    })
-}
-
-impl Resolver<'_, '_> {
-    /// Warns of what nothing refers to.
-    pub(super) fn unused(&mut self) {
-        let routes = &self.file.routes;
-        for (name, _) in &self.file.upstreams.0 {
-            if !routes.iter().any(|route| route.upstream.value.as_str() == name.value) {
-                self.findings.warning("unused", name.place, format!("no route goes to the upstream `{}`", name.value));
-            }
-        }
-        for (name, _) in &self.file.prices.0 {
-            if !routes.iter().any(|route| route.price.as_ref().is_some_and(|at| at.value.as_str() == name.value)) {
-                self.findings.warning("unused", name.place, format!("no route costs the price `{}`", name.value));
-            }
-        }
-    }
 }

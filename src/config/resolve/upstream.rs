@@ -11,24 +11,38 @@ use crate::config::problem::Place;
 use crate::credit::Name;
 use crate::proxy::{Credentials, Timeouts, UpstreamSettings};
 
-/// The longest timeout: just below a day.
-const TIMEOUT_MAX: Millis = Millis(86_399_999);
+/// The longest timeout: below a day.
+const TIMEOUT_MAX: Millis = Millis(23 * 3_600_000);
 
 /// Headers that belong to the connection or to Tollgate.
 const TAKEN: [&str; 11] = [
-    "connection", "content-length", "content-type", "cookie", "expect", "host", "keep-alive", "te", "trailer",
-    "transfer-encoding", "upgrade",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 impl Resolver<'_, '_> {
     /// `None`: there is an error.
     pub(super) fn upstreams(&mut self) -> Option<Vec<UpstreamSettings>> {
         let upstreams = self.file.upstreams.0.iter();
-        let resolved: Vec<_> = upstreams.map(|(name, upstream)| self.upstream(name, upstream)).collect();
+        let resolved: Vec<_> =
+            upstreams.map(|(name, upstream)| self.upstream(name, upstream)).collect();
         resolved.into_iter().collect()
     }
 
-    fn upstream(&mut self, name: &At<String>, upstream: &mirror::Upstream) -> Option<UpstreamSettings> {
+    fn upstream(
+        &mut self,
+        name: &At<String>,
+        upstream: &mirror::Upstream,
+    ) -> Option<UpstreamSettings> {
         let timeouts = self.timeouts(&upstream.timeouts);
         let credentials = match &upstream.credentials {
             Some(credentials) => self.credentials(credentials).map(Some),
@@ -67,7 +81,12 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn credential(&mut self, header: HeaderName, secret: &Secret, before: &str) -> Option<Credentials> {
+    fn credential(
+        &mut self,
+        header: HeaderName,
+        secret: &Secret,
+        before: &str,
+    ) -> Option<Credentials> {
         let (text, place) = self.secret(secret)?;
         match HeaderValue::from_str(&format!("{before}{text}")) {
             Ok(mut value) => {
@@ -76,7 +95,9 @@ impl Resolver<'_, '_> {
             }
             Err(_) => {
                 let message = "the secret has characters that a header cannot carry";
-                self.findings.error("bad_secret", place, message).help("look for a line break or a control character in it");
+                self.findings
+                    .error("bad_secret", place, message)
+                    .help("look for a line break or a control character in it");
                 None
             }
         }
@@ -86,20 +107,31 @@ impl Resolver<'_, '_> {
     pub(super) fn refuse_header(&mut self, header: &HeaderName, place: Place) {
         if TAKEN.contains(&header.as_str()) {
             let message = format!("`{header}` has another meaning in HTTP");
-            self.findings.error("taken_header", place, message).help("such as `x-api-key`");
+            self.findings
+                .error("taken_header", place, message)
+                .help("choose another one, such as `x-api-key`");
         }
     }
 
     fn timeouts(&mut self, written: &mirror::Timeouts) -> Timeouts {
         let timeouts = Timeouts {
             connect_ms: self.millis(written.connect.as_ref(), defaults::CONNECT_MS, TIMEOUT_MAX),
-            first_byte_ms: self.millis(written.first_byte.as_ref(), defaults::FIRST_BYTE_MS, TIMEOUT_MAX),
+            first_byte_ms: self.millis(
+                written.first_byte.as_ref(),
+                defaults::FIRST_BYTE_MS,
+                TIMEOUT_MAX,
+            ),
             idle_ms: self.millis(written.idle.as_ref(), defaults::IDLE_MS, TIMEOUT_MAX),
             total_ms: self.millis(written.total.as_ref(), defaults::TOTAL_MS, TIMEOUT_MAX),
         };
-        for (name, at) in [("connect", &written.connect), ("first_byte", &written.first_byte), ("idle", &written.idle)] {
+        for (name, at) in [
+            ("connect", &written.connect),
+            ("first_byte", &written.first_byte),
+            ("idle", &written.idle),
+        ] {
             if let Some(at) = at.as_ref().filter(|at| at.value.0 > timeouts.total_ms) {
-                let message = format!("`{name}` is longer than `total`, which ends the exchange before");
+                let message =
+                    format!("`{name}` is longer than `total`, which ends the exchange before");
                 self.findings.warning("never_reached", at.place, message);
             }
         }

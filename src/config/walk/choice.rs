@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::scalar::is_null;
 use super::{Spot, Walk, quoted, start, suggest, title};
 use crate::config::problem::Place;
 use crate::config::tree::{Entry, Node, Yaml};
@@ -10,10 +11,16 @@ impl Walk<'_, '_> {
     /// `choices` are what the mirror's enumerations become: words, and mappings with a single name.
     pub(super) fn choice(&mut self, choices: &'static [Value], node: &Node, spot: Spot<'_>) {
         match &node.value {
+            Yaml::Scalar { text, plain } if is_null(text, *plain) => {
+                let message = format!("{} has no value", title(spot.name));
+                let help = format!("it must be {}", wanted(choices));
+                self.findings.error("no_value", spot.place, message).help(help);
+            }
             Yaml::Scalar { text, .. } => self.word(choices, text, node.place, spot),
             Yaml::Map(entries) => self.tagged(choices, entries, spot),
             Yaml::List(_) => {
-                let message = format!("{} must be {}, not a list", title(spot.name), wanted(choices));
+                let message =
+                    format!("{} must be {}, not a list", title(spot.name), wanted(choices));
                 self.findings.error("wrong_type", start(node), message);
             }
         }
@@ -39,7 +46,8 @@ impl Walk<'_, '_> {
     fn tagged(&mut self, choices: &'static [Value], entries: &[Entry], spot: Spot<'_>) {
         let [entry] = entries else {
             let place = entries.get(1).map_or(spot.place, |entry| entry.place);
-            let message = format!("{} must be {}", title(spot.name), wanted(choices));
+            let (name, many) = (title(spot.name), entries.len());
+            let message = format!("{name} has {many} names and must be {}", wanted(choices));
             self.findings.error("not_one_of", place, message);
             return;
         };

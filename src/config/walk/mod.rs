@@ -86,20 +86,36 @@ impl Walk<'_, '_> {
         }
         let least = schema.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
         if u64::try_from(entries.len()).is_ok_and(|length| length < least) {
-            self.findings.error("too_few", spot.place, format!("`{}` is empty: at least {least} is needed", spot.name));
+            self.findings.error(
+                "too_few",
+                spot.place,
+                format!("`{}` is empty: at least {least} is needed", spot.name),
+            );
         }
     }
 
     /// A name that the file's author has chosen.
     fn name(&mut self, schema: &'static Object, entry: &Entry) {
-        let format = schema.get("propertyNames").and_then(|names| names.get("format")).and_then(Value::as_str);
+        let format = schema
+            .get("propertyNames")
+            .and_then(|names| names.get("format"))
+            .and_then(Value::as_str);
         if let Some(Err(say)) = format.map(|format| super::format::check(format, &entry.name)) {
-            self.findings.error("malformed", entry.place, format!("`{}` is not a name: {say}", entry.name));
+            self.findings.error(
+                "malformed",
+                entry.place,
+                format!("`{}` is not a name: {say}", entry.name),
+            );
         }
     }
 
     /// A name that nobody reads; answers with the name that was meant.
-    fn unknown(&mut self, known: Option<&'static Object>, entry: &Entry, spot: Spot<'_>) -> Option<&'static str> {
+    fn unknown(
+        &mut self,
+        known: Option<&'static Object>,
+        entry: &Entry,
+        spot: Spot<'_>,
+    ) -> Option<&'static str> {
         let names = known.into_iter().flat_map(Object::keys).map(String::as_str);
         let meant = suggest(&entry.name, names.clone());
         let help = match meant {
@@ -116,18 +132,35 @@ impl Walk<'_, '_> {
     }
 
     fn missing(&mut self, schema: &'static Object, name: &str, spot: Spot<'_>) {
-        let about = schema.get("properties").and_then(|known| known.get(name)).and_then(|known| known.get("description"));
-        let help = about.and_then(Value::as_str).map(|about| format!("`{name}`: {}", about.replace('\n', " ")));
-        self.findings.error("missing_name", spot.place, format!("{} needs `{name}`", title(spot.name))).maybe_help(help);
+        let about = schema
+            .get("properties")
+            .and_then(|known| known.get(name))
+            .and_then(|known| known.get("description"));
+        let help = about
+            .and_then(Value::as_str)
+            .map(|about| format!("`{name}`: {}", about.replace('\n', " ")));
+        self.findings
+            .error("missing_name", spot.place, format!("{} needs `{name}`", title(spot.name)))
+            .maybe_help(help);
     }
 
     fn list(&mut self, schema: &'static Object, nodes: &[Node], spot: Spot<'_>) {
-        let bound = |name| schema.get(name).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
+        let bound = |name| {
+            schema.get(name).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok())
+        };
         if let Some(least) = bound("minItems").filter(|least| nodes.len() < *least) {
-            self.findings.error("too_few", spot.place, format!("`{}` is empty: at least {least} is needed", spot.name));
+            self.findings.error(
+                "too_few",
+                spot.place,
+                format!("`{}` is empty: at least {least} is needed", spot.name),
+            );
         }
         if let Some(most) = bound("maxItems").filter(|most| nodes.len() > *most) {
-            self.findings.error("too_many", spot.place, format!("`{}` has {} items: at most {most} are read", spot.name, nodes.len()));
+            self.findings.error(
+                "too_many",
+                spot.place,
+                format!("`{}` has {} items: at most {most} are read", spot.name, nodes.len()),
+            );
         }
         let Some(items) = schema.get("items") else { return };
         let item = format!("an item of `{}`", spot.name);
@@ -137,7 +170,12 @@ impl Walk<'_, '_> {
     }
 
     fn wrong_type(&mut self, schema: &'static Object, node: &Node, spot: Spot<'_>) {
-        let message = format!("{} must be {}, not {}", title(spot.name), expected(schema), scalar::found(node));
+        let message = format!(
+            "{} must be {}, not {}",
+            title(spot.name),
+            expected(schema),
+            scalar::found(node)
+        );
         self.findings.error("wrong_type", start(node), message);
     }
 
@@ -187,6 +225,11 @@ fn accepts(schema: &'static Object, name: &str) -> bool {
 
 /// What a schema wants, in words.
 fn expected(schema: &'static Object) -> String {
+    let format = schema.get("format").and_then(Value::as_str);
+    if let Some(format) = format.filter(|format| *format != "testable") {
+        let article = if format.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        return format!("{article} {}", if format == "url" { "URL" } else { format });
+    }
     let word = |name: &str| match name {
         "object" => "a mapping",
         "array" => "a list",

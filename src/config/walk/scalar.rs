@@ -44,9 +44,17 @@ fn sort(text: &str, plain: bool) -> Sort {
     }
 }
 
+/// Whether YAML takes a scalar for nothing.
+pub(super) fn is_null(text: &str, plain: bool) -> bool {
+    sort(text, plain) == Sort::Null
+}
+
 /// `0x1f`, `0o17`
 fn based(text: &str) -> bool {
-    let rest = text.strip_prefix("0x").map(|rest| (rest, 16)).or(text.strip_prefix("0o").map(|rest| (rest, 8)));
+    let rest = text
+        .strip_prefix("0x")
+        .map(|rest| (rest, 16))
+        .or(text.strip_prefix("0o").map(|rest| (rest, 8)));
     rest.is_some_and(|(rest, base)| !rest.is_empty() && rest.chars().all(|c| c.is_digit(base)))
 }
 
@@ -58,7 +66,13 @@ fn float(unsigned: &str) -> bool {
 }
 
 impl Walk<'_, '_> {
-    pub(super) fn scalar(&mut self, schema: &'static Object, (text, plain): (&str, bool), place: Place, spot: Spot<'_>) {
+    pub(super) fn scalar(
+        &mut self,
+        schema: &'static Object,
+        (text, plain): (&str, bool),
+        place: Place,
+        spot: Spot<'_>,
+    ) {
         let sort = sort(text, plain);
         if sort == Sort::Null && !accepts(schema, "null") {
             return self.nothing(schema, spot);
@@ -71,7 +85,11 @@ impl Walk<'_, '_> {
             return self.whole(schema, text, place, spot);
         }
         if schema.get("minLength").is_some() && text.is_empty() {
-            self.findings.error("malformed", place, format!("{} is an empty text", title(spot.name)));
+            self.findings.error(
+                "malformed",
+                place,
+                format!("{} is an empty text", title(spot.name)),
+            );
         }
         if let Some(Err(say)) = format.map(|format| format::check(format, text)) {
             self.findings.error("malformed", place, format!("{}: {say}", title(spot.name)));
@@ -88,10 +106,18 @@ impl Walk<'_, '_> {
             "a list" => "an empty list is written `[]`".to_owned(),
             wanted => format!("write {wanted}, or remove the name"),
         };
-        self.findings.error("no_value", spot.place, format!("{} has no value", title(spot.name))).help(help);
+        self.findings
+            .error("no_value", spot.place, format!("{} has no value", title(spot.name)))
+            .help(help);
     }
 
-    fn misfit(&mut self, schema: &'static Object, (text, sort): (&str, Sort), place: Place, spot: Spot<'_>) {
+    fn misfit(
+        &mut self,
+        schema: &'static Object,
+        (text, sort): (&str, Sort),
+        place: Place,
+        spot: Spot<'_>,
+    ) {
         let format = schema.get("format").and_then(Value::as_str);
         // `30` where a duration is wanted: what is missing is the unit, not the quotes.
         if let Some(Err(say)) = format.map(|format| format::check(format, text)) {
@@ -105,9 +131,19 @@ impl Walk<'_, '_> {
             Sort::Text => "a text",
         };
         let help = match sort {
-            Sort::Text if accepts(schema, "integer") && text.bytes().all(|b| b.is_ascii_digit()) => Some("write it without quotes".to_owned()),
-            Sort::Flag | Sort::Whole | Sort::Number if accepts(schema, "string") => Some(format!("put it into quotes: \"{text}\"")),
-            Sort::Text if accepts(schema, "boolean") && matches!(text, "yes" | "no" | "on" | "off") => Some("YAML 1.2 knows only true and false".to_owned()),
+            Sort::Text
+                if accepts(schema, "integer") && text.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                Some("write it without quotes".to_owned())
+            }
+            Sort::Flag | Sort::Whole | Sort::Number if accepts(schema, "string") => {
+                Some(format!("put it into quotes: \"{text}\""))
+            }
+            Sort::Text
+                if accepts(schema, "boolean") && matches!(text, "yes" | "no" | "on" | "off") =>
+            {
+                Some("write `true` or `false`: YAML 1.2 takes this for a text".to_owned())
+            }
             _ => None,
         };
         let message = format!("{} must be {}, not {found}", title(spot.name), expected(schema));
@@ -119,11 +155,11 @@ impl Walk<'_, '_> {
         let (least, most) = (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(u64::MAX));
         let digits = text.bytes().all(|b| b.is_ascii_digit());
         if !text.parse::<u64>().is_ok_and(|number| digits && (least..=most).contains(&number)) {
-            let message = format!("{} must be a whole number from {least} to {most}", title(spot.name));
+            let message =
+                format!("{} must be a whole number from {least} to {most}", title(spot.name));
             self.findings.error("out_of_range", place, message);
         }
     }
-
 }
 
 fn types_are_whole(schema: &'static Object) -> bool {

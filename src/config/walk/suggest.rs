@@ -3,8 +3,10 @@
 use strsim::damerau_levenshtein;
 
 /// What people write who know other programs, and what it is called here.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     ("address", "listen"),
+    ("api_key", "credentials"),
+    ("auth", "credentials"),
     ("body_size", "body_limit"),
     ("cost", "rate"),
     ("endpoint", "url"),
@@ -15,18 +17,24 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("min", "minimum"),
     ("path", "match"),
     ("rates", "table"),
+    ("secret", "token"),
     ("target", "upstream"),
     ("timeout", "timeouts"),
     ("unit", "per"),
 ];
 
 /// Which of the known names was probably meant.
-pub(in crate::config) fn suggest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(in crate::config) fn suggest<'a>(
+    written: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     let known: Vec<&str> = known.collect();
     let plain = |name: &str| name.to_lowercase().replace(['-', ' ', '_'], "");
     let same = known.iter().find(|name| plain(name) == plain(written));
     let here = |name: &&str| ELSEWHERE.contains(&(written, *name));
-    same.or_else(|| known.iter().find(|name| here(name))).copied().or_else(|| nearest(written, &known))
+    same.or_else(|| known.iter().find(|name| here(name)))
+        .copied()
+        .or_else(|| nearest(written, &known))
 }
 
 fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
