@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::environment::{Environment, System};
+use super::findings::Findings;
 use super::mirror::File;
-use super::problem::{Findings, Place, Problem, Report};
+use super::problem::{Place, Problem, Report};
 use super::settings::Settings;
 use super::source::Source;
 use super::{read, resolve, revision, tree, walk};
@@ -70,10 +71,12 @@ fn settings(
     environment: &dyn Environment,
     findings: &mut Findings<'_>,
 ) -> Option<Settings> {
-    let root = tree::parse(text, findings)?;
+    let root = tree::parse(text, findings);
     if findings.refused() {
+        findings.veil_suspects();
         return None;
     }
+    let root = root?;
     walk::walk(&root, findings);
     if findings.refused() {
         return None;

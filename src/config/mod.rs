@@ -8,6 +8,7 @@
 
 mod defaults;
 mod environment;
+mod findings;
 mod format;
 mod load;
 mod mirror;

@@ -44,6 +44,14 @@ impl Source {
         Place { line: number(last), column: number(length), width: 1 }
     }
 
+    /// Values that look like secrets, by their names alone.
+    pub(super) fn suspects(&self) -> impl Iterator<Item = Place> {
+        self.lines.iter().zip(1..).filter_map(|(line, number)| {
+            let column = suspect(line)?;
+            Some(Place { line: number, column, width: u32::MAX })
+        })
+    }
+
     /// The line of a place, with asterisks over what is veiled.
     pub(super) fn excerpt(&self, place: Place, veiled: &[Place]) -> Excerpt {
         let index = size(place.line).checked_sub(1);
@@ -57,6 +65,29 @@ impl Source {
         }
         Excerpt::of(&line, place)
     }
+}
+
+/// Whether a name is one that secrets have.
+pub(super) fn secretive(name: &str) -> bool {
+    let words = ["secret", "password", "token", "key", "credential", "auth", "bearer"];
+    let name = name.to_lowercase();
+    words.iter().any(|word| name.contains(word))
+}
+
+/// The column of a scalar behind a name that secrets have.
+fn suspect(line: &str) -> Option<u32> {
+    let mut column = 1_u32;
+    let mut secret = false;
+    for part in line.split_inclusive(':') {
+        let value = part.trim_start();
+        if secret && !value.is_empty() && !value.starts_with(['{', '[', '&', '#']) {
+            return Some(column);
+        }
+        let name = part.rsplit(['{', ',', '-', ' ']).find(|name| name.len() > 1).unwrap_or(part);
+        secret = part.ends_with(':') && secretive(name);
+        column = column.saturating_add(u32::try_from(part.chars().count()).unwrap_or(u32::MAX));
+    }
+    None
 }
 
 fn size(number: u32) -> usize {
@@ -115,6 +146,21 @@ mod tests {
         let excerpt = Excerpt::of("a\u{7}: b", Place { line: 1, column: 5, width: 1 });
         assert_eq!(excerpt.text, "a\\u{7}: b");
         assert_eq!(excerpt.offset, 8);
+    }
+
+    #[test]
+    fn suspects_are_scalars_behind_a_secretive_name() {
+        for (line, column) in [
+            ("token: sk-1", Some(7)),
+            ("admin: { token: sk-1, listen: x", Some(16)),
+            ("admin: { token: { env: NAME } }", None),
+            ("  \"api-key\": sk-1", Some(13)),
+            ("  token:", None),
+            ("listen: 127.0.0.1:8080", None),
+            ("  - json: /usage/tokens", None),
+        ] {
+            assert_eq!(suspect(line), column, "{line}");
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::problem::{Findings, Place};
+use super::findings::Findings;
+use super::problem::Place;
 
 /// How deep lists and mappings may be nested.
 const DEPTH_MAX: usize = 64;

@@ -6,13 +6,15 @@
 mod http;
 mod money;
 mod number;
+mod path;
 mod unit;
 mod word;
 
 use schemars::{Schema, json_schema};
 
-pub(super) use self::http::{Match, Segment, Upstream, canonical, segments};
+pub(super) use self::http::Upstream;
 pub(super) use self::money::{Scalar, Testable};
+pub(super) use self::path::{Match, Segment, canonical, segments};
 pub(super) use self::unit::{Bytes, Millis};
 
 /// A type that is written as a scalar.

@@ -1,15 +1,14 @@
-//! Routes: match, upstream, price, quantities and outcomes.
+//! Routes.
 
-use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::format::{Bytes, Match, Millis, Scalar, Testable};
+use super::{Outcome, Quantity};
+use crate::config::format::{Bytes, Match, Millis};
 use crate::config::placed::{At, Named};
-use crate::credit::{Amount, Decimal, Name};
+use crate::credit::Name;
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Class, OnDisconnect, StatusSet};
-use crate::observe::Pointer;
+use crate::meter::OnDisconnect;
 
 /// What clients may ask for, who does it and what it costs. It needs either `price` or `free: true`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,157 +46,6 @@ pub(in crate::config) struct Route {
     pub(in crate::config) reconcile: Option<At<Millis>>,
     /// What becomes of work that cost more than was held and more than there is. Default: absorb.
     pub(in crate::config) over_run: Option<At<OverRun>>,
-}
-
-/// A number, word or flag that a price names.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Quantity {
-    /// What it must be.
-    #[serde(rename = "type")]
-    pub(in crate::config) kind: At<QuantityType>,
-    /// Where the request says it; the first that is there counts. Default: nowhere, which needs `hold`.
-    #[serde(default)]
-    pub(in crate::config) request: Vec<RequestFrom>,
-    /// Without `request`: the bound that is held until the response says it.
-    pub(in crate::config) hold: Option<At<Scalar>>,
-    /// With `request`: its value where the request does not say it. Default: the request is refused.
-    pub(in crate::config) default: Option<At<Scalar>>,
-    /// The least it may be. Default: 0.
-    pub(in crate::config) minimum: Option<At<Decimal>>,
-    /// The most it may be. Every number says it.
-    pub(in crate::config) maximum: Option<At<Decimal>>,
-    /// The words that it may be. Default: any.
-    #[schemars(length(min = 1))]
-    pub(in crate::config) one_of: Option<Vec<At<Scalar>>>,
-    /// Where the response says it; the first that is there counts. Default: the request's value is charged.
-    #[serde(default)]
-    pub(in crate::config) response: Vec<ResponseFrom>,
-    /// What is charged when the response should say it and does not. Default: hold.
-    pub(in crate::config) missing: Option<Missing>,
-}
-
-/// The type of a quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum QuantityType {
-    Integer,
-    Decimal,
-    Seconds,
-    Text,
-    Flag,
-}
-
-/// Where a request says a quantity.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::config) enum RequestFrom {
-    /// In the JSON body, at this pointer.
-    Json(At<Pointer>),
-    /// How many items the array at this pointer has.
-    Items(At<Pointer>),
-    /// How many Unicode characters the string at this pointer has; with `*`, all of them together.
-    Characters(At<Pointer>),
-    /// In this header.
-    Header(At<HeaderName>),
-    /// In the query string, by this name.
-    Query(At<String>),
-    /// In the path, by the name of a capture.
-    Path(At<String>),
-    /// How many bytes the body has.
-    BodyBytes,
-}
-
-/// Where a response says a quantity.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::config) enum ResponseFrom {
-    /// In the JSON body, or in the last event that has it, at this pointer.
-    Json(At<Pointer>),
-    /// How many items the array at this pointer has.
-    Items(At<Pointer>),
-    /// In this header.
-    Header(At<HeaderName>),
-}
-
-/// What is charged when the response should say a quantity and does not.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::config) enum Missing {
-    /// What was held for it.
-    Hold,
-    /// This value.
-    Value(At<Scalar>),
-}
-
-/// One rule of what the upstream's answer means. All that it names must hold.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Outcome {
-    /// Statuses: 404, 4xx or 500-599. Default: any.
-    #[serde(default)]
-    pub(in crate::config) status: Vec<At<StatusSet>>,
-    /// A header that must pass a test.
-    pub(in crate::config) header: Option<HeaderTest>,
-    /// A place in the JSON body, or in an event, that must pass a test.
-    pub(in crate::config) body: Option<BodyTest>,
-    /// What the answer was.
-    pub(in crate::config) class: At<Class>,
-    /// What is charged.
-    pub(in crate::config) charge: Charge,
-}
-
-/// A header and one test.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct HeaderTest {
-    /// Which header.
-    pub(in crate::config) name: At<HeaderName>,
-    /// It must be this.
-    pub(in crate::config) equals: Option<At<Testable>>,
-    /// It must be one of these.
-    #[serde(rename = "in")]
-    #[schemars(length(min = 1))]
-    pub(in crate::config) any: Option<Vec<At<Testable>>>,
-    /// It must begin so.
-    pub(in crate::config) prefix: Option<At<String>>,
-    /// It must be there, or not.
-    pub(in crate::config) exists: Option<At<bool>>,
-}
-
-/// A place in a JSON body and one test.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct BodyTest {
-    /// Where.
-    pub(in crate::config) at: At<Pointer>,
-    /// It must be this.
-    pub(in crate::config) equals: Option<At<Testable>>,
-    /// It must be one of these.
-    #[serde(rename = "in")]
-    #[schemars(length(min = 1))]
-    pub(in crate::config) any: Option<Vec<At<Testable>>>,
-    /// It must be a string that begins so.
-    pub(in crate::config) prefix: Option<At<String>>,
-    /// It must be there, or not.
-    pub(in crate::config) exists: Option<At<bool>>,
-    /// It must be an array with at least so many items.
-    pub(in crate::config) items: Option<At<u64>>,
-}
-
-/// What an outcome costs.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::config) enum Charge {
-    /// What the response's quantities come to.
-    Settle,
-    /// What was held.
-    Full,
-    /// Nothing; caps are given back.
-    None,
-    /// Nothing yet: the hold is kept until the `reconcile` time is over.
-    Hold,
-    /// A fee, at most what was held.
-    Fee(At<Amount>),
 }
 
 /// How an event stream is read.

@@ -2,7 +2,9 @@
 //!
 //! Invariant: goes on after an error, with a stand-in that is never served: one error hides no other.
 
+mod conflict;
 mod coverage;
+mod extract;
 mod outcome;
 mod plan;
 mod price;
@@ -19,10 +21,11 @@ use std::sync::Arc;
 
 use super::defaults;
 use super::environment::Environment;
+use super::findings::Findings;
 use super::format::Millis;
 use super::mirror::File;
 use super::placed::At;
-use super::problem::{Findings, Place};
+use super::problem::Place;
 use super::settings::Settings;
 use super::walk::suggest;
 use crate::credit::Name;

@@ -1,13 +1,11 @@
 //! Routes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Resolver, or, shown};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis};
 use crate::config::mirror;
-use crate::config::problem::Place;
 use crate::credit::Price;
 use crate::ledger::OverRun;
 use crate::meter::{Due, OnDisconnect, Route, StreamRules, Work};
@@ -184,50 +182,5 @@ impl Resolver<'_, '_> {
                     .help("read it from `query`, `path` or `header`");
             }
         }
-    }
-
-    /// Notes routes that match the same requests, and those that the client plane hides.
-    fn conflicts(&mut self) {
-        let prefix = self
-            .file
-            .client_plane
-            .prefix
-            .as_ref()
-            .map_or(defaults::CLIENT_PREFIX, |at| at.value.as_str());
-        let mut routers: HashMap<&str, matchit::Router<(Place, &str)>> = HashMap::new();
-        for route in &self.file.routes {
-            let (name, matches) = (route.name.value.as_str(), &route.matches);
-            let path = matches.value.path.as_str();
-            if path
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            {
-                let message =
-                    format!("`{path}` lies under `{prefix}`, which is the clients' own API");
-                self.findings
-                    .error("reserved_path", matches.place, message)
-                    .help("move that with `client_plane: { prefix: … }`");
-            }
-            let router = routers.entry(matches.value.method.as_str()).or_default();
-            if let Err(error) = router.insert(path, (matches.place, name)) {
-                let first = self.earlier(route, &error);
-                let message =
-                    format!("the route `{name}` matches the same requests as another one");
-                let finding = self.findings.error("conflicting_route", matches.place, message);
-                if let Some(first) = first {
-                    finding.note(first, "the other one");
-                }
-            }
-        }
-    }
-
-    /// The earlier route with which a route conflicts.
-    fn earlier(&self, route: &mirror::Route, error: &matchit::InsertError) -> Option<Place> {
-        let matchit::InsertError::Conflict { with } = error else { return None };
-        let same = |other: &&mirror::Route| {
-            other.matches.value.method == route.matches.value.method
-                && other.matches.value.path == *with
-        };
-        self.file.routes.iter().find(same).map(|other| other.matches.place)
     }
 }

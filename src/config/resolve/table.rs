@@ -106,7 +106,9 @@ impl Resolver<'_, '_> {
                         }
                         None => Some(help(text, words.into_iter(), "such word")),
                     };
-                    self.findings.error("row_never_matches", at.place, message).maybe_help(help);
+                    self.findings
+                        .error("row_never_matches", at.place, message)
+                        .maybe_help(help.as_deref());
                 }
             }
         }

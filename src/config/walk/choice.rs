@@ -40,7 +40,7 @@ impl Walk<'_, '_> {
             "" => format!("{} must be {}", title(spot.name), wanted(choices)),
             _ => format!("{} must be {}, not `{text}`", title(spot.name), wanted(choices)),
         };
-        self.findings.error("not_one_of", place, message).maybe_help(help);
+        self.findings.error("not_one_of", place, message).maybe_help(help.as_deref());
     }
 
     fn tagged(&mut self, choices: &'static [Value], entries: &[Entry], spot: Spot<'_>) {

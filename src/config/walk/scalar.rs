@@ -147,7 +147,7 @@ impl Walk<'_, '_> {
             _ => None,
         };
         let message = format!("{} must be {}, not {found}", title(spot.name), expected(schema));
-        self.findings.error("wrong_type", place, message).maybe_help(help);
+        self.findings.error("wrong_type", place, message).maybe_help(help.as_deref());
     }
 
     fn whole(&mut self, schema: &'static Object, text: &str, place: Place, spot: Spot<'_>) {
