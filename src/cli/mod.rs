@@ -10,6 +10,7 @@
 mod account;
 mod balance;
 mod charge;
+mod check;
 pub mod demo;
 mod failure;
 mod grant;
@@ -20,6 +21,7 @@ mod limits;
 mod output;
 mod remote;
 mod sample_upstream;
+mod schema;
 mod serve;
 
 use std::ffi::OsString;
@@ -41,6 +43,8 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Check(check::Check),
+    Schema(schema::Schema),
     #[command(subcommand)]
     Account(account::Account),
     #[command(subcommand)]
@@ -72,6 +76,8 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Account(account) => account.run(),
         Command::Key(key) => key.run(),
         Command::Grant(grant) => grant.run(),

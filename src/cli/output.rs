@@ -90,6 +90,12 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// Says something that was not asked for. There is nobody to tell if that fails.
+pub(super) fn warn(text: &str) {
+    let mut err = io::stderr().lock();
+    drop(err.write_all(text.as_bytes()).and_then(|()| err.flush()));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;

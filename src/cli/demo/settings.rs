@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::upstream::SECRET;
 use crate::cli::Failure;
-use crate::config::Settings;
+use crate::cli::output::warn;
+use crate::config::{Settings, load};
 use crate::seam::{Disk, Entropy, SystemDisk, SystemEntropy};
 
 /// The configuration, with the address that the sample upstream has when it is run by hand.
@@ -53,9 +54,16 @@ impl Folder {
     }
 }
 
-/// The settings that a file gives.
+/// The settings that a file gives; its warnings are said.
 pub(in crate::cli) fn settings_of(path: &Path) -> Result<Settings, Failure> {
-    // The parser takes this function's place.
-    let name = path.display();
-    Err(Failure::configuration(format!("{name} cannot be read: there is no parser yet")))
+    match load(path) {
+        Ok((settings, warnings)) => {
+            warnings.iter().for_each(|warning| warn(&format!("{warning}\n")));
+            Ok(settings)
+        }
+        Err(report) => {
+            warn(&format!("{report}\n"));
+            Err(Failure::configuration(format!("{} is refused", path.display())))
+        }
+    }
 }

@@ -1,0 +1,56 @@
+//! What holds where a file says nothing. `config/reference.yaml` spells all of it out; a test compares.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+
+/// Where clients connect.
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where operators connect.
+pub(super) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+/// The header that may carry a key beside `Authorization`.
+pub(super) const KEY_HEADER: http::HeaderName = http::HeaderName::from_static("x-api-key");
+/// Where the clients' own API lies.
+pub(super) const CLIENT_PREFIX: &str = "/_credits";
+/// The kind of credit.
+pub(super) const KIND: &str = "credits";
+
+/// How long a lease runs unless renewed, in milliseconds.
+pub(super) const LEASE_MS: u64 = MINUTE;
+
+/// For the head of a request, in milliseconds.
+pub(super) const HEAD_MS: u64 = 10 * SECOND;
+/// For a body that is read before it is priced, in milliseconds.
+pub(super) const BODY_MS: u64 = 30 * SECOND;
+/// The largest head, in bytes.
+pub(super) const HEAD_BYTES: u64 = 64 << 10;
+/// The most headers.
+pub(super) const HEADERS: u32 = 100;
+/// The most exchanges of one core at once.
+pub(super) const EXCHANGES: u32 = 4_096;
+/// The most connections of one core at once.
+pub(super) const CONNECTIONS: u32 = 10_000;
+/// For running exchanges at shutdown, in milliseconds.
+pub(super) const DRAIN_MS: u64 = 30 * SECOND;
+
+/// Requests per second from one address.
+pub(super) const PER_ADDRESS: u32 = 1_000;
+/// Wrong keys per minute from one address.
+pub(super) const FAILURES: u32 = 30;
+/// Remembered addresses.
+pub(super) const ENTRIES: u32 = 65_536;
+
+/// For a connection to an upstream, in milliseconds.
+pub(super) const CONNECT_MS: u64 = 5 * SECOND;
+/// For the head of its answer, in milliseconds.
+pub(super) const FIRST_BYTE_MS: u64 = 120 * SECOND;
+/// Between two parts of its body, in milliseconds.
+pub(super) const IDLE_MS: u64 = 60 * SECOND;
+/// For a whole exchange, in milliseconds.
+pub(super) const TOTAL_MS: u64 = 600 * SECOND;
+
+/// The largest request body of a route, in bytes.
+pub(super) const BODY_LIMIT: u64 = 1 << 20;
+/// How long an unknown outcome is kept, in milliseconds.
+pub(super) const RECONCILE_MS: u64 = 10 * MINUTE;

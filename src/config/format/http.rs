@@ -1,0 +1,109 @@
+//! Addresses, URLs, headers and statuses.
+
+use std::net::SocketAddr;
+
+use http::{HeaderName, Uri};
+use ipnet::IpNet;
+use schemars::{Schema, json_schema};
+
+use super::path::canonical;
+use super::{Format, text};
+use crate::meter::StatusSet;
+
+/// The base URL of an upstream.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Upstream(pub(in crate::config) Uri);
+
+impl Format for SocketAddr {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            "an address is an IP address and a port: 127.0.0.1:8080 or [::1]:8080".to_owned()
+        })
+    }
+
+    fn schema() -> Schema {
+        text("address", "^.+:[0-9]+$")
+    }
+}
+
+impl Format for IpNet {
+    fn read(text: &str) -> Result<Self, String> {
+        let alone = || text.parse::<std::net::IpAddr>().ok().map(Self::from);
+        text.parse()
+            .ok()
+            .or_else(alone)
+            .ok_or_else(|| "a network is written like 10.0.0.0/8 or fd00::/8".to_owned())
+    }
+
+    fn schema() -> Schema {
+        text("network", "^[0-9a-fA-F.:]+(/[0-9]+)?$")
+    }
+}
+
+impl Format for HeaderName {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| format!("`{text}` is not the name of a header, such as x-api-key"))
+    }
+
+    fn schema() -> Schema {
+        text("header", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+    }
+}
+
+impl Format for StatusSet {
+    fn read(text: &str) -> Result<Self, String> {
+        let say = || "a status is written 404, 4xx or 500-599".to_owned();
+        let (first, last) = match (text.split_once('-'), text.strip_suffix("xx")) {
+            (Some((first, last)), _) => (status(first), status(last)),
+            (None, Some(hundreds)) => {
+                (status(&format!("{hundreds}00")), status(&format!("{hundreds}99")))
+            }
+            (None, None) => (status(text), status(text)),
+        };
+        let (first, last) = (first.ok_or_else(say)?, last.ok_or_else(say)?);
+        if first > last {
+            return Err(format!("no status is both at least {first} and at most {last}"));
+        }
+        Ok(Self { first, last })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "type": ["string", "integer"], "format": "status", "pattern": "^[1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)$",
+        })
+    }
+}
+
+fn status(text: &str) -> Option<u16> {
+    let digits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|status| digits && (100..600).contains(status))
+}
+
+impl Format for Upstream {
+    fn read(text: &str) -> Result<Self, String> {
+        let uri: Uri = text
+            .trim_end_matches('/')
+            .parse()
+            .map_err(|_| "a URL is written like https://api.example.com/v1".to_owned())?;
+        let authority =
+            uri.authority().ok_or("a URL begins with http:// or https:// and a host")?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err("a URL begins with http:// or https://".to_owned());
+        }
+        if authority.as_str().contains('@') {
+            return Err("a URL carries no user and password here: use `credentials`".to_owned());
+        }
+        if authority.host().is_empty() {
+            return Err("a URL has a host".to_owned());
+        }
+        if uri.query().is_some() || text.contains('#') {
+            return Err("the URL of an upstream ends with its path: no `?` and no `#`".to_owned());
+        }
+        canonical(uri.path().trim_end_matches('/'))?;
+        Ok(Self(uri))
+    }
+
+    fn schema() -> Schema {
+        text("url", "^https?://[^@?#]+$")
+    }
+}

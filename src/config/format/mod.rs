@@ -1,0 +1,63 @@
+//! Scalars: how each type is written, in the file and in the schema.
+//!
+//! Invariant: the schema's `format` names the reader that the walk uses, so both agree. A reader's error is
+//! one sentence that says how it should be written.
+
+mod http;
+mod money;
+mod number;
+mod path;
+mod unit;
+mod word;
+
+use schemars::{Schema, json_schema};
+
+pub(super) use self::http::Upstream;
+pub(super) use self::money::{Scalar, Testable};
+pub(super) use self::path::{Match, Segment, canonical, segments};
+pub(super) use self::unit::{Bytes, Millis};
+
+/// A type that is written as a scalar.
+pub(super) trait Format: Sized {
+    /// Reads what was written.
+    fn read(text: &str) -> Result<Self, String>;
+
+    /// How the schema describes it.
+    fn schema() -> Schema;
+}
+
+/// Reads `text` by the name of a format: `Err` is what is wrong with it.
+pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
+    fn read<T: Format>(text: &str) -> Result<(), String> {
+        T::read(text).map(drop)
+    }
+    use crate::credit::{Amount, Decimal, Kind, Name};
+    use crate::meter::StatusSet;
+    use crate::observe::Pointer;
+    match format {
+        "name" => read::<Name>(text),
+        "kind" => read::<Kind>(text),
+        "amount" => read::<Amount>(text),
+        "number" => read::<Decimal>(text),
+        "pointer" => read::<Pointer>(text),
+        "duration" => read::<Millis>(text),
+        "size" => read::<Bytes>(text),
+        "address" => read::<std::net::SocketAddr>(text),
+        "network" => read::<ipnet::IpNet>(text),
+        "url" => read::<Upstream>(text),
+        "match" => read::<Match>(text),
+        "header" => read::<::http::HeaderName>(text),
+        "status" => read::<StatusSet>(text),
+        _ => Ok(()),
+    }
+}
+
+/// The schema of a text with a format.
+fn text(format: &str, pattern: &str) -> Schema {
+    json_schema!({ "type": "string", "format": format, "pattern": pattern })
+}
+
+/// The schema of a number that may also be written as a text.
+fn digits(format: &str, pattern: &str) -> Schema {
+    json_schema!({ "type": ["string", "number"], "format": format, "pattern": pattern })
+}

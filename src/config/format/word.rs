@@ -1,0 +1,86 @@
+//! Words of which one is chosen, and what each means.
+
+use schemars::{Schema, json_schema};
+
+use super::Format;
+use crate::config::mirror::{Durability, GrantClass, QuantityType};
+use crate::credit::{Every, Measure, Rounding, ScopeKind};
+use crate::ledger::{OnUnknown, OverRun};
+use crate::meter::{Class, OnDisconnect};
+
+macro_rules! words {
+    ($type:ty { $($word:literal => $value:expr, $doc:literal;)+ }) => {
+        impl Format for $type {
+            fn read(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok($value),)+
+                    _ => Err(format!("`{text}` is not one of {}", [$(concat!("`", $word, "`")),+].join(", "))),
+                }
+            }
+
+            fn schema() -> Schema {
+                json_schema!({ "oneOf": [
+                    $({ "const": $word, "type": "string", "description": $doc }),+
+                ] })
+            }
+        }
+    };
+}
+
+words!(Durability {
+    "power" => Self::Power, "What was acknowledged survives the loss of power: every group is synced.";
+    "process" => Self::Process, "What was acknowledged survives the end of the process. Not accepted yet.";
+});
+words!(GrantClass {
+    "plan" => Self::Plan, "Credits of a plan: drawn first.";
+    "free" => Self::Free, "Credits given for nothing: drawn last.";
+});
+words!(Every {
+    "day" => Self::Day, "Each calendar day in the account's time zone.";
+    "month" => Self::Month, "Each calendar month in the account's time zone.";
+});
+words!(Measure {
+    "requests" => Self::Requests, "Each reserved request counts one.";
+    "credits" => Self::Credits, "Each reserved request counts its amount.";
+});
+words!(ScopeKind {
+    "account" => Self::Account, "The whole account.";
+    "key" => Self::Key, "Each of its keys alone.";
+    "route" => Self::Route, "Each route alone.";
+    "feature" => Self::Feature, "Each feature alone.";
+});
+words!(Rounding {
+    "exact" => Self::Exact, "A part of a step costs its part, rounded up to the next micro-credit.";
+    "started" => Self::Started, "A started step costs a whole one.";
+    "completed" => Self::Completed, "Only completed steps cost.";
+});
+words!(QuantityType {
+    "integer" => Self::Integer, "A whole number.";
+    "decimal" => Self::Decimal, "A number with at most nine digits behind the point.";
+    "seconds" => Self::Seconds, "A number of seconds: 5, \"5\" or \"5s\".";
+    "text" => Self::Text, "A word.";
+    "flag" => Self::Flag, "Yes or no.";
+});
+words!(Class {
+    "completed" => Self::Completed, "The work was done.";
+    "partial" => Self::Partial, "A part of it was done.";
+    "failed" => Self::Failed, "The upstream failed.";
+    "rejected" => Self::Rejected, "The upstream refused the request.";
+    "blocked" => Self::Blocked, "The upstream refused the content.";
+    "cancelled" => Self::Cancelled, "Somebody stopped it.";
+    "pending" => Self::Pending, "It goes on.";
+    "unknown" => Self::Unknown, "Nobody knows.";
+});
+words!(OnDisconnect {
+    "finish" => Self::Finish, "The answer is read to its end and charged as if the client had stayed.";
+    "cancel" => Self::Cancel, "It is cut off; what was seen is charged, and what was not seen as it was held.";
+});
+words!(OnUnknown {
+    "release" => Self::Release, "Give everything back.";
+    "charge" => Self::Charge, "Charge what was held.";
+    "hold" => Self::Hold, "Keep holding until somebody decides.";
+});
+words!(OverRun {
+    "absorb" => Self::Absorb, "Record the loss and let it go.";
+    "debt" => Self::Debt, "Advance it as debt, within bounds, and repay it from the next grant.";
+});

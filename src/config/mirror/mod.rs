@@ -1,0 +1,19 @@
+//! The file as it is written: one structure for each mapping, doc comments become the schema's descriptions.
+//!
+//! Invariant: says what may be written, not what it means. Every scalar keeps its place.
+
+mod outcome;
+mod plan;
+mod price;
+mod quantity;
+mod route;
+mod server;
+mod upstream;
+
+pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
+pub(super) use plan::{Allowance, Cap, Concurrency, GrantClass, Plan, Rate};
+pub(super) use price::{Line, Price, Row, Table};
+pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
+pub(super) use route::Route;
+pub(super) use server::{Admin, Durability, File, Store};
+pub(super) use upstream::{Credentials, Secret, Timeouts, Upstream};

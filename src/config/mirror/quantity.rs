@@ -1,0 +1,90 @@
+//! Quantities: where a price's numbers and words come from.
+
+use http::HeaderName;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::format::Scalar;
+use crate::config::placed::At;
+use crate::credit::Decimal;
+use crate::observe::Pointer;
+
+/// A number, word or flag that a price names.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Quantity {
+    /// What it must be.
+    #[serde(rename = "type")]
+    pub(in crate::config) kind: At<QuantityType>,
+    /// Where the request says it; the first that is there counts. Default: nowhere, which needs `hold`.
+    #[serde(default)]
+    pub(in crate::config) request: Vec<RequestFrom>,
+    /// Without `request`: the bound that is held until the response says it.
+    pub(in crate::config) hold: Option<At<Scalar>>,
+    /// With `request`: its value where the request does not say it. Default: the request is refused.
+    pub(in crate::config) default: Option<At<Scalar>>,
+    /// The least it may be. Default: 0.
+    pub(in crate::config) minimum: Option<At<Decimal>>,
+    /// The most it may be. Every number says it.
+    pub(in crate::config) maximum: Option<At<Decimal>>,
+    /// The words that it may be. Default: any.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) one_of: Option<Vec<At<Scalar>>>,
+    /// Where the response says it; the first that is there counts. Default: the request's value is charged.
+    #[serde(default)]
+    pub(in crate::config) response: Vec<ResponseFrom>,
+    /// What is charged when the response should say it and does not. Default: hold.
+    pub(in crate::config) missing: Option<Missing>,
+}
+
+/// The type of a quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum QuantityType {
+    Integer,
+    Decimal,
+    Seconds,
+    Text,
+    Flag,
+}
+
+/// Where a request says a quantity.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum RequestFrom {
+    /// In the JSON body, at this pointer.
+    Json(At<Pointer>),
+    /// How many items the array at this pointer has.
+    Items(At<Pointer>),
+    /// How many Unicode characters the string at this pointer has; with `*`, all of them together.
+    Characters(At<Pointer>),
+    /// In this header.
+    Header(At<HeaderName>),
+    /// In the query string, by this name.
+    Query(At<String>),
+    /// In the path, by the name of a capture.
+    Path(At<String>),
+    /// How many bytes the body has.
+    BodyBytes,
+}
+
+/// Where a response says a quantity.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum ResponseFrom {
+    /// In the JSON body, or in the last event that has it, at this pointer.
+    Json(At<Pointer>),
+    /// How many items the array at this pointer has.
+    Items(At<Pointer>),
+    /// In this header.
+    Header(At<HeaderName>),
+}
+
+/// What is charged when the response should say a quantity and does not.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Missing {
+    /// What was held for it.
+    Hold,
+    /// This value.
+    Value(At<Scalar>),
+}

@@ -1,0 +1,147 @@
+//! The file as a whole: listeners, store, limits.
+
+use std::net::SocketAddr;
+
+use http::HeaderName;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Plan, Price, Route, Secret, Upstream};
+use crate::config::format::{Bytes, Millis};
+use crate::config::placed::{At, Named};
+
+/// The configuration of Tollgate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Tollgate")]
+pub(in crate::config) struct File {
+    /// Where clients connect. Default: 127.0.0.1:8080.
+    pub(in crate::config) listen: Option<At<SocketAddr>>,
+    /// How many cores serve. Default: as many as there are.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(in crate::config) cores: Option<At<u32>>,
+    /// Where the ledger lies.
+    pub(in crate::config) store: Store,
+    /// The operators' API. Default: there is none.
+    pub(in crate::config) admin: Option<Admin>,
+    /// Where a request carries its key.
+    #[serde(default)]
+    pub(in crate::config) keys: Keys,
+    /// The clients' own API.
+    #[serde(default)]
+    pub(in crate::config) client_plane: ClientPlane,
+    /// The networks whose `X-Forwarded-For` is believed. Default: none.
+    #[serde(default)]
+    pub(in crate::config) trusted_proxies: Vec<At<IpNet>>,
+    /// Bounds on what a client may send and on what runs at once.
+    #[serde(default)]
+    pub(in crate::config) limits: Limits,
+    /// The local flood guard.
+    #[serde(default)]
+    pub(in crate::config) flood: Flood,
+    /// The services that do the work, by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(in crate::config) upstreams: Named<Upstream>,
+    /// What accounts have a right to, by the plan's name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(in crate::config) plans: Named<Plan>,
+    /// What work costs, by the price's name.
+    #[serde(default)]
+    pub(in crate::config) prices: Named<Price>,
+    /// What clients may ask for. The most specific match wins, whatever the order.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) routes: Vec<Route>,
+}
+
+/// Where the ledger lies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Store {
+    /// In a folder of this machine.
+    Embedded(Embedded),
+}
+
+/// A ledger in a folder of this machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Embedded {
+    /// The folder; made if it is not there. Relative paths begin at the folder of this file.
+    pub(in crate::config) path: At<String>,
+    /// What an acknowledged write survives. Default: power.
+    pub(in crate::config) durability: Option<At<Durability>>,
+    /// How long a running request keeps its slot and its hold after the last sign of life; at least 1s.
+    /// Default: 60s.
+    pub(in crate::config) lease: Option<At<Millis>>,
+}
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Durability {
+    Power,
+    Process,
+}
+
+/// The operators' API.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Admin {
+    /// Where operators connect. Default: 127.0.0.1:8081.
+    pub(in crate::config) listen: Option<At<SocketAddr>>,
+    /// What they show as `Authorization: Bearer`; at least 16 characters.
+    pub(in crate::config) token: Secret,
+}
+
+/// Where a request carries its key.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Keys {
+    /// Headers beside `Authorization: Bearer`. Default: [x-api-key].
+    pub(in crate::config) headers: Option<Vec<At<HeaderName>>>,
+}
+
+/// The clients' own API.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct ClientPlane {
+    /// The path that it lies under. Default: /_credits.
+    pub(in crate::config) prefix: Option<At<String>>,
+}
+
+/// Bounds on what a client may send and on what runs at once.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Limits {
+    /// How long the head of a request may take. Default: 10s.
+    pub(in crate::config) head: Option<At<Millis>>,
+    /// How long a body may take that is read before it is priced. Default: 30s.
+    pub(in crate::config) body: Option<At<Millis>>,
+    /// The largest head of a request, from 8KiB to 1MiB. Default: 64KiB.
+    pub(in crate::config) head_bytes: Option<At<Bytes>>,
+    /// The most headers of a request. Default: 100.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(in crate::config) headers: Option<At<u32>>,
+    /// The most exchanges of one core at once. Default: 4096.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) exchanges: Option<At<u32>>,
+    /// The most client connections of one core at once. Default: 10000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) connections: Option<At<u32>>,
+    /// How long running exchanges are waited for at shutdown. Default: 30s.
+    pub(in crate::config) drain: Option<At<Millis>>,
+}
+
+/// The local flood guard.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Flood {
+    /// Requests per second from one address. Default: 1000.
+    #[schemars(range(min = 1))]
+    pub(in crate::config) per_address: Option<At<u32>>,
+    /// Wrong keys per minute from one address before it is refused unread. Default: 30.
+    #[schemars(range(min = 1))]
+    pub(in crate::config) failures: Option<At<u32>>,
+    /// How many addresses are remembered at most. Default: 65536.
+    #[schemars(range(min = 1, max = 16_777_216))]
+    pub(in crate::config) entries: Option<At<u32>>,
+}

@@ -1,0 +1,70 @@
+//! Upstreams and secrets.
+
+use http::HeaderName;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::format::{self, Millis};
+use crate::config::placed::At;
+
+/// A service that does the work.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Upstream {
+    /// Its base URL: scheme, host, port and a path that is put before the request's.
+    pub(in crate::config) url: At<format::Upstream>,
+    /// The operator's credential, put on every request. Default: none; the client's key is never passed on.
+    pub(in crate::config) credentials: Option<Credentials>,
+    /// A file of PEM certificates to trust beside the public roots. Relative paths begin at the folder of
+    /// this file.
+    pub(in crate::config) ca_file: Option<At<String>>,
+    /// How long to wait for what.
+    #[serde(default)]
+    pub(in crate::config) timeouts: Timeouts,
+}
+
+/// The operator's credential.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(extend("writeOnly" = true))]
+pub(in crate::config) enum Credentials {
+    /// As `Authorization: Bearer`.
+    Bearer(Secret),
+    /// As the value of a header.
+    Header(CredentialHeader),
+}
+
+/// A header whose value is a secret.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct CredentialHeader {
+    /// Which header.
+    pub(in crate::config) name: At<HeaderName>,
+    /// Its whole value.
+    pub(in crate::config) value: Secret,
+}
+
+/// How long to wait for an upstream; each at most 23h.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Timeouts {
+    /// For a connection. Default: 5s.
+    pub(in crate::config) connect: Option<At<Millis>>,
+    /// From the request to the head of the answer. Default: 120s.
+    pub(in crate::config) first_byte: Option<At<Millis>>,
+    /// Between two parts of a body. Default: 60s.
+    pub(in crate::config) idle: Option<At<Millis>>,
+    /// For the whole exchange. Default: 600s.
+    pub(in crate::config) total: Option<At<Millis>>,
+}
+
+/// Where a secret is kept. Never the secret itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(extend("writeOnly" = true))]
+pub(in crate::config) enum Secret {
+    /// In this environment variable.
+    Env(At<String>),
+    /// In this file; a line break at its end is dropped. Relative paths begin at the folder of this file.
+    File(At<String>),
+}

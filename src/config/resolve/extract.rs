@@ -1,0 +1,97 @@
+//! Where a request and a response say a quantity.
+
+use super::{Resolver, help};
+use crate::config::format::{Match, Segment, segments};
+use crate::config::mirror::{self, QuantityType, RequestFrom, ResponseFrom};
+use crate::config::placed::At;
+use crate::meter::{RequestSource, ResponseSource};
+
+impl Resolver<'_, '_> {
+    /// Checks that a quantity comes from somewhere and that its hold is known.
+    pub(super) fn source_of(&mut self, name: &At<String>, written: &mirror::Quantity) {
+        let title = &name.value;
+        match (written.request.is_empty(), &written.hold, &written.default) {
+            (true, None, None) => {
+                let message = format!("nothing says how much of `{title}` to hold");
+                self.findings
+                    .error("no_hold", name.place, message)
+                    .help("write `request` (where the request says it) or `hold` (its bound)");
+            }
+            (true, _, Some(at)) => {
+                let message =
+                    "`default` needs `request`: it is what holds where the request says nothing";
+                self.findings
+                    .error("misplaced", at.place, message)
+                    .help("without `request`, the bound is called `hold`");
+            }
+            (false, Some(at), _) => {
+                let message = format!(
+                    "`{title}` is held as the request says it: `hold` needs a quantity without `request`"
+                );
+                self.findings
+                    .error("misplaced", at.place, message)
+                    .help("what holds where the request says nothing is called `default`");
+            }
+            _ => {}
+        }
+        if written.request.is_empty() && written.response.is_empty() && written.hold.is_some() {
+            let message = format!(
+                "nothing extracts `{title}`: neither `request` nor `response` says where it is"
+            );
+            self.findings
+                .error("nothing_extracted", name.place, message)
+                .help("a fee that never changes is a line without quantities");
+        }
+    }
+
+    pub(super) fn request(
+        &mut self,
+        source: &RequestFrom,
+        written: &mirror::Quantity,
+        route: &Match,
+    ) -> Option<RequestSource> {
+        let counts = matches!(
+            source,
+            RequestFrom::Items(_) | RequestFrom::Characters(_) | RequestFrom::BodyBytes
+        );
+        if counts && matches!(written.kind.value, QuantityType::Text | QuantityType::Flag) {
+            self.findings.error(
+                "not_a_number",
+                written.kind.place,
+                "what is counted in the request is a number",
+            );
+        }
+        Some(match source {
+            RequestFrom::Json(at) => RequestSource::Json(at.value.clone()),
+            RequestFrom::Items(at) => RequestSource::Items(at.value.clone()),
+            RequestFrom::Characters(at) => RequestSource::Characters(at.value.clone()),
+            RequestFrom::Header(at) => RequestSource::Header(at.value.clone()),
+            RequestFrom::Query(at) => RequestSource::Query(at.value.clone()),
+            RequestFrom::Path(at) => self.capture(at, route)?,
+            RequestFrom::BodyBytes => RequestSource::BodyBytes,
+        })
+    }
+
+    fn capture(&mut self, at: &At<String>, route: &Match) -> Option<RequestSource> {
+        let names = segments(&route.path).filter_map(|segment| match segment {
+            Segment::One(name) | Segment::Rest(name) => Some(name),
+            Segment::Text(_) => None,
+        });
+        let names: Vec<&str> = names.collect();
+        if names.contains(&at.value.as_str()) {
+            return Some(RequestSource::Path(at.value.clone()));
+        }
+        let message = format!("the path `{}` has no capture `{{{}}}`", route.path, at.value);
+        let help = help(&at.value, names.into_iter(), "capture");
+        self.findings.error("unknown_capture", at.place, message).help(help);
+        None
+    }
+}
+
+pub(super) fn response(source: &ResponseFrom) -> ResponseSource {
+    match source {
+        ResponseFrom::Json(at) => ResponseSource::Json(at.value.clone()),
+        ResponseFrom::Items(at) => ResponseSource::Items(at.value.clone()),
+        ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
+    }
+}

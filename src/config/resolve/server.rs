@@ -1,0 +1,149 @@
+//! Listeners, store, limits.
+
+use http::HeaderName;
+
+use super::{Resolver, or};
+use crate::config::defaults;
+use crate::config::format::{Bytes, Millis, canonical};
+use crate::config::mirror::{Admin, Durability, Store};
+use crate::config::settings::{AdminSettings, Secret, StoreSettings};
+use crate::proxy::{FloodSettings, Limits, ProxySettings};
+
+/// The shortest token that an operator may have, in characters.
+const TOKEN_MIN: usize = 16;
+/// The longest that a client may take for a head or a body, and a shutdown for its exchanges.
+const HOUR: Millis = Millis(3_600_000);
+const LEASE_MIN: Millis = Millis(1_000);
+/// The smallest and largest head of a request, in bytes.
+const HEAD_BYTES: std::ops::RangeInclusive<u64> = (8 << 10)..=(1 << 20);
+
+impl Resolver<'_, '_> {
+    pub(super) fn cores(&self) -> usize {
+        self.file
+            .cores
+            .as_ref()
+            .map_or_else(|| self.environment.cores().max(1), |at| size(at.value))
+    }
+
+    pub(super) fn store(&mut self) -> StoreSettings {
+        let Store::Embedded(embedded) = &self.file.store;
+        if let Some(at) = embedded.durability.as_ref().filter(|at| at.value == Durability::Process)
+        {
+            let message = "`durability: process` is not safe yet: it waits for the full journal";
+            self.findings
+                .error("not_safe_yet", at.place, message)
+                .help("write `durability: power`, or nothing");
+        }
+        let lease_ms = self.millis(embedded.lease.as_ref(), defaults::LEASE_MS, HOUR);
+        if let Some(at) = embedded.lease.as_ref().filter(|at| at.value.0 < LEASE_MIN.0) {
+            let message =
+                "a lease of at least 1s is wanted here: it is renewed three times in its life";
+            self.findings.error("out_of_range", at.place, message);
+        }
+        StoreSettings::Embedded { path: self.path(&embedded.path), lease_ms }
+    }
+
+    /// `None`: there is an error. `Some(None)`: there is no admin listener.
+    pub(super) fn admin(&mut self) -> Option<Option<AdminSettings>> {
+        let Some(admin) = &self.file.admin else { return Some(None) };
+        let listen = or(admin.listen.as_ref(), defaults::ADMIN_LISTEN);
+        self.admin_address(admin);
+        let (token, place) = self.secret(&admin.token)?;
+        if token.chars().count() < TOKEN_MIN {
+            let message = format!("the operators' token has fewer than {TOKEN_MIN} characters");
+            self.findings
+                .error("weak_token", place, message)
+                .help("make one with `openssl rand -hex 32`");
+        }
+        if !token.bytes().all(|b| b.is_ascii_graphic()) {
+            let message = "the operators' token has characters that a header cannot carry";
+            self.findings
+                .error("bad_secret", place, message)
+                .help("use visible ASCII without spaces");
+        }
+        Some(Some(AdminSettings { listen, token: Secret::new(token) }))
+    }
+
+    fn admin_address(&mut self, admin: &Admin) {
+        let clients = or(self.file.listen.as_ref(), defaults::LISTEN);
+        let operators = or(admin.listen.as_ref(), defaults::ADMIN_LISTEN);
+        let Some(place) = admin.listen.as_ref().or(self.file.listen.as_ref()).map(|at| at.place)
+        else {
+            return;
+        };
+        if clients == operators && clients.port() != 0 {
+            let message = format!("clients and operators cannot both connect at {clients}");
+            self.findings.error("same_address", place, message);
+        }
+        if !operators.ip().is_loopback() {
+            let message = format!(
+                "operators connect at {operators}, without TLS and not only from this machine"
+            );
+            self.findings
+                .warning("admin_exposed", place, message)
+                .help("listen on 127.0.0.1, or let only trusted networks reach it");
+        }
+    }
+
+    pub(super) fn key_headers(&mut self) -> Vec<HeaderName> {
+        let Some(headers) = &self.file.keys.headers else { return vec![defaults::KEY_HEADER] };
+        for at in headers {
+            self.refuse_header(&at.value, at.place);
+        }
+        headers.iter().map(|at| at.value.clone()).collect()
+    }
+
+    /// `None`: there is an error.
+    pub(super) fn proxy(&mut self) -> Option<ProxySettings> {
+        let trusted_proxies: Vec<_> = self.file.trusted_proxies.iter().map(|at| at.value).collect();
+        for at in self.file.trusted_proxies.iter().filter(|at| at.value.prefix_len() == 0) {
+            let message = "every address is a trusted proxy: any client can claim to be any other";
+            self.findings.warning("trusts_everyone", at.place, message);
+        }
+        let (limits, flood) = (self.limits(), self.flood());
+        let client_prefix = self.client_prefix();
+        let upstreams = self.upstreams()?;
+        Some(ProxySettings { upstreams, limits, flood, trusted_proxies, client_prefix })
+    }
+
+    fn client_prefix(&mut self) -> String {
+        let Some(at) = &self.file.client_plane.prefix else {
+            return defaults::CLIENT_PREFIX.to_owned();
+        };
+        if let Err(say) = canonical(&at.value) {
+            self.findings.error("malformed", at.place, format!("`prefix`: {say}"));
+        }
+        at.value.clone()
+    }
+
+    fn limits(&mut self) -> Limits {
+        let limits = &self.file.limits;
+        let head_bytes = or(limits.head_bytes.as_ref(), Bytes(defaults::HEAD_BYTES)).0;
+        if let Some(at) = limits.head_bytes.as_ref().filter(|at| !HEAD_BYTES.contains(&at.value.0))
+        {
+            self.findings.error("out_of_range", at.place, "a head has from 8KiB to 1MiB");
+        }
+        Limits {
+            head_ms: self.millis(limits.head.as_ref(), defaults::HEAD_MS, HOUR),
+            body_ms: self.millis(limits.body.as_ref(), defaults::BODY_MS, HOUR),
+            head_bytes: usize::try_from(head_bytes).unwrap_or(usize::MAX),
+            headers: size(or(limits.headers.as_ref(), defaults::HEADERS)),
+            exchanges: size(or(limits.exchanges.as_ref(), defaults::EXCHANGES)),
+            connections: size(or(limits.connections.as_ref(), defaults::CONNECTIONS)),
+            drain_ms: self.millis(limits.drain.as_ref(), defaults::DRAIN_MS, HOUR),
+        }
+    }
+
+    fn flood(&self) -> FloodSettings {
+        let flood = &self.file.flood;
+        FloodSettings {
+            per_address: or(flood.per_address.as_ref(), defaults::PER_ADDRESS),
+            failures: or(flood.failures.as_ref(), defaults::FAILURES),
+            entries: size(or(flood.entries.as_ref(), defaults::ENTRIES)),
+        }
+    }
+}
+
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

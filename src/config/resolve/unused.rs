@@ -1,0 +1,68 @@
+//! What is declared in vain.
+
+use std::collections::HashSet;
+
+use super::Resolver;
+use crate::config::mirror::{Price, Route};
+use crate::config::placed::At;
+use crate::credit::Name;
+
+impl Resolver<'_, '_> {
+    /// Warns of what nothing refers to.
+    pub(super) fn unused(&mut self) {
+        // Where something is wrong, what looks unused was probably meant elsewhere.
+        if self.findings.refused() {
+            return;
+        }
+        let routes = &self.file.routes;
+        for route in routes {
+            let price = |at: &At<Name>| {
+                self.file.prices.0.iter().find(|(name, _)| name.value == at.value.as_str())
+            };
+            if let Some((_, price)) = route.price.as_ref().and_then(price) {
+                self.unused_quantities(route, price);
+            }
+        }
+        for (name, _) in &self.file.upstreams.0 {
+            if !routes.iter().any(|route| route.upstream.value.as_str() == name.value) {
+                self.findings.warning(
+                    "unused",
+                    name.place,
+                    format!("no route goes to the upstream `{}`", name.value),
+                );
+            }
+        }
+        for (name, _) in &self.file.prices.0 {
+            if !routes
+                .iter()
+                .any(|route| route.price.as_ref().is_some_and(|at| at.value.as_str() == name.value))
+            {
+                self.findings.warning(
+                    "unused",
+                    name.place,
+                    format!("no route has the price `{}`", name.value),
+                );
+            }
+        }
+    }
+
+    fn unused_quantities(&mut self, route: &Route, price: &Price) {
+        let tables =
+            price.lines.iter().filter_map(|line| line.table.as_ref()).flat_map(|table| &table.by);
+        let used: HashSet<&str> = price
+            .lines
+            .iter()
+            .flat_map(|line| &line.quantities)
+            .chain(tables)
+            .map(|at| at.value.as_str())
+            .collect();
+        for (name, _) in
+            route.quantities.0.iter().filter(|(name, _)| !used.contains(name.value.as_str()))
+        {
+            let message = format!("the price does not use `{}`", name.value);
+            self.findings
+                .warning("unused_quantity", name.place, message)
+                .help("a request without it is refused all the same: remove it, or give it a line");
+        }
+    }
+}
