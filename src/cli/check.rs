@@ -30,7 +30,7 @@ impl Check {
             Ok((settings, warnings)) => self.accept(&settings, &warnings),
             Err(report) => {
                 warn(&format!("{report}\n"));
-                Err(Failure::failed(format!("{} is refused", self.file.display())))
+                Err(Failure::failed(""))
             }
         }
     }

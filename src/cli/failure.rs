@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// A command that failed. The message says what to do next.
+/// A command that failed. The message says what to do next; empty: that has been said already.
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
@@ -75,7 +75,7 @@ pub(super) fn code(result: Result<(), Failure>) -> ExitCode {
     let Err(failure) = result else {
         return ExitCode::SUCCESS;
     };
-    if failure.kind != Kind::ReaderLeft {
+    if !failure.message.is_empty() {
         // If even this cannot be written, the code still tells.
         drop(writeln!(io::stderr().lock(), "tollgate: {failure}"));
     }

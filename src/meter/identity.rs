@@ -22,10 +22,8 @@ use crate::ledger::{AccountStatus, Answer, Document, KeyStatus, Ledger, Refusal}
 use crate::seam::{Clock, Timestamp};
 
 /// How many keys one core remembers.
-#[expect(clippy::unwrap_used, reason = "a constant that is not zero")]
 const KEYS: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 /// How many unknown keys one core remembers.
-#[expect(clippy::unwrap_used, reason = "a constant that is not zero")]
 const UNKNOWN_KEYS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// For how long an unknown key stays unknown, in milliseconds.
 const UNKNOWN_MS: u64 = 1_000;

@@ -17,6 +17,7 @@ mod steps;
 mod upstream;
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::rc::Rc;
 
 use http::Response;
@@ -46,13 +47,13 @@ pub fn stack(
         // Every request gets an id, a log line and an answer: below here errors are `Stop`, above none.
         .layer(Answer(core.clone()))
         // Before any work: a flood costs us a look into a table.
-        .layer(stage(move |arrived| steps::guard(a.clone(), arrived)))
+        .layer(stage(move |arrived| ready(steps::guard(&a, arrived))))
         // Before anything is matched: one request must have one reading.
-        .layer(stage(steps::canonicalise))
+        .layer(stage(|arrived| ready(steps::canonicalise(arrived))))
         // Before routes: balance and receipts must be readable whatever the routes are.
         .layer(stage(move |arrived| steps::client_plane(b.clone(), arrived)))
         // → Routed. The path that is matched is the path that is priced, logged and forwarded.
-        .layer(stage(move |arrived| steps::route(c.clone(), arrived)))
+        .layer(stage(move |arrived| ready(steps::route(&c, arrived))))
         // → Identified. Before the body is read: strangers upload nothing.
         .layer(stage(move |routed| steps::identify(d.clone(), routed)))
         // → Priced. Reads the body only where the price needs it.

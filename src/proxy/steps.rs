@@ -18,7 +18,7 @@ use crate::meter::{
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
-pub(super) async fn guard(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, Stop> {
+pub(super) fn guard(core: &Core, arrived: Arrived) -> Result<Arrived, Stop> {
     if core.is_draining() {
         return Err(Rejection::draining().into());
     }
@@ -27,7 +27,7 @@ pub(super) async fn guard(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, S
 }
 
 /// Refuses what can be read in two ways: one path, one host, no tricks.
-pub(super) async fn canonicalise(arrived: Arrived) -> Result<Arrived, Stop> {
+pub(super) fn canonicalise(arrived: Arrived) -> Result<Arrived, Stop> {
     let request = &arrived.request;
     if request.method() == Method::CONNECT {
         return Err(Rejection::bad_request("CONNECT is not served here.").into());
@@ -66,7 +66,7 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
 }
 
 /// Finds the one route; no match is never forwarded.
-pub(super) async fn route(core: Rc<Core>, arrived: Arrived) -> Result<Routed, Stop> {
+pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     let Arrived { request, address, story } = arrived;
     let (head, body) = request.into_parts();
     let path = head.uri.path();

@@ -955,7 +955,7 @@ fn due_names_accounts_that_wait() {
         ok(w.grant(&Grant { expires, ..w.granting("a", Class::Free, 3) }));
         assert!(due().is_empty());
         w.clock.advance(MINUTE);
-        assert_eq!(due(), [w.account.clone()]);
+        assert_eq!(due(), std::slice::from_ref(&w.account));
         assert_eq!(w.tick(), 1);
         assert!(due().is_empty());
         assert_eq!(w.columns("a"), [0, 0, 0, 3, 0]);

@@ -2,6 +2,8 @@
 //!
 //! The modules say `cfg(test)` although all of this is a test: clippy lets them unwrap then.
 
+#![expect(clippy::print_stdout, reason = "seeds and counts of cases are printed")]
+
 #[cfg(test)]
 mod cli;
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub(in crate::cli) fn settings_of(path: &Path) -> Result<Settings, Failure> {
         }
         Err(report) => {
             warn(&format!("{report}\n"));
-            Err(Failure::configuration(format!("{} is refused", path.display())))
+            Err(Failure::configuration(""))
         }
     }
 }

@@ -47,7 +47,7 @@ fn warnings_can_be_denied() {
     assert!(text(&warned.stderr).contains("warning[admin_exposed]"));
     let denied = tollgate(&["check", "--without-secrets", "--deny-warnings", file], None);
     assert_eq!((denied.status.code(), text(&denied.stdout)), (Some(1), String::new()));
-    assert!(text(&denied.stderr).ends_with("warnings, which are denied\n"));
+    assert!(text(&denied.stderr).ends_with("warnings, which --deny-warnings refuses\n"));
 }
 
 #[test]
