@@ -7,6 +7,7 @@
 //! the same bucket; so the equation of the five columns cannot be broken by forgetting one side.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +26,8 @@ pub struct Account {
     pub document: Document,
     /// What it has.
     pub money: Money,
-    /// Its open charges.
-    pub open: BTreeMap<ChargeId, Open>,
+    /// Its open charges, shared between the drafts of a busy account: most verbs touch one of many.
+    pub open: BTreeMap<ChargeId, Arc<Open>>,
 }
 
 /// Money and counters of an account.
