@@ -563,7 +563,7 @@ fn money_of(history: &History, account: &AccountId) -> String {
 
 /// A history with some buckets of one account, the same for the same seed.
 fn with_buckets(seed: u64) -> History {
-    let mut history = History::new(seed, |clock| crate::ledger_world::embedded_in_memory(clock));
+    let mut history = History::new(seed, crate::ledger_world::embedded_in_memory);
     let account = history.accounts[0].clone();
     let call = crate::ledger_world::new_account(&account);
     let _ = both!(history, create_account(call));

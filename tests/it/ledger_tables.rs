@@ -955,7 +955,7 @@ fn due_names_accounts_that_wait() {
         ok(w.grant(&Grant { expires, ..w.granting("a", Class::Free, 3) }));
         assert!(due().is_empty());
         w.clock.advance(MINUTE);
-        assert_eq!(due(), [w.account.clone()]);
+        assert_eq!(due(), vec![w.account.clone()]);
         assert_eq!(w.tick(), 1);
         assert!(due().is_empty());
         assert_eq!(w.columns("a"), [0, 0, 0, 3, 0]);
@@ -1064,7 +1064,7 @@ fn due_names_grants_that_begin() {
         w.clock.advance(MINUTE - 1);
         assert!(ok(wait(w.store.ledger().due(9))).is_empty());
         w.clock.advance(1);
-        assert_eq!(ok(wait(w.store.ledger().due(9))), [w.account.clone()]);
+        assert_eq!(ok(wait(w.store.ledger().due(9))), vec![w.account.clone()]);
         assert_eq!(w.tick(), 1);
         assert!(ok(wait(w.store.ledger().due(9))).is_empty());
     });

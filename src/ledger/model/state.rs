@@ -12,8 +12,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::stop::Stop;
-use crate::credit::AccountId;
-use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure};
+use crate::credit::{
+    AccountId, Amount, Bucket, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure,
+};
 use crate::ledger::{ChargeState, Document, NewAccount, OnUnknown, OpenRef, OverRun, Scope};
 use crate::seam::Timestamp;
 
