@@ -279,6 +279,67 @@ fn after_a_restart_no_deadline_is_applied_for_one_lease() {
     assert_eq!(ok(wait(ledger.tick(account.clone()))), 0);
     assert_eq!(ok(wait(ledger.due(9))), []);
     clock.advance(LEASE);
-    assert_eq!(ok(wait(ledger.due(9))), std::slice::from_ref(&account));
+    assert_eq!(ok(wait(ledger.due(9))), vec![account.clone()]);
     assert_eq!(ok(wait(ledger.tick(account))), 1);
+}
+
+/// Where the child of the test below works; set by its parent alone.
+const CHILD: &str = "TOLLGATE_TEST_LEDGER";
+
+fn world_on_file(path: &std::path::Path) -> World {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+    let ledger = EmbeddedLedger::open(&Settings::at(path.to_owned()), shared).unwrap();
+    World::with(Store::Embedded(ledger), clock)
+}
+
+/// Not a test by itself: reserves and settles one credit at a time until it is killed, and says what it
+/// was told.
+#[test]
+#[expect(clippy::print_stdout, reason = "speaks to its parent")]
+fn child_that_is_killed() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let world = world_on_file(path.as_ref());
+    world.buy("a", 1_000_000);
+    loop {
+        let call = world.call(1);
+        ok(world.reserve(&call));
+        println!("\nreserved {}", call.charge);
+        ok(world.settle(call.charge, 1));
+        println!("\nsettled {}", call.charge);
+    }
+}
+
+#[test]
+fn what_was_answered_before_kill_9_is_there_after_it() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["ledger_faults::child_that_is_killed", "--exact", "--nocapture"])
+        .env(CHILD, &path)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let told = lines.filter(|line| line.starts_with("reserved") || line.starts_with("settled"));
+    let told: Vec<String> = told.take(61).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let world = world_on_file(&path);
+    assert_eq!(told.len(), 61);
+    for line in told {
+        let (what, id) = line.split_once(' ').unwrap();
+        let id = id.parse().unwrap();
+        let state = ok(world.charge(id)).state;
+        assert!(what == "reserved" || state == ChargeState::Settled, "{line}: {state:?}");
+        // Asking again takes nothing more.
+        assert_eq!(ok(world.settle(id, 1)).charged, credits(1));
+    }
+    let records = ok(wait(world.store.ledger().charges(world.account.clone(), None, 1_000)));
+    let settled = records.iter().filter(|record| record.state == ChargeState::Settled).count();
+    let [_, held, spent, _, _] = world.columns("a");
+    assert_eq!(spent, settled as u64);
+    assert_eq!(held, (records.len() - settled) as u64);
 }

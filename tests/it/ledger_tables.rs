@@ -955,7 +955,7 @@ fn due_names_accounts_that_wait() {
         ok(w.grant(&Grant { expires, ..w.granting("a", Class::Free, 3) }));
         assert!(due().is_empty());
         w.clock.advance(MINUTE);
-        assert_eq!(due(), std::slice::from_ref(&w.account));
+        assert_eq!(due(), vec![w.account.clone()]);
         assert_eq!(w.tick(), 1);
         assert!(due().is_empty());
         assert_eq!(w.columns("a"), [0, 0, 0, 3, 0]);
@@ -1037,5 +1037,89 @@ fn an_ended_charge_is_forgotten_after_thirty_days() {
         assert_eq!(no(w.reserve(&call)), Refusal::TooOld);
         ok(w.reserve(&w.call(1)));
         assert!(!w.everything().contains(&call.charge.to_string()));
+    });
+}
+
+#[test]
+fn a_renewed_lease_is_kept() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let call = w.call(1);
+        ok(w.reserve(&call));
+        w.clock.advance(LEASE - 1);
+        w.extend(call.charge);
+        w.clock.advance(LEASE - 1);
+        assert_eq!(w.tick(), 0);
+        assert_eq!(ok(w.charge(call.charge)).state, ChargeState::Held);
+        w.clock.advance(1);
+        assert_eq!(w.tick(), 1);
+    });
+}
+
+#[test]
+fn due_names_grants_that_begin() {
+    on_every_store(|w| {
+        let effective = Some(w.now().plus_ms(MINUTE));
+        ok(w.grant(&Grant { effective, ..w.granting("a", Class::Bonus, 3) }));
+        w.clock.advance(MINUTE - 1);
+        assert!(ok(wait(w.store.ledger().due(9))).is_empty());
+        w.clock.advance(1);
+        assert_eq!(ok(wait(w.store.ledger().due(9))), vec![w.account.clone()]);
+        assert_eq!(w.tick(), 1);
+        assert!(ok(wait(w.store.ledger().due(9))).is_empty());
+    });
+}
+
+#[test]
+fn what_a_deadline_took_rightly_stays_where_it_was_taken() {
+    on_every_store(|w| {
+        let expires = Some(w.now().plus_ms(HOUR + MINUTE));
+        ok(w.grant(&Grant { expires, ..w.granting("soon", Class::Bonus, 6) }));
+        w.buy("other", 10);
+        let call = Reserve { on_unknown: OnUnknown::Charge, ..w.call(10) };
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        w.clock.advance(HOUR);
+        w.tick();
+        w.clock.advance(MINUTE);
+        // The first bucket has ended since; what it paid rightly does not come back and expire.
+        ok(w.settle(call.charge, 8));
+        assert_eq!(w.columns("soon"), [0, 0, 6, 0, 0]);
+        assert_eq!(w.columns("other"), [8, 0, 2, 0, 0]);
+    });
+}
+
+#[test]
+fn a_release_confirms_what_a_deadline_released() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let call = w.call(10);
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        w.clock.advance(HOUR);
+        w.tick();
+        assert!(ok(w.charge(call.charge)).by_deadline);
+        assert_eq!(ok(w.release(call.charge)).returned, credits(10));
+        assert!(!ok(w.charge(call.charge)).by_deadline);
+        assert_eq!(w.columns("a"), [10, 0, 0, 0, 0]);
+    });
+}
+
+#[test]
+fn a_faster_rate_forgets_the_slower_ones_debt() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let pass = |interval_us| {
+            let scope = Scope::Account;
+            let rate = RateCheck { name: "pace".into(), scope, interval_us, burst: 1 };
+            w.reserve(&Reserve {
+                gates: Gates { rates: vec![rate], ..Gates::default() },
+                ..w.call(1)
+            })
+        };
+        ok(pass(DAY * 1_000));
+        // An operator has made the limit faster: nobody waits for the old one.
+        let Refusal::RateLimited { retry_at, .. } = no(pass(1_000_000)) else { panic!() };
+        assert_eq!(retry_at, w.now().plus_ms(1_000));
     });
 }

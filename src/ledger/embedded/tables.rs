@@ -2,7 +2,10 @@
 //!
 //! Invariant: indexes change in the same call as the record that they are of, so the two cannot disagree.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
@@ -48,6 +51,9 @@ pub(super) struct Tables<'t> {
     notes: Table<'t, Id, &'static [u8]>,
     explanations: Table<'t, Id, &'static [u8]>,
     grants: Table<'t, &'static str, &'static [u8]>,
+    /// Accounts as this transaction left them: calls of one group often come from one account. It ends
+    /// with the transaction, so it can never be older than the file.
+    loaded: RefCell<BTreeMap<AccountId, Account>>,
     /// Whether anything was written since somebody set it back.
     pub(super) written: bool,
 }
@@ -78,6 +84,7 @@ impl<'t> Tables<'t> {
             notes: transaction.open_table(NOTES)?,
             explanations: transaction.open_table(EXPLANATIONS)?,
             grants: transaction.open_table(GRANTS)?,
+            loaded: RefCell::default(),
             written: false,
         })
     }
@@ -105,13 +112,14 @@ impl<'t> Tables<'t> {
         Ok(found.map(|value| value.value()))
     }
 
-    fn open_charges(&self, id: &str) -> Result<std::collections::BTreeMap<ChargeId, Open>, Stop> {
+    fn open_charges(&self, id: &str) -> Result<BTreeMap<ChargeId, Arc<Open>>, Stop> {
         let range = self.open.range((id, [0; 16])..=(id, [0xff; 16]))?;
         range
             .map(|row| {
                 let (key, value) = row?;
                 let charge = ChargeId::from_bytes(key.value().1);
-                Ok((charge, unpack(value.value(), &format!("charge {charge}"))?))
+                let open = unpack(value.value(), &format!("charge {charge}"))?;
+                Ok((charge, Arc::new(open)))
             })
             .collect()
     }
@@ -122,7 +130,7 @@ impl<'t> Tables<'t> {
         let was = |charge| before.and_then(|before| before.open.get(charge));
         for (charge, open) in &after.open {
             if was(charge) != Some(open) {
-                self.open.insert((id, *charge.as_bytes()), pack(open)?.as_slice())?;
+                self.open.insert((id, *charge.as_bytes()), pack(open.as_ref())?.as_slice())?;
             }
         }
         for charge in before.into_iter().flat_map(|before| before.open.keys()) {
@@ -156,6 +164,9 @@ fn account_id(text: &str) -> Result<AccountId, Stop> {
 
 impl Records for Tables<'_> {
     fn account(&self, id: &AccountId) -> Result<Option<Account>, Stop> {
+        if let Some(account) = self.loaded.borrow().get(id) {
+            return Ok(Some(account.clone()));
+        }
         let Some(who) = self.accounts.get(id.as_str())? else { return Ok(None) };
         let (origin, document): (NewAccount, Document) =
             unpack(who.value(), &format!("account {id}"))?;
@@ -163,7 +174,10 @@ impl Records for Tables<'_> {
             Some(money) => unpack(money.value(), &format!("money of {id}"))?,
             None => Money::default(),
         };
-        Ok(Some(Account { origin, document, money, open: self.open_charges(id.as_str())? }))
+        let open = self.open_charges(id.as_str())?;
+        let account = Account { origin, document, money, open };
+        self.loaded.borrow_mut().insert(id.clone(), account.clone());
+        Ok(Some(account))
     }
 
     fn save(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop> {
@@ -177,7 +191,9 @@ impl Records for Tables<'_> {
             self.money.insert(id, pack(&after.money)?.as_slice())?;
         }
         self.save_open(before, after)?;
-        self.save_due(before, after)
+        self.save_due(before, after)?;
+        self.loaded.borrow_mut().insert(after.document.account.clone(), after.clone());
+        Ok(())
     }
 
     fn accounts(&self, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>, Stop> {

@@ -21,6 +21,8 @@ pub(crate) type Outcome<T> = Result<T, Stop>;
 const EXTEND_MAX: usize = 1_024;
 /// The most records that one call lists.
 const LIST_MAX: usize = 1_000;
+/// The most accounts that one search for due work looks at.
+const SCAN_MAX: usize = 4 * LIST_MAX;
 /// Ended charges that one writing step forgets at most; on average it adds fewer than two.
 const PURGE_MAX: usize = 32;
 
@@ -131,8 +133,9 @@ pub(crate) fn due_accounts(
 ) -> Outcome<Vec<AccountId>> {
     let limit = limit.min(LIST_MAX);
     let (mut found, mut skip) = (Vec::new(), 0_usize);
-    // Within grace most of what the index names has nothing to do yet: look further.
-    while found.len() < limit {
+    // Within grace most of what the index names has nothing to do yet: look further, but not for ever,
+    // since everybody else waits.
+    while found.len() < limit && skip < SCAN_MAX {
         let candidates = r.due(c.now, skip, LIST_MAX)?;
         skip = skip.saturating_add(candidates.len());
         let last = candidates.len() < LIST_MAX;

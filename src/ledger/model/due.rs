@@ -5,6 +5,8 @@
 //!
 //! Invariant: nothing here happens early: within grace no lease lapses and no deadline is applied.
 
+use std::sync::Arc;
+
 use super::debt::repay;
 use super::draft::Draft;
 use super::draw::full_bucket;
@@ -110,12 +112,12 @@ fn apply(draft: &mut Draft, due: Due, context: &Context) -> Result<(), Stop> {
     match due {
         Due::Lapse(charge) => {
             if let Some(open) = account.open.get_mut(&charge) {
-                open.doubt(now);
+                Arc::make_mut(open).doubt(now);
             }
         }
         Due::Deadline(charge) => {
             if let Some(open) = account.open.remove(&charge) {
-                let ended = decide(account, open, now)?;
+                let ended = decide(account, Arc::unwrap_or_clone(open), now)?;
                 draft.ended.push(ended);
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a renewal never revives: a lapsed lease stays lapsed whether or not its due work was done.
 
+use std::sync::Arc;
+
 use super::draft::Draft;
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
@@ -12,6 +14,7 @@ use crate::ledger::{Doubt, Extended, Refusal};
 pub(crate) fn extend(account: &mut Account, charge: ChargeId, context: &Context) -> Extended {
     match account.open.get_mut(&charge) {
         Some(open) if !open.unknown && !open.lapsed(context) => {
+            let open = Arc::make_mut(open);
             open.lease_end = open.lease_end.max(context.now.plus_ms(context.lease_ms));
             Extended::Until(open.lease_end)
         }
@@ -33,6 +36,6 @@ pub(crate) fn doubt(
     if open.unknown {
         return Ok(());
     }
-    open.doubt(context.now);
+    Arc::make_mut(open).doubt(context.now);
     draft.explain(call.charge, &call.explanation)
 }

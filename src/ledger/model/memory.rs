@@ -196,7 +196,7 @@ impl Records for Memory {
 
     fn open_of(&self, instance: &str) -> Result<Vec<Open>, Stop> {
         let open = self.accounts.values().flat_map(|account| account.open.values());
-        Ok(open.filter(|open| open.instance == instance).cloned().collect())
+        Ok(open.filter(|open| open.instance == instance).map(|open| (**open).clone()).collect())
     }
 
     fn purge(&mut self, now: Timestamp, limit: usize) -> Result<(), Stop> {

@@ -6,6 +6,8 @@
 //! Invariant: every gate comes before the first change that this request alone causes; a refused draft is
 //! thrown away whole.
 
+use std::sync::Arc;
+
 use super::draft::{Draft, bounded};
 use super::draw::draw;
 use super::state::{Account, Column, Context, Ended, Open};
@@ -25,7 +27,7 @@ pub(crate) fn reserve(
     context: &Context,
 ) -> Result<Reserved, Stop> {
     bounded(&call.note)?;
-    recognise(seen, draft.account.open.get(&call.charge), call)?;
+    recognise(seen, draft.account.open.get(&call.charge).map(AsRef::as_ref), call)?;
     due::catch_up(draft, context)?;
     // The due work may just have ended it.
     recognise(draft.ended.iter().find(|ended| ended.charge == call.charge), None, call)?;
@@ -97,7 +99,7 @@ fn hold(draft: &mut Draft, call: &Reserve, context: &Context) -> Result<Reserved
     let money = &mut draft.account.money;
     let legs = draw(money, &call.kind, call.amount, Column::Held, now)?;
     let counted = caps::count(money, &call.gates.caps, &call.kind, call.amount, now);
-    let open = Open {
+    let open = Arc::new(Open {
         account: call.account.clone(),
         charge: call.charge,
         fingerprint: call.fingerprint,
@@ -119,9 +121,9 @@ fn hold(draft: &mut Draft, call: &Reserve, context: &Context) -> Result<Reserved
         unknown: false,
         deadline: None,
         counted,
-    };
+    });
     draft.notes.push((call.charge, call.note.clone()));
-    draft.account.open.insert(call.charge, open.clone());
+    draft.account.open.insert(call.charge, Arc::clone(&open));
     Ok(answer(&draft.account, &open, call, now))
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: a charge ends once. Asking again with the same content gets the same answer and moves
 //! nothing; what arrives more than an hour after the end never moves money.
 
+use std::sync::Arc;
+
 use super::caps;
 use super::debt::cover;
 use super::draft::{Draft, Ending};
@@ -35,7 +37,7 @@ pub(crate) fn settle(
     wake_all(draft, now)?;
     let money = &mut draft.account.money;
     let ended = match (draft.account.open.remove(&call.charge), seen) {
-        (Some(open), _) => settle_open(money, open, call.actual, now)?,
+        (Some(open), _) => settle_open(money, Arc::unwrap_or_clone(open), call.actual, now)?,
         (None, Some(ended)) => {
             let mut ended = correct(money, ended, ChargeState::Settled, call.actual, now)?;
             if let Some(open) = &mut ended.open {
@@ -68,7 +70,7 @@ pub(crate) fn release(
     wake_all(draft, now)?;
     let money = &mut draft.account.money;
     let ended = match (draft.account.open.remove(&call.charge), seen) {
-        (Some(open), _) => release_open(money, open, now)?,
+        (Some(open), _) => release_open(money, Arc::unwrap_or_clone(open), now)?,
         // Its deadline had released it already; now somebody has said that this was right.
         (None, Some(ended)) if ended.state == ChargeState::Released => {
             Ended { by_deadline: false, ..ended }

@@ -36,7 +36,7 @@ fn freed_at(
 ) -> Option<Timestamp> {
     let of_kind = account.open.values().filter(|open| open.kind == call.kind);
     let mut ends: Vec<(Timestamp, &Open)> =
-        of_kind.filter_map(|open| Some((ends_at(open, now)?, open))).collect();
+        of_kind.filter_map(|open| Some((ends_at(open, now)?, open.as_ref()))).collect();
     ends.sort_by_key(|(end, open)| (*end, open.charge));
     let mut sum = available;
     for (end, open) in ends.into_iter().take_while(|(end, _)| end.ms_since(now) <= SOON_MS) {

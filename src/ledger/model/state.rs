@@ -7,12 +7,14 @@
 //! the same bucket; so the equation of the five columns cannot be broken by forgetting one side.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::stop::Stop;
-use crate::credit::AccountId;
-use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure};
+use crate::credit::{
+    AccountId, Amount, Bucket, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure,
+};
 use crate::ledger::{ChargeState, Document, NewAccount, OnUnknown, OpenRef, OverRun, Scope};
 use crate::seam::Timestamp;
 
@@ -25,8 +27,8 @@ pub struct Account {
     pub document: Document,
     /// What it has.
     pub money: Money,
-    /// Its open charges.
-    pub open: BTreeMap<ChargeId, Open>,
+    /// Its open charges, shared between the drafts of a busy account: most verbs touch one of many.
+    pub open: BTreeMap<ChargeId, Arc<Open>>,
 }
 
 /// Money and counters of an account.

@@ -24,7 +24,7 @@ pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Resul
         buckets,
         caps: gates.caps.iter().filter_map(|cap| caps::state(money, cap, now)).collect(),
         slots: gates.slots.iter().map(|slot| slots::state(account, slot)).collect(),
-        open: account.open.values().map(Open::short).collect(),
+        open: account.open.values().map(|open| open.short()).collect(),
         archived: money.archived.iter().map(|(kind, sums)| (kind.clone(), *sums)).collect(),
     })
 }
