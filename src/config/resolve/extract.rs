@@ -73,11 +73,7 @@ impl Resolver<'_, '_> {
     }
 
     fn capture(&mut self, at: &At<String>, route: &Match) -> Option<RequestSource> {
-        let names = segments(&route.path).filter_map(|segment| match segment {
-            Segment::One(name) | Segment::Rest(name) => Some(name),
-            Segment::Text(_) => None,
-        });
-        let names: Vec<&str> = names.collect();
+        let names: Vec<&str> = segments(&route.path).filter_map(Segment::capture).collect();
         if names.contains(&at.value.as_str()) {
             return Some(RequestSource::Path(at.value.clone()));
         }
