@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::problem::{Place, Problem, SHOWN_MAX, Severity};
+use super::problem::{NOTED_MAX, Place, Problem, SHOWN_MAX, Severity};
 use super::source::{Excerpt, Source, clean};
 
 /// Where the problems of one file are collected.
@@ -73,6 +73,11 @@ impl<'a> Findings<'a> {
     /// Never quotes what looks like a secret, where nothing has told yet which lines are none.
     pub(super) fn veil_suspects(&mut self) {
         self.veiled.extend(self.source.suspects());
+    }
+
+    /// Whether so much is wrong that looking for more is no help.
+    pub(super) const fn full(&self) -> bool {
+        self.list.len() >= NOTED_MAX
     }
 
     /// Whether the file is refused.

@@ -54,6 +54,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
 }
 
+/// The number of problems after which the walk stops.
+pub(super) const NOTED_MAX: usize = 1_000;
 /// The most problems that a report shows.
 pub(super) const SHOWN_MAX: usize = 100;
 
@@ -133,7 +135,8 @@ impl fmt::Display for Report {
         }
         let count = |severity| self.problems.iter().filter(|p| p.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-        write!(f, "{}", counted(errors, "error"))?;
+        let least = if self.problems.len() < NOTED_MAX { "" } else { "at least " };
+        write!(f, "{least}{}", counted(errors, "error"))?;
         if warnings > 0 { write!(f, ", {}", counted(warnings, "warning")) } else { Ok(()) }
     }
 }

@@ -41,48 +41,64 @@ impl Format for Match {
 pub(in crate::config) enum Segment<'a> {
     /// As it stands.
     Text(&'a str),
-    /// `{name}`
-    One(&'a str),
+    /// `{name}`, with text before and after it.
+    One(&'a str, &'a str, &'a str),
     /// `{*name}`
     Rest(&'a str),
 }
 
+impl<'a> Segment<'a> {
+    fn of(text: &'a str) -> Self {
+        let parts = text.split_once('{').and_then(|(before, rest)| {
+            let (name, after) = rest.split_once('}')?;
+            Some((before, name, after))
+        });
+        match parts {
+            None => Self::Text(text),
+            Some((before, name, after)) => match name.strip_prefix('*') {
+                Some(rest) if before.is_empty() && after.is_empty() => Self::Rest(rest),
+                _ => Self::One(before, name, after),
+            },
+        }
+    }
+
+    /// The name of its capture.
+    pub(in crate::config) const fn capture(self) -> Option<&'a str> {
+        match self {
+            Self::Text(_) => None,
+            Self::One(_, name, _) | Self::Rest(name) => Some(name),
+        }
+    }
+}
+
 /// The segments of a path template.
 pub(in crate::config) fn segments(path: &str) -> impl Iterator<Item = Segment<'_>> {
-    path.split('/').skip(1).map(|segment| {
-        let inner = segment.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
-        match inner.map(|inner| (inner, inner.strip_prefix('*'))) {
-            Some((_, Some(rest))) => Segment::Rest(rest),
-            Some((one, None)) => Segment::One(one),
-            None => Segment::Text(segment),
-        }
-    })
+    path.split('/').skip(1).map(Segment::of)
 }
 
 fn template(path: &str) -> Result<(), String> {
     let mut seen: Vec<&str> = Vec::new();
-    let mut ended = false;
     let mut plain = String::new();
-    for segment in segments(path) {
-        if ended {
-            return Err(
-                "`{*name}` stands for the rest of a path: nothing comes after it".to_owned()
-            );
-        }
+    for (index, segment) in segments(path).enumerate() {
         match segment {
             Segment::Text(text) => plain.extend(["/", text]),
-            Segment::One(name) | Segment::Rest(name) => {
-                plain.push_str("/x");
-                capture(name, &seen)?;
-                seen.push(name);
-                ended = matches!(segment, Segment::Rest(_));
-            }
+            Segment::One(before, _, after) => plain.extend(["/", before, "x", after]),
+            Segment::Rest(_) => plain.push_str("/x"),
+        }
+        if matches!(segment, Segment::Rest(_)) && segments(path).count() > index.saturating_add(1) {
+            let say = "`{*name}` stands for the rest of a path: nothing comes after it";
+            return Err(say.to_owned());
+        }
+        if let Some(name) = segment.capture() {
+            capture(name, &seen)?;
+            seen.push(name);
         }
     }
     if !path.starts_with('/') {
         return Err("a path begins with /".to_owned());
     }
-    canonical(&plain)
+    // A slash at the very end makes another path, which some services want.
+    canonical(plain.strip_suffix('/').unwrap_or(&plain))
 }
 
 fn capture(name: &str, seen: &[&str]) -> Result<(), String> {
@@ -106,17 +122,61 @@ pub(in crate::config) fn canonical(path: &str) -> Result<(), String> {
     let rest = path.strip_prefix('/').ok_or("a path begins with /")?;
     for segment in rest.split('/') {
         if segment.is_empty() {
-            return Err("a path has no empty segment: no `//`, no `/` at its end".to_owned());
+            return Err("a path has no empty segment: no `//`".to_owned());
         }
-        if matches!(segment, "." | "..") {
-            return Err("a path has no `.` and no `..`".to_owned());
+        if segment.ends_with('.') {
+            return Err("no segment of a path is `.` or `..` or ends with a dot".to_owned());
         }
         let good = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,=:@".contains(c);
         if let Some(c) = segment.chars().find(|c| !good(*c)) {
-            return Err(format!(
-                "{c:?} does not belong into a path; a capture is a whole segment, as in /v1/{{id}}"
-            ));
+            let say = "a segment has letters, digits, -._~!$&'()*+,=:@ and at most one {capture}";
+            return Err(format!("{c:?} does not belong into a path: {say}"));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_route_may_match() {
+        for good in [
+            "GET /",
+            "POST /v1/images",
+            "POST /v1/voices/",
+            "POST /v1/images/{id}",
+            "POST /v1beta/models/{model}:generateContent",
+            "POST /v1/{kind}/{*rest}",
+        ] {
+            assert!(Match::read(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "GET",
+            "GET v1",
+            "GET  /v1",
+            "get /v1",
+            "GET /v1//x",
+            "GET /v1/x//",
+            "GET //",
+            "GET /v1/./x",
+            "GET /v1/..",
+            "GET /v1/x.",
+            "GET /v1/%41",
+            "GET /v1/x;y",
+            "GET /v1/x?y=1",
+            "GET /v1/{}",
+            "GET /v1/{Id}",
+            "GET /v1/{a}{b}",
+            "GET /v1/{a",
+            "GET /v1/a}",
+            "GET /v1/x{*rest}",
+            "GET /v1/{*rest}/x",
+            "GET /v1/{a}/{a}",
+            "GET /v1/é",
+        ] {
+            assert!(Match::read(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -16,7 +16,8 @@ use crate::meter::OnDisconnect;
 pub(in crate::config) struct Route {
     /// Its name.
     pub(in crate::config) name: At<Name>,
-    /// A method and a path: `POST /v1/videos/{id}`; `{*rest}` at the end is one or more segments.
+    /// A method and a path: `POST /v1/videos/{id}`; `{name}` is a segment or a part of one, `{*rest}` at the
+    /// end one or more segments.
     #[serde(rename = "match")]
     pub(in crate::config) matches: At<Match>,
     /// The name of its upstream.

@@ -4,6 +4,7 @@ use super::{Resolver, help};
 use crate::config::format::{Match, Segment, segments};
 use crate::config::mirror::{self, QuantityType, RequestFrom, ResponseFrom};
 use crate::config::placed::At;
+use crate::credit::Decimal;
 use crate::meter::{RequestSource, ResponseSource};
 
 impl Resolver<'_, '_> {
@@ -34,6 +35,7 @@ impl Resolver<'_, '_> {
             }
             _ => {}
         }
+        self.small_hold(written);
         if written.request.is_empty() && written.response.is_empty() && written.hold.is_some() {
             let message = format!(
                 "nothing extracts `{title}`: neither `request` nor `response` says where it is"
@@ -41,6 +43,19 @@ impl Resolver<'_, '_> {
             self.findings
                 .error("nothing_extracted", name.place, message)
                 .help("a fee that never changes is a line without quantities");
+        }
+    }
+
+    /// Warns of a hold below what may be charged.
+    fn small_hold(&mut self, written: &mirror::Quantity) {
+        let (Some(hold), Some(maximum)) = (&written.hold, &written.maximum) else { return };
+        let held = Decimal::exact(hold.value.0.trim_end_matches('s'));
+        let told_later = written.request.is_empty() && !written.response.is_empty();
+        if told_later && held.is_ok_and(|held| held < maximum.value) {
+            let message =
+                format!("{} is held and up to {} is charged", hold.value.0, maximum.value);
+            let help = "hold the maximum, or be ready for over-runs";
+            self.findings.warning("small_hold", hold.place, message).help(help);
         }
     }
 
@@ -73,11 +88,7 @@ impl Resolver<'_, '_> {
     }
 
     fn capture(&mut self, at: &At<String>, route: &Match) -> Option<RequestSource> {
-        let names = segments(&route.path).filter_map(|segment| match segment {
-            Segment::One(name) | Segment::Rest(name) => Some(name),
-            Segment::Text(_) => None,
-        });
-        let names: Vec<&str> = names.collect();
+        let names: Vec<&str> = segments(&route.path).filter_map(Segment::capture).collect();
         if names.contains(&at.value.as_str()) {
             return Some(RequestSource::Path(at.value.clone()));
         }

@@ -62,7 +62,7 @@ impl Resolver<'_, '_> {
             let message = format!("the price does not use `{}`", name.value);
             self.findings
                 .warning("unused_quantity", name.place, message)
-                .help("a request without it is refused all the same: remove it, or give it a line");
+                .help("remove it, or give it a line of the price");
         }
     }
 }

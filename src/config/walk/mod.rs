@@ -87,6 +87,9 @@ impl Walk<'_, '_> {
         let Some(items) = schema.get("items") else { return };
         let item = format!("an item of `{}`", spot.name);
         for node in nodes {
+            if self.findings.full() {
+                return;
+            }
             self.node(items, node, Spot { name: &item, place: start(node) });
         }
     }

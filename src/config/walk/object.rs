@@ -13,6 +13,9 @@ impl Walk<'_, '_> {
         let other = schema.get("additionalProperties").filter(|other| other.is_object());
         let mut meant: Vec<&str> = Vec::new();
         for entry in entries {
+            if self.findings.full() {
+                return;
+            }
             let inner = Spot { name: &entry.name, place: entry.place };
             match (known.and_then(|known| known.get(&entry.name)), other) {
                 (Some(schema), _) => self.node(schema, &entry.node, inner),

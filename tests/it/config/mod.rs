@@ -245,6 +245,8 @@ proptest! {
         if let Err(report) = load_text("a.yaml", &broken, &Assumed) {
             let shown = report.to_string();
             prop_assert!(!report.problems.is_empty());
+            // What passes the walk can be read.
+            prop_assert!(!shown.contains("[unread]"), "{shown}");
             prop_assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
         }
     }
