@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::http::{Answer, Client, NoAnswer};
-use super::output::Format;
+use super::show::Format;
 
 /// Where the admin API is if nobody says.
 const URL: &str = "http://127.0.0.1:8081";

@@ -19,8 +19,8 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::Failure;
-use super::output::print;
 use super::remote::wait_for;
+use super::show::print;
 use crate::serve::{self, Running};
 use settings::Folder;
 pub(super) use settings::settings_of;

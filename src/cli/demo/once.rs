@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::step::{Pace, Place, Step};
 use crate::cli::Failure;
 use crate::cli::http::{Answer, Client};
-use crate::cli::output::print;
+use crate::cli::show::print;
 
 /// How long a step that goes on alone gets ahead of the next one.
 const AHEAD: Duration = Duration::from_millis(500);
