@@ -9,10 +9,12 @@
 
 mod lines;
 mod once;
+mod place;
 mod seed;
 mod settings;
 mod step;
 pub mod upstream;
+mod want;
 
 use std::net::SocketAddr;
 
@@ -22,9 +24,10 @@ use super::Failure;
 use super::remote::wait_for;
 use super::show::print;
 use crate::serve::{self, Running};
+use place::Place;
 use settings::Folder;
 pub(super) use settings::settings_of;
-use step::{Place, Step};
+use step::Step;
 use upstream::{Options, SampleUpstream};
 
 /// Try it: a proxy, a pretended upstream and three accounts, on this machine and for this moment
@@ -47,7 +50,8 @@ struct Stage {
     proxy: Running,
     upstream: SampleUpstream,
     place: Place,
-    _folder: Folder,
+    admin: String,
+    folder: Folder,
 }
 
 impl Demo {
@@ -80,7 +84,7 @@ impl Stage {
         let keys = wait_for(seed::accounts(&admin, folder.token()))??;
         let place =
             Place { proxy: format!("http://{}", proxy.data_addr), upstream: upstream.url(), keys };
-        Ok(Self { proxy, upstream, place, _folder: folder })
+        Ok(Self { proxy, upstream, place, admin, folder })
     }
 
     fn play(&self, once: bool) -> Result<(), Failure> {
@@ -105,6 +109,12 @@ impl Stage {
             text.push_str(&format!("\n# {}. {}\n", index.saturating_add(1), step.title));
             text.push_str(&step.curl(&self.place));
         }
+        text.push_str(&format!(
+            "\n# What operators see\n\
+             tollgate balance acct_maria --admin-url {} --token-file {}\n",
+            self.admin,
+            self.folder.token_file().display()
+        ));
         text
     }
 }
