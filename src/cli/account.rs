@@ -5,8 +5,8 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::Failure;
+use super::output::Column;
 use super::remote::Remote;
-use super::show::Column;
 use crate::credit::AccountId;
 
 /// Make, list, show and change accounts

@@ -5,8 +5,8 @@ use http::Method;
 use serde_json::Value;
 
 use super::Failure;
+use super::output::{Column, Format, json, print, table};
 use super::remote::Remote;
-use super::show::{Column, Format, json, print, table};
 use crate::credit::AccountId;
 
 /// Show what an account has, and the grants that it comes from in the order in which they pay

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Failure;
 use super::account::page;
+use super::output::{Column, Format, print, table};
 use super::remote::Remote;
-use super::show::{Column, Format, print, table};
 use crate::credit::{AccountId, ChargeId};
 
 /// Show and list charges

@@ -5,8 +5,8 @@ use http::Method;
 
 use super::Failure;
 use super::account::members;
+use super::output::Column;
 use super::remote::Remote;
-use super::show::Column;
 use crate::credit::{AccountId, Amount, BucketId, Kind};
 
 /// Give credits

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::Failure;
+use super::output::print;
 use super::remote::Remote;
-use super::show::print;
 
 /// Ask a running server whether it is ready; needs no token
 #[derive(Args, Debug)]

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Failure;
 use super::account::{members, page};
+use super::output::{Column, Format, print};
 use super::remote::Remote;
-use super::show::{Column, Format, print};
 use crate::credit::{AccountId, KeyId};
 
 /// Make, list and revoke keys

@@ -4,8 +4,8 @@ use clap::Args;
 use http::Method;
 
 use super::Failure;
+use super::output::{Column, Format, json, print, table};
 use super::remote::Remote;
-use super::show::{Column, Format, json, print, table};
 use crate::credit::AccountId;
 
 /// Show an account's caps, concurrency and rates

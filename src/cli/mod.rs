@@ -17,10 +17,10 @@ mod health;
 pub mod http;
 mod key;
 mod limits;
+mod output;
 mod remote;
 mod sample_upstream;
 mod serve;
-mod show;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -59,7 +59,7 @@ enum Command {
 /// Runs the command that the arguments name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::try_parse_from(args) {
-        Ok(cli) => run(cli.command),
+        Ok(cli) => failure::code(run(cli.command)),
         Err(error) => {
             // Help and version are answers too; a reader that left has seen enough of them.
             drop(error.print());
@@ -68,8 +68,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command) -> ExitCode {
-    let result = match command {
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
@@ -80,6 +80,5 @@ fn run(command: Command) -> ExitCode {
         Command::Limits(limits) => limits.run(),
         Command::Health(health) => health.run(),
         Command::SampleUpstream(sample) => sample.run(),
-    };
-    failure::code(result)
+    }
 }

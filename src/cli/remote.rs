@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::http::{Answer, Client, NoAnswer};
-use super::show::Format;
+use super::output::Format;
 
 /// Where the admin API is if nobody says.
 const URL: &str = "http://127.0.0.1:8081";

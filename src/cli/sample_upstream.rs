@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use super::demo::upstream::{Options, SampleUpstream};
-use super::show::print;
+use super::output::print;
 
 /// Run the sample upstream alone; its address is the first line that it prints
 #[derive(Args, Debug)]

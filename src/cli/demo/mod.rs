@@ -21,8 +21,8 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::Failure;
+use super::output::print;
 use super::remote::wait_for;
-use super::show::print;
 use crate::serve::{self, Running};
 use place::Place;
 use settings::Folder;

@@ -6,7 +6,7 @@ use super::place::Place;
 use super::step::{Pace, Step};
 use crate::cli::Failure;
 use crate::cli::http::{Answer, Client};
-use crate::cli::show::print;
+use crate::cli::output::print;
 
 /// How long a step that goes on alone gets ahead of the next one.
 const AHEAD: Duration = Duration::from_millis(500);
