@@ -19,6 +19,7 @@ mod want;
 use std::net::SocketAddr;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use super::output::print;
@@ -92,8 +93,7 @@ impl Stage {
         if once {
             return wait_for(once::run(&steps, &self.place))?;
         }
-        print(&self.page(&steps))?;
-        wait_for(async { tokio::signal::ctrl_c().await })??;
+        wait_for(shown_until_signal(&self.page(&steps)))??;
         let work = &self.upstream.work;
         print(&format!("\nGone. The upstream saw {} requests.\n", work.requests()))
     }
@@ -117,4 +117,17 @@ impl Stage {
         ));
         text
     }
+}
+
+/// Prints a page and waits for Ctrl-C, or for SIGTERM. Signals are caught before anybody can read how to
+/// send one: one that comes at once still leaves nothing behind.
+async fn shown_until_signal(page: &str) -> Result<(), Failure> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    print(page)?;
+    tokio::select! {
+        _ = interrupted.recv() => (),
+        _ = terminated.recv() => (),
+    }
+    Ok(())
 }
