@@ -1,6 +1,8 @@
 //! The lines of the demo, in order. They build on each other: amounts follow from `config/demo.yaml`.
 
-use super::step::{Pace, Step, Want, Who};
+use super::place::Who;
+use super::step::{Pace, Step};
+use super::want::Want;
 use Want::{Is, Items, There};
 use Who::{Joao, Lea, Maria, Upstream};
 

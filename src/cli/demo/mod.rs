@@ -9,22 +9,26 @@
 
 mod lines;
 mod once;
+mod place;
 mod seed;
 mod settings;
 mod step;
 pub mod upstream;
+mod want;
 
 use std::net::SocketAddr;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use super::output::print;
 use super::remote::wait_for;
 use crate::serve::{self, Running};
+use place::Place;
 use settings::Folder;
 pub(super) use settings::settings_of;
-use step::{Place, Step};
+use step::Step;
 use upstream::{Options, SampleUpstream};
 
 /// Try it: a proxy, a pretended upstream and three accounts, on this machine and for this moment
@@ -47,7 +51,8 @@ struct Stage {
     proxy: Running,
     upstream: SampleUpstream,
     place: Place,
-    _folder: Folder,
+    admin: String,
+    folder: Folder,
 }
 
 impl Demo {
@@ -80,7 +85,7 @@ impl Stage {
         let keys = wait_for(seed::accounts(&admin, folder.token()))??;
         let place =
             Place { proxy: format!("http://{}", proxy.data_addr), upstream: upstream.url(), keys };
-        Ok(Self { proxy, upstream, place, _folder: folder })
+        Ok(Self { proxy, upstream, place, admin, folder })
     }
 
     fn play(&self, once: bool) -> Result<(), Failure> {
@@ -88,8 +93,7 @@ impl Stage {
         if once {
             return wait_for(once::run(&steps, &self.place))?;
         }
-        print(&self.page(&steps))?;
-        wait_for(async { tokio::signal::ctrl_c().await })??;
+        wait_for(shown_until_signal(&self.page(&steps)))??;
         let work = &self.upstream.work;
         print(&format!("\nGone. The upstream saw {} requests.\n", work.requests()))
     }
@@ -105,6 +109,25 @@ impl Stage {
             text.push_str(&format!("\n# {}. {}\n", index.saturating_add(1), step.title));
             text.push_str(&step.curl(&self.place));
         }
+        text.push_str(&format!(
+            "\n# What operators see\n\
+             tollgate balance acct_maria --admin-url {} --token-file {}\n",
+            self.admin,
+            self.folder.token_file().display()
+        ));
         text
     }
+}
+
+/// Prints a page and waits for Ctrl-C, or for SIGTERM. Signals are caught before anybody can read how to
+/// send one: one that comes at once still leaves nothing behind.
+async fn shown_until_signal(page: &str) -> Result<(), Failure> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    print(page)?;
+    tokio::select! {
+        _ = interrupted.recv() => (),
+        _ = terminated.recv() => (),
+    }
+    Ok(())
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::step::{Pace, Place, Step};
+use super::place::Place;
+use super::step::{Pace, Step};
 use crate::cli::Failure;
 use crate::cli::http::{Answer, Client};
 use crate::cli::output::print;
@@ -14,8 +13,6 @@ const AHEAD: Duration = Duration::from_millis(500);
 /// How often and how long what settles later is waited for.
 const TRIES: usize = 50;
 const BETWEEN: Duration = Duration::from_millis(100);
-/// How much of a body is printed.
-const BODY_SHOWN: usize = 300;
 
 /// Runs all steps and prints what came back.
 pub(super) async fn run(steps: &[Step], place: &Place) -> Result<(), Failure> {
@@ -83,7 +80,7 @@ impl Run<'_> {
         let verdict = if differences.is_empty() { "ok  " } else { "DIFF" };
         let number = index.saturating_add(1);
         let mut text =
-            format!("{verdict} {number:>2}. {}\n          {}\n", step.title, brief(answer));
+            format!("{verdict} {number:>2}. {}\n          {}\n", step.title, step.brief(answer));
         for difference in &differences {
             text.push_str(&format!("     !    {difference}\n"));
         }
@@ -99,15 +96,26 @@ impl Run<'_> {
     }
 }
 
-/// An answer in a line.
-fn brief(answer: &Answer) -> String {
-    let whole = match answer.json() {
-        Value::Null => String::from_utf8_lossy(&answer.body).replace("\n\n", " | "),
-        json => json.to_string(),
-    };
-    let mut shown: String = whole.chars().filter(|c| !c.is_control()).take(BODY_SHOWN).collect();
-    if shown.len() < whole.len() {
-        shown.push('…');
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::demo::place::{Keys, Who};
+    use crate::cli::demo::upstream::{Options, SampleUpstream};
+    use crate::cli::demo::want::Want;
+
+    #[test]
+    fn one_difference_fails_the_run() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let upstream = SampleUpstream::start(any, &Options::default()).unwrap();
+        let place = Place { proxy: String::new(), upstream: upstream.url(), keys: Keys::default() };
+        let models = || Step::get("Models", Who::Upstream, "/v1/models");
+        let runs = |steps: &[Step]| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(run(steps, &place)).is_ok()
+        };
+        assert!(runs(&[models().says("/data", Want::Items(3)), models()]));
+        assert!(!runs(&[models(), models().says("/data", Want::Items(4))]));
+        assert!(!runs(&[models().status(402)]));
     }
-    format!("{} {shown}", answer.status.as_u16())
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::step::{Keys, Who};
+use super::place::{Keys, Who};
 use crate::cli::Failure;
 use crate::cli::remote::Admin;
 

@@ -1,6 +1,6 @@
 //! The demo's configuration: `config/demo.yaml`, written into a temporary folder with secrets of this run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use tempfile::TempDir;
@@ -17,6 +17,8 @@ const YAML: &str = include_str!("../../../config/demo.yaml");
 const UPSTREAM: &str = "http://127.0.0.1:9090";
 /// How many random bytes the admin token has.
 const TOKEN_BYTES: usize = 24;
+/// The file that holds it, as the configuration calls it.
+const TOKEN_FILE: &str = "admin-token";
 
 /// A temporary folder with the configuration, its secrets and, later, the ledger.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ impl Folder {
         let write = |name: &str, text: &str| {
             SystemDisk.append(&folder.path().join(name))?.append(text.as_bytes())
         };
-        write("admin-token", &token)?;
+        write(TOKEN_FILE, &token)?;
         write("upstream-secret", SECRET)?;
         write("demo.yaml", &yaml)?;
         Ok(Self { folder, token })
@@ -46,6 +48,11 @@ impl Folder {
     /// What operators must show.
     pub(super) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Where that lies for commands to read.
+    pub(super) fn token_file(&self) -> PathBuf {
+        self.folder.path().join(TOKEN_FILE)
     }
 
     /// The settings that the folder's file gives.

@@ -2,82 +2,20 @@
 //!
 //! Invariant: the curl line and the sent request say the same, member by member.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
 
+use super::place::{Place, Who};
+use super::want::{Want, shown};
 use crate::cli::Failure;
 use crate::cli::http::Answer;
 
 /// Where a path takes the id of the charge that was kept last.
 pub(super) const CHARGE: &str = "{charge}";
-
-/// Whose key a request shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Who {
-    /// Has bought 100 credits.
-    Maria,
-    /// Has 3 credits.
-    Joao,
-    /// May make two requests a day, one at a time.
-    Lea,
-    /// Asks the upstream itself, which the proxy knows nothing of.
-    Upstream,
-}
-
-impl Who {
-    /// The account.
-    pub(super) const fn account(self) -> &'static str {
-        match self {
-            Self::Maria => "acct_maria",
-            Self::Joao => "acct_joao",
-            Self::Lea => "acct_lea",
-            Self::Upstream => "",
-        }
-    }
-}
-
-/// The accounts' keys. Never printed but in curl lines.
-#[derive(Clone, Default)]
-pub(super) struct Keys(BTreeMap<Who, String>);
-
-impl Keys {
-    pub(super) fn set(&mut self, who: Who, key: String) {
-        self.0.insert(who, key);
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys(…)")
-    }
-}
-
-/// Where everything is.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    /// The proxy's base URL.
-    pub(super) proxy: String,
-    /// The upstream's base URL.
-    pub(super) upstream: String,
-    /// The accounts' keys.
-    pub(super) keys: Keys,
-}
-
-/// What something in an answer should be.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Want {
-    /// This text or number.
-    Is(&'static str),
-    /// Anything at all.
-    There,
-    /// An array of so many items.
-    Items(usize),
-}
+/// How much of a value is printed.
+const SHOWN_MAX: usize = 60;
 
 /// How a step goes with those around it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,7 +115,7 @@ impl Step {
 
     /// All headers, the key's included.
     fn all_headers(&self, place: &Place) -> Vec<(String, String)> {
-        let key = place.keys.0.get(&self.who);
+        let key = place.keys.of(self.who);
         let bearer = key.map(|key| ("Authorization".to_owned(), format!("Bearer {key}")));
         let own =
             self.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -208,9 +146,10 @@ impl Step {
     pub(super) fn curl(&self, place: &Place) -> String {
         let mut text = String::from(if self.keeps_charge {
             // The answer goes to the terminal, the id of the charge into the variable.
-            "CHARGE=$(curl -sS -D /dev/stderr -o /dev/stderr -w '%header{credits-charge-id}'"
+            "CHARGE=$(curl -sS -D /dev/stderr -o /dev/stderr \
+             -w '%{stderr}\\n%{stdout}%header{credits-charge-id}'"
         } else {
-            "curl -sS -i"
+            "curl -sS -i -w '\\n'"
         });
         text.push_str(&format!(" {}", self.url(place, "$CHARGE")));
         for (name, value) in self.all_headers(place) {
@@ -226,6 +165,21 @@ impl Step {
             (false, Pace::Alone | Pace::Eventually) => "\n",
         });
         text
+    }
+
+    /// Of an answer, what this step looks at.
+    pub(super) fn brief(&self, answer: &Answer) -> String {
+        let body = answer.json();
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let headers = self.wanted_headers.iter();
+        let headers = headers.map(|(name, _)| (*name, header(name).map(Value::from)));
+        let members = self.wanted_members.iter();
+        let members = members.map(|(pointer, _)| (*pointer, body.pointer(pointer).cloned()));
+        let told = headers.chain(members).map(|(name, value)| {
+            let text: String = shown(value.as_ref()).chars().take(SHOWN_MAX).collect();
+            format!(", {} {text}", name.trim_start_matches('/').replace('/', "."))
+        });
+        format!("status {}{}", answer.status.as_u16(), told.collect::<String>())
     }
 
     /// What of the answer is not as it should be.
@@ -246,33 +200,6 @@ impl Step {
     }
 }
 
-impl Want {
-    fn check(self, name: &str, value: Option<&Value>, found: &mut Vec<String>) {
-        let shown = value.map_or_else(
-            || "missing".to_owned(),
-            |value| match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            },
-        );
-        match self {
-            Self::Is(text) if value.is_none() || shown != text => {
-                found.push(format!("{name} is {shown}, not {text}"));
-            }
-            Self::There if value.is_none_or(Value::is_null) => {
-                found.push(format!("{name} is missing"));
-            }
-            Self::Items(count) => {
-                let items = value.and_then(Value::as_array).map(Vec::len);
-                if items != Some(count) {
-                    found.push(format!("{name} is {shown}, not {count} items"));
-                }
-            }
-            Self::Is(_) | Self::There => (),
-        }
-    }
-}
-
 /// A text in single quotes for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -281,6 +208,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::demo::place::Keys;
 
     fn place() -> Place {
         let mut keys = Keys::default();
@@ -295,7 +223,7 @@ mod tests {
             Step::post("Ask", Who::Maria, "/v1/x", r#"{"a":"it's"}"#).header("x-sample", "fail");
         assert_eq!(
             step.curl(&place()),
-            "curl -sS -i http://127.0.0.1:1/v1/x \\\n  \
+            "curl -sS -i -w '\\n' http://127.0.0.1:1/v1/x \\\n  \
              -H 'Authorization: Bearer tk_1' \\\n  \
              -H 'content-type: application/json' \\\n  \
              -H 'x-sample: fail' \\\n  \
