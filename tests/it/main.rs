@@ -27,6 +27,8 @@ mod routes;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod tidy;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod verdict;
