@@ -79,26 +79,10 @@ impl Panes {
         let ledger = Arc::new(ModelLedger::new(Arc::<SimulatedClock>::clone(&clock), 60_000));
         let ready = Arc::new(AtomicBool::new(true));
         let is_ready = Arc::clone(&ready);
-        let rules = Arc::new(rules());
+        let over = Arc::<ModelLedger>::clone(&ledger);
         let quotes = Arc::new(Echo::default());
-        let admin = admin::router(admin::Parts {
-            ledger: Arc::<ModelLedger>::clone(&ledger),
-            rules: Arc::clone(&rules),
-            clock: Arc::<SimulatedClock>::clone(&clock),
-            entropy: Arc::new(SeededEntropy::new(1)),
-            token: admin::Token::new(TOKEN),
-            ready: Arc::new(move || {
-                if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("draining".to_owned()) }
-            }),
-        });
-        let portal = portal::router(Portal {
-            ledger: Arc::<ModelLedger>::clone(&ledger),
-            rules,
-            clock: Arc::<SimulatedClock>::clone(&clock),
-            entropy: Arc::new(SeededEntropy::new(2)),
-            quoter: Arc::<Echo>::clone(&quotes),
-        });
-        let portal = Router::new().nest("/_credits/v1", portal);
+        let (admin, portal) =
+            routers(over, Arc::<SimulatedClock>::clone(&clock), is_ready, &quotes);
         Self { ledger, clock, ready, quotes, admin, portal, entropy: SeededEntropy::new(3) }
     }
 
@@ -192,6 +176,39 @@ impl Panes {
             explanation: explanation.bytes(),
         }));
     }
+}
+
+/// Both panes over any ledger: admin, portal.
+pub(crate) fn over(ledger: Arc<dyn Ledger>) -> (Router, Router) {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    routers(ledger, clock, Arc::new(AtomicBool::new(true)), &Arc::new(Echo::default()))
+}
+
+fn routers(
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<SimulatedClock>,
+    is_ready: Arc<AtomicBool>,
+    quotes: &Arc<Echo>,
+) -> (Router, Router) {
+    let rules = Arc::new(rules());
+    let admin = admin::router(admin::Parts {
+        ledger: Arc::clone(&ledger),
+        rules: Arc::clone(&rules),
+        clock: Arc::<SimulatedClock>::clone(&clock),
+        entropy: Arc::new(SeededEntropy::new(1)),
+        token: admin::Token::new(TOKEN),
+        ready: Arc::new(move || {
+            if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("draining".to_owned()) }
+        }),
+    });
+    let portal = portal::router(Portal {
+        ledger,
+        rules,
+        clock,
+        entropy: Arc::new(SeededEntropy::new(2)),
+        quoter: Arc::<Echo>::clone(quotes),
+    });
+    (admin, Router::new().nest("/_credits/v1", portal))
 }
 
 /// Calls a service.
