@@ -5,9 +5,13 @@
 #![expect(clippy::print_stdout, reason = "seeds and counts of cases are printed")]
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
+#[cfg(test)]
+mod demo;
 #[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
@@ -21,11 +25,19 @@ mod ledger_world;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod panes;
+#[cfg(test)]
+mod portal;
+#[cfg(test)]
 mod pricing;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod stubborn;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
