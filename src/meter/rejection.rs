@@ -206,7 +206,9 @@ impl Rejection {
     }
 
     /// A quantity that the price names is missing, of the wrong type, out of range or ambiguous.
-    pub fn unpriceable(pointer: &str, detail: impl Into<String>) -> Self {
+    pub fn unpriceable(pointer: &str, why: &str) -> Self {
+        let place = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
+        let detail = format!("The request cannot be priced{place}: {why}.");
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self::new(status, "unpriceable_request", "The request cannot be priced", detail)
             .with("pointer", pointer)
