@@ -9,6 +9,12 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
+mod journeys;
+#[cfg(test)]
+mod leavers;
+#[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;
@@ -23,6 +29,8 @@ mod observe;
 #[cfg(test)]
 mod pricing;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod sample;
@@ -30,3 +38,7 @@ mod sample;
 mod upstream;
 #[cfg(test)]
 mod verdict;
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod world;
