@@ -230,6 +230,34 @@ impl Wire {
         }
     }
 
+    /// Reads until something of the body has come, after its head.
+    pub(crate) fn some_of_the_body(&mut self) {
+        let head = self.buffer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        while self.buffer.len() == head && self.more() > 0 {}
+    }
+
+    /// Reads an answer byte by byte, up to the last but one: its end mark or length tells which that is.
+    pub(crate) fn all_but_the_end(&mut self) {
+        let mut byte = [0];
+        loop {
+            let head = self.buffer.windows(4).position(|four| four == b"\r\n\r\n");
+            let text =
+                head.map(|head| String::from_utf8_lossy(&self.buffer[..head]).to_lowercase());
+            let length = text.and_then(|text| {
+                text.split("content-length: ").nth(1)?.split("\r\n").next()?.parse::<usize>().ok()
+            });
+            let whole = head.zip(length).map(|(head, length)| head + 4 + length);
+            let nearly = self.buffer.ends_with(b"[DONE]\n\n");
+            if nearly || whole.is_some_and(|whole| self.buffer.len() + 1 >= whole) {
+                return;
+            }
+            match self.stream.read(&mut byte) {
+                Ok(1) => self.buffer.extend_from_slice(&byte),
+                _ => return,
+            }
+        }
+    }
+
     /// What has come and was not taken.
     pub(crate) fn seen(&self) -> String {
         String::from_utf8_lossy(&self.buffer).into_owned()
