@@ -11,7 +11,13 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod journeys;
+#[cfg(test)]
+mod leavers;
 #[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
@@ -33,6 +39,8 @@ mod portal;
 #[cfg(test)]
 mod pricing;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod sample;
@@ -44,3 +52,7 @@ mod tidy;
 mod upstream;
 #[cfg(test)]
 mod verdict;
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod world;
