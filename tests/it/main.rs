@@ -5,6 +5,8 @@
 #![expect(clippy::print_stdout, reason = "seeds and counts of cases are printed")]
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
@@ -20,6 +22,12 @@ mod ledger_tables;
 mod ledger_world;
 #[cfg(test)]
 mod observe;
+#[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod panes;
+#[cfg(test)]
+mod portal;
 #[cfg(test)]
 mod pricing;
 #[cfg(test)]
