@@ -11,6 +11,8 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod first_hour;
+#[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;
@@ -30,6 +32,8 @@ mod panes;
 mod portal;
 #[cfg(test)]
 mod pricing;
+#[cfg(test)]
+mod processes;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
