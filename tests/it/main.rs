@@ -7,9 +7,13 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod first_hour;
 #[cfg(test)]

@@ -239,10 +239,14 @@ impl Proxy {
         self.operator("GET", &path, &Value::Null)["data"][0].clone()
     }
 
-    /// Waits until the account holds nothing.
+    /// Waits until the account holds nothing and its newest charge has ended. A balance looks ahead, as if
+    /// due work were done; a charge ends when it is.
     #[track_caller]
-    pub(crate) fn settled(&self, account: &str) {
+    pub(crate) fn settled(&self, account: &str) -> Value {
         eventually("nothing is held", || (self.balance(account).1 == "0").then_some(()));
+        eventually("the newest charge has ended", || {
+            Some(self.newest(account)).filter(|charge| !charge["ended"].is_null())
+        })
     }
 
     /// Ends it in good order.
