@@ -15,6 +15,8 @@ mod config;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crash_points;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod ledger_disk;

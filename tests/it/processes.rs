@@ -23,7 +23,7 @@ use tollgate::seam::{Clock, SystemClock, thread};
 pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_tollgate");
 pub(crate) const TOKEN: &str = "operators-token-for-tests";
 /// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A child process whose lines of output are kept.
@@ -187,19 +187,42 @@ impl Proxy {
     }
 
     /// As `start`, by a command of the caller's.
+    #[track_caller]
     pub(crate) fn by(command: &mut Command) -> Self {
+        Self::perhaps(command).unwrap_or_else(|ended| panic!("{}", ended.told()))
+    }
+
+    /// As `by`; the error is the process that ended before it was ready.
+    #[track_caller]
+    pub(crate) fn perhaps(command: &mut Command) -> Result<Self, Process> {
         let mut process = Process::start(command);
-        let (data, admin) = eventually("the proxy is ready", || {
-            let line = process.err.all().into_iter().find(|line| line.contains("\"ready\""));
+        let found = eventually("the proxy is ready", || {
             let ended = process.ended();
-            assert!(line.is_some() || ended.is_none(), "{ended:?}: {}", process.told());
-            let line: Value = serde_json::from_str(&line?).unwrap();
-            let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
-            Some((address("data"), address("admin")))
+            let lines = process.err.all();
+            match lines.iter().find(|line| line.contains("\"ready\"")) {
+                Some(line) => Some(Some(serde_json::from_str::<Value>(line).unwrap())),
+                None => ended.map(|_| None),
+            }
         });
-        let ready = || ask(admin, "GET", "/readyz", &[], "").ok().filter(|it| it.status == 200);
-        eventually("/readyz says so", ready);
-        Self { data, admin, process }
+        let Some(line) = found else {
+            process.wait();
+            return Err(process);
+        };
+        let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
+        let (data, admin) = (address("data"), address("admin"));
+        eventually("/readyz says so", || {
+            let ready = ask(admin, "GET", "/readyz", &[], "").is_ok_and(|it| it.status == 200);
+            (ready || process.ended().is_some()).then_some(())
+        });
+        Ok(Self { data, admin, process })
+    }
+
+    /// What recovery did at its start: released and unknown.
+    pub(crate) fn recovered(&self) -> (u64, u64) {
+        let lines = self.process.err.all();
+        let line = lines.iter().find(|line| line.contains("\"recovered\"")).unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
+        (line["released"].as_u64().unwrap(), line["unknown"].as_u64().unwrap())
     }
 
     /// Asks the operators' API, which must agree.
@@ -239,13 +262,13 @@ impl Proxy {
         self.operator("GET", &path, &Value::Null)["data"][0].clone()
     }
 
-    /// Waits until the account holds nothing and its newest charge has ended. A balance looks ahead, as if
+    /// Waits until the account holds nothing and its newest charge, if any, has ended. A balance looks ahead, as if
     /// due work were done; a charge ends when it is.
     #[track_caller]
     pub(crate) fn settled(&self, account: &str) -> Value {
         eventually("nothing is held", || (self.balance(account).1 == "0").then_some(()));
         eventually("the newest charge has ended", || {
-            Some(self.newest(account)).filter(|charge| !charge["ended"].is_null())
+            Some(self.newest(account)).filter(|it| it.is_null() || !it["ended"].is_null())
         })
     }
 
