@@ -7,13 +7,21 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod crash_points;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod first_hour;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
@@ -38,6 +46,8 @@ mod panes;
 mod portal;
 #[cfg(test)]
 mod pricing;
+#[cfg(test)]
+mod processes;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
