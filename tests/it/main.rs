@@ -39,6 +39,8 @@ mod ledger_world;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod odd_upstreams;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod panes;
