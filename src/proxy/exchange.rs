@@ -15,10 +15,10 @@ use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::account::Account;
-use super::body::{Body, BoxError, Outgoing, pipe};
+use super::body::{Body, Outgoing, Pipe, pipe};
 use super::core::Core;
 use super::headers::inward;
 use super::upstream::{SendError, Upstream};
@@ -28,7 +28,6 @@ use crate::meter::{End, OnDisconnect, Rejection, Watch};
 const STALL_MS: u64 = 60_000;
 
 type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
-type Pipe = mpsc::Sender<Result<Frame<Bytes>, BoxError>>;
 
 /// One exchange under way.
 pub(super) struct Exchange {
@@ -137,11 +136,13 @@ impl Exchange {
                     client = None;
                     continue;
                 }
-                Next::End => return self.conclude(&mut watch, End::Complete),
+                Next::End => {
+                    self.conclude(&mut watch, End::Complete);
+                    return client.map_or((), Pipe::end);
+                }
                 Next::Broken(why) => {
                     tracing::warn!(upstream = upstream.name(), why, "the answer broke off");
-                    self.conclude(&mut watch, End::Broken);
-                    return cut(client, why).await;
+                    return self.conclude(&mut watch, End::Broken);
                 }
             };
             if let (Some(watch), Some(data)) = (watch.as_mut(), frame.data_ref()) {
@@ -194,9 +195,9 @@ impl Exchange {
         let clock = &self.core.meter.clock;
         let began = clock.uptime_ms();
         let limit = Duration::from_millis(STALL_MS.min(*client_ms));
-        let taken = tokio::time::timeout(limit, client.send(Ok(frame))).await;
+        let taken = tokio::time::timeout(limit, client.pass(frame)).await;
         *client_ms = client_ms.saturating_sub(clock.uptime_ms().saturating_sub(began));
-        matches!(taken, Ok(Ok(()))).then_some(client)
+        matches!(taken, Ok(true)).then_some(client)
     }
 
     /// Judges and queues the settlement, once.
@@ -289,12 +290,4 @@ impl Patience {
     const fn spend(&mut self, ms: u64) {
         self.left_ms = self.left_ms.saturating_sub(ms);
     }
-}
-
-/// Lets the client see that the answer is not whole.
-async fn cut(client: Option<Pipe>, why: String) {
-    let Some(client) = client else { return };
-    let limit = Duration::from_millis(STALL_MS);
-    // A client that takes nothing any more sees the cut when its connection is closed.
-    drop(tokio::time::timeout(limit, client.send(Err(why.into()))).await);
 }

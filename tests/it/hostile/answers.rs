@@ -49,3 +49,17 @@ fn bytes_behind_a_request_do_not_hold_its_answer_back() {
     client.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
     until(&mut client, "first");
 }
+
+#[test]
+fn a_client_that_was_given_up_sees_that_its_answer_is_not_whole() {
+    let taken = AtomicUsize::new(0);
+    let changes = [("total: 20s", "total: 1s"), ("first_byte: 20s", "first_byte: 1s")];
+    let changes = [changes[0], changes[1], ("idle: 20s", "idle: 1s")];
+    let scene = Scene::set(&changes, move |_, stream| flood(stream, 512, &taken));
+    let mut client = scene.ask("GET /v1/list", "");
+    std::thread::sleep(Duration::from_secs(3));
+    let mut bytes = Vec::new();
+    drop(client.read_to_end(&mut bytes));
+    assert!(bytes.len() < 512 * (64 << 10), "the client was not given up");
+    assert!(!bytes.ends_with(b"0\r\n\r\n"), "{} bytes look like a whole answer", bytes.len());
+}

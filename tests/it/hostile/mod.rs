@@ -1,6 +1,7 @@
 //! Clients and upstreams that mean no good, byte by byte on real sockets.
 
 mod answers;
+mod ends;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
