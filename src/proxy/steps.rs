@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::body::{Outgoing, empty, passing, whole};
 use super::core::Core;
-use super::headers::{credits_max, take_quote};
+use super::headers::{credits_max, strip_named, take_quote};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
 use crate::meter::{
     Asked, Due, Found, PresentedKey, Rejection, RequestSource, Route, Wanted, Work, canonical,
@@ -114,6 +114,8 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
     declared_length(&head.headers, route.body_limit)?;
+    // What is priced is what is forwarded.
+    strip_named(&mut head.headers);
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
             let bytes = collect(body, route.body_limit, core.settings.limits.body_ms).await?;

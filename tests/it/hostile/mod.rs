@@ -2,6 +2,7 @@
 
 mod answers;
 mod ends;
+mod heads;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
