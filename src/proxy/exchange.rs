@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -93,6 +93,8 @@ impl Exchange {
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.lost(head, "the upstream switched protocols unasked");
         }
+        // What the upstream speaks is its own affair: an old one's body gets a frame that shows its end.
+        parts.version = Version::HTTP_11;
         let length = http_body::Body::size_hint(&body).exact();
         if self.head_only {
             // A head's length is of the body that GET would have had (RFC 9110 §9.3.2).
@@ -145,8 +147,10 @@ impl Exchange {
                     return self.conclude(&mut watch, End::Broken);
                 }
             };
-            if let (Some(watch), Some(data)) = (watch.as_mut(), frame.data_ref()) {
-                watch.feed(data);
+            match (&mut watch, frame.data_ref(), frame.trailers_ref()) {
+                (Some(watch), Some(data), _) => watch.feed(data),
+                (Some(watch), _, Some(trailers)) => watch.trailers(trailers),
+                _ => {}
             }
             if http_body::Body::is_end_stream(&body) {
                 self.conclude(&mut watch, End::Complete);

@@ -63,3 +63,34 @@ fn a_client_that_was_given_up_sees_that_its_answer_is_not_whole() {
     assert!(bytes.len() < 512 * (64 << 10), "the client was not given up");
     assert!(!bytes.ends_with(b"0\r\n\r\n"), "{} bytes look like a whole answer", bytes.len());
 }
+
+#[test]
+fn an_answer_of_http_1_0_is_framed_anew() {
+    let scene = Scene::set(&[], |_, mut stream| {
+        drop(stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello"));
+    });
+    let answer = text(&mut scene.ask("GET /v1/list", "connection: close\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.ends_with("0\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn an_answer_to_head_claims_no_length() {
+    let scene = Scene::set(&[], |_, mut stream| {
+        drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n"));
+    });
+    let answer = text(&mut scene.ask("HEAD /v1/file", "connection: close\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(!answer.contains("content-length: 0"), "{answer}");
+}
+
+#[test]
+fn trailers_say_what_the_head_did_not() {
+    let scene = Scene::set(&[], |_, mut stream| {
+        drop(stream.write_all(CHUNKED));
+        drop(stream.write_all(b"4\r\ndata\r\n0\r\nx-seconds: 7\r\n\r\n"));
+    });
+    text(&mut scene.ask("GET /v1/timed", "connection: close\r\n"));
+    let charge = scene.charge();
+    assert_eq!(charge["charged"], "7", "{charge}");
+}
