@@ -36,6 +36,8 @@ pub(super) struct Exchange {
     pub(super) upstream: usize,
     /// The money side; `None`: the route is free.
     pub(super) account: Option<Account>,
+    /// The most bytes that the request's body may have.
+    pub(super) body_limit: u64,
     /// Whether the request asked for a head alone.
     pub(super) head_only: bool,
 }
@@ -57,6 +59,7 @@ impl Exchange {
             Asked::Answered(response) => self.answered(upstream, response, head).await,
             Asked::Failed(SendError::NeverSent(why)) => self.never_sent(head, why),
             Asked::Failed(SendError::Lost(why)) => self.lost(head, &why),
+            Asked::Failed(SendError::TooLarge) => self.too_large(head),
             Asked::TimedOut => self.timed_out(head),
             Asked::ClientLeft => self.abandoned(),
         }
@@ -238,20 +241,28 @@ impl Exchange {
         let detail = "The service broke off before it had answered.";
         let status = StatusCode::BAD_GATEWAY;
         let rejection = Rejection::new(status, "upstream_error", "Upstream error", detail);
+        let rejection = Rejection { should_retry: self.account.is_none(), ..rejection };
         self.doubt(head, why, rejection.because(why));
+    }
+
+    /// A body of no stated length went beyond the limit, and was cut off on its way upstream.
+    fn too_large(self, head: Head) {
+        let rejection = Rejection::too_large(self.body_limit);
+        self.doubt(head, "The request was cut off: its body is too large.", rejection);
     }
 
     fn timed_out(self, head: Head) {
         let detail = "The service did not answer in time.";
         let status = StatusCode::GATEWAY_TIMEOUT;
         let rejection = Rejection::new(status, "upstream_timeout", "Upstream timeout", detail);
+        let rejection = Rejection { should_retry: self.account.is_none(), ..rejection };
         self.doubt(head, "The upstream did not answer in time.", rejection);
     }
 
     fn doubt(mut self, head: Head, why: &str, rejection: Rejection) {
         let rejection = match self.account.take() {
             Some(account) => account.doubt(why, rejection),
-            None => Rejection { should_retry: true, ..rejection },
+            None => rejection,
         };
         drop(head.send(Err(Box::new(rejection))));
     }

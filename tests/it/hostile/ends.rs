@@ -11,6 +11,39 @@ fn silent(_: &str, mut stream: std::net::TcpStream) {
 }
 
 #[test]
+fn an_upload_above_its_limit_is_refused_as_such() {
+    let scene = Scene::set(&[], silent);
+    let mut client = scene.ask("POST /v1/upload", "transfer-encoding: chunked\r\n");
+    let part = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    for _ in 0..3 {
+        drop(client.write_all(part.as_bytes()));
+    }
+    let answer = text(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("\"code\":\"too_large\""), "{answer}");
+    // A part of it may have been worked on: nobody knows.
+    assert_eq!(scene.charge()["status"], "unknown");
+}
+
+#[test]
+fn whoever_is_cut_off_is_not_told_that_nothing_was_forwarded() {
+    let mut scene = Scene::set(&[], silent);
+    let clients: Vec<_> =
+        (0..16).map(|_| scene.ask("GET /v1/file", "connection: close\r\n")).collect();
+    while scene.heads.lock().unwrap().len() < clients.len() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let running = scene.running.take().unwrap();
+    running.hurry()();
+    running.stop();
+    for mut client in clients {
+        let answer = text(&mut client);
+        assert!(!answer.contains("nothing was forwarded"), "{answer}");
+        assert!(!answer.contains("x-should-retry: true"), "{answer}");
+    }
+}
+
+#[test]
 fn a_stream_that_is_cut_off_has_no_clean_end() {
     let mut scene = Scene::set(&[], |_, mut stream| {
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n";
