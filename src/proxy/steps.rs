@@ -60,7 +60,13 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
     let path = arrived.request.uri().path();
     let below = path.strip_prefix(core.settings.client_prefix.as_str());
     if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        return Err(Stop::Answered((core.client_plane)(arrived.request).await));
+        let limit = Duration::from_millis(core.settings.limits.body_ms);
+        let answered = tokio::time::timeout(limit, (core.client_plane)(arrived.request)).await;
+        let response = answered.map_err(|_| Rejection::too_slow())?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            core.guard.failed(arrived.address, None);
+        }
+        return Err(Stop::Answered(response));
     }
     Ok(arrived)
 }
@@ -92,15 +98,18 @@ pub(super) async fn identify(core: Rc<Core>, routed: Routed) -> Result<Identifie
         core.guard.failed(routed.address, None);
         return Err(Rejection::invalid_key().into());
     };
-    core.guard.key(shown.id).map_err(Rejection::flood)?;
     let found = match routed.route.work {
         Work::Paid(_) => core.meter.directory.payer(&shown).await,
         Work::Free => core.meter.directory.guest(&shown).await,
     };
-    let identity = found.inspect_err(|rejection| {
-        if rejection.status == StatusCode::UNAUTHORIZED {
+    let identity = found.or_else(|rejection| match rejection.status {
+        // Only wrong keys rest: whoever knows no more than the public half must not lock the owner out.
+        StatusCode::UNAUTHORIZED => {
+            core.guard.key(shown.id).map_err(Rejection::flood)?;
             core.guard.failed(routed.address, Some(shown.id));
+            Err(rejection)
         }
+        _ => Err(rejection),
     })?;
     _ = routed.story.account.set(identity.document.account.clone());
     routed.story.key.set(Some(identity.key));
