@@ -62,3 +62,23 @@ fn a_stream_that_is_cut_off_has_no_clean_end() {
         assert_eq!(text(&mut client), "", "a clean end");
     }
 }
+
+#[test]
+fn a_call_of_an_operator_that_never_ends_does_not_keep_the_gateway_from_stopping() {
+    let mut scene = Scene::set(&[], short);
+    let half = format!(
+        "POST /admin/v1/accounts HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-length: 99\r\n\r\n",
+        scene.admin
+    );
+    let operator = send(scene.admin, &half);
+    std::thread::sleep(Duration::from_millis(200));
+    let running = scene.running.take().unwrap();
+    let (done, waited) = std::sync::mpsc::channel();
+    drop(tollgate::seam::thread("stop", move || {
+        running.stop();
+        done.send(()).unwrap();
+    }));
+    assert!(waited.recv_timeout(Duration::from_secs(20)).is_ok(), "it has not stopped");
+    drop(operator);
+}
