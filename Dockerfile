@@ -1,6 +1,6 @@
 # Two stages: the first builds, the second runs as nobody and holds nothing but the program and its roots.
 FROM rust:1.95-slim-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc cmake make libc6-dev \
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY Cargo.toml Cargo.lock .clippy.toml ./

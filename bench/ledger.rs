@@ -3,8 +3,8 @@
 //! `cargo bench --bench ledger` prints a table; ratios within one run mean something, absolute figures only
 //! together with the machine's disk. Times are taken here and nowhere in a test.
 
-#![expect(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench, not a library")]
-#![expect(clippy::disallowed_methods, clippy::large_futures, reason = "it measures time itself")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench, not a library")]
+#![expect(clippy::disallowed_methods, reason = "it measures time itself")]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,8 +60,9 @@ impl Bench {
         };
         applied(ledger.create_account(new).await);
         let (own, label) = (account.clone(), String::new());
-        let document =
-            applied(ledger.create_key(NewKey { account: own, id: key, hash: [0; 32], label }).await);
+        let document = applied(
+            ledger.create_key(NewKey { account: own, id: key, hash: [0; 32], label }).await,
+        );
         let grant = Grant {
             account: account.clone(),
             id: "bench".parse().unwrap(),

@@ -6,6 +6,9 @@ use clap::Args;
 
 use super::Failure;
 
+/// What is logged unless `TOLLGATE_LOG` says otherwise.
+const LEVEL: &str = "info";
+
 /// Run the proxy
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate serve --config tollgate.yaml")]
@@ -17,6 +20,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
+        crate::telemetry::start(LEVEL);
         let settings = super::demo::settings_of(&self.config)?;
         Ok(crate::serve::run(settings)?)
     }

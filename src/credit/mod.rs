@@ -3,6 +3,8 @@
 //! Invariant: pure and total. No I/O, no clock (`now` is an argument), no HTTP, no store, no configuration
 //! format, and never a float: money is an integer number of micro-credits, quantities are exact decimals.
 
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
+
 mod amount;
 mod decimal;
 mod grant;

@@ -63,6 +63,26 @@ pub enum Measure {
     Credits,
 }
 
+impl Measure {
+    /// What is counted, in a word.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Credits => "credits",
+        }
+    }
+
+    /// A count as people read it: a number of requests, or an amount.
+    #[must_use]
+    pub fn show(self, count: u64) -> String {
+        match self {
+            Self::Requests => count.to_string(),
+            Self::Credits => Amount::from_micro(count).unwrap_or(Amount::MAX).to_string(),
+        }
+    }
+}
+
 /// A limit on requests or credits per period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cap {

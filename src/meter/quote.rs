@@ -12,7 +12,7 @@ use super::pricing::{Asked, Held};
 use super::rejection::Rejection;
 use super::route::Found;
 use super::settings::{Route, Work};
-use crate::credit::{Amount, Measure, Zone};
+use crate::credit::Zone;
 use crate::ledger::{CapState, Quoted};
 
 /// A request whose price is asked, told and not sent.
@@ -127,10 +127,7 @@ fn allowed(route: &str, zone: &Zone, held: &Held, quoted: &Quoted) -> Value {
 }
 
 fn headroom(cap: &CapState, zone: &Zone) -> Value {
-    let shown = |count: u64| match cap.measure {
-        Measure::Requests => count.to_string(),
-        Measure::Credits => Amount::from_micro(count).unwrap_or(Amount::MAX).to_string(),
-    };
+    let shown = |count: u64| cap.measure.show(count);
     json!({
         "name": cap.name,
         "scope": cap.scope.to_string(),

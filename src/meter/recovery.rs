@@ -55,22 +55,22 @@ pub async fn recover(
 }
 
 async fn doubt(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<()> {
-    let explanation = explain("The gateway stopped while the upstream was at work.");
+    let explanation = explain("unknown", "The gateway stopped while the upstream was at work.");
     let (account, charge) = (open.account.clone(), open.charge);
     let call = Doubt { account, charge, explanation };
     ask(|| ledger.doubt(call.clone())).await
 }
 
 async fn release(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<()> {
-    let explanation = explain("The gateway stopped before anything was forwarded.");
+    let explanation = explain("failed", "The gateway stopped before anything was forwarded.");
     let (account, charge) = (open.account.clone(), open.charge);
     let call = Release { account, charge, explanation };
     ask(|| ledger.release(call.clone())).await.map(|_| ())
 }
 
-fn explain(why: &str) -> Vec<u8> {
-    let outcome = "unknown".to_owned();
-    Explanation { outcome, why: why.to_owned(), ..Explanation::default() }.bytes()
+fn explain(outcome: &str, why: &str) -> Vec<u8> {
+    let (outcome, why) = (outcome.to_owned(), why.to_owned());
+    Explanation { outcome, why, ..Explanation::default() }.bytes()
 }
 
 /// Asks until the ledger has answered.

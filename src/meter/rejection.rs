@@ -10,7 +10,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::credit::{Amount, ChargeId, Measure, Zone};
+use crate::credit::{Amount, ChargeId, Zone};
 use crate::ledger::{AccountStatus, CapState, Refusal};
 use crate::seam::Timestamp;
 
@@ -206,7 +206,9 @@ impl Rejection {
     }
 
     /// A quantity that the price names is missing, of the wrong type, out of range or ambiguous.
-    pub fn unpriceable(pointer: &str, detail: impl Into<String>) -> Self {
+    pub fn unpriceable(pointer: &str, why: &str) -> Self {
+        let place = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
+        let detail = format!("The request cannot be priced{place}: {why}.");
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self::new(status, "unpriceable_request", "The request cannot be priced", detail)
             .with("pointer", pointer)
@@ -322,14 +324,8 @@ fn slots_full(name: &str, scope: &str, limit: u32) -> Rejection {
 }
 
 fn cap_exceeded(cap: &CapState, required: u64, zone: &Zone, now: Timestamp) -> Rejection {
-    let shown = |count: u64| match cap.measure {
-        Measure::Requests => count.to_string(),
-        Measure::Credits => Amount::from_micro(count).unwrap_or(Amount::MAX).to_string(),
-    };
-    let unit = match cap.measure {
-        Measure::Requests => "requests",
-        Measure::Credits => "credits",
-    };
+    let shown = |count: u64| cap.measure.show(count);
+    let unit = cap.measure.unit();
     let resets_at = zone.show(cap.period.end);
     let detail = format!(
         "The cap {} allows {} {unit}; {} are used and this request needs {}. It resets at {resets_at}.",

@@ -118,7 +118,7 @@ impl Settler {
         let mut call = first;
         let mut wait = RETRY_FIRST;
         loop {
-            match call.answer().await {
+            match call.answer(charge).await {
                 Outcome::Ended => return,
                 Outcome::Tick => _ = self.0.ledger.tick(end.account().clone()).await,
                 Outcome::Again(why) => {
@@ -198,23 +198,25 @@ impl Call {
         }
     }
 
-    async fn answer(self) -> Outcome {
+    async fn answer(self, charge: ChargeId) -> Outcome {
         match self {
-            Self::Settle(reply) => outcome(reply.await, |settled| {
+            Self::Settle(reply) => outcome(charge, reply.await, |settled| {
                 tracing::info!(
-                    charged = %settled.charged, returned = %settled.returned, debt = %settled.debt,
+                    %charge, charged = %settled.charged, returned = %settled.returned, debt = %settled.debt,
                     absorbed = %settled.absorbed, late = settled.late, "settled"
                 );
             }),
-            Self::Release(reply) => outcome(reply.await, |released| {
-                tracing::info!(returned = %released.returned, "released");
+            Self::Release(reply) => outcome(charge, reply.await, |released| {
+                tracing::info!(%charge, returned = %released.returned, "released");
             }),
-            Self::Doubt(reply) => outcome(reply.await, |()| tracing::warn!("outcome unknown")),
+            Self::Doubt(reply) => {
+                outcome(charge, reply.await, |()| tracing::warn!(%charge, "outcome unknown"))
+            }
         }
     }
 }
 
-fn outcome<T>(answer: Answer<T>, applied: impl FnOnce(T)) -> Outcome {
+fn outcome<T>(charge: ChargeId, answer: Answer<T>, applied: impl FnOnce(T)) -> Outcome {
     match answer {
         Answer::Applied(value) => applied(value),
         Answer::Refused(Refusal::Tick) => return Outcome::Tick,
@@ -225,7 +227,9 @@ fn outcome<T>(answer: Answer<T>, applied: impl FnOnce(T)) -> Outcome {
             return Outcome::Again("the wall clock has jumped".to_owned());
         }
         // The charge has ended by its deadline or an earlier word; what was said first stands.
-        Answer::Refused(refusal) => tracing::warn!(?refusal, "the charge had already ended"),
+        Answer::Refused(refusal) => {
+            tracing::warn!(%charge, ?refusal, "the charge had already ended")
+        }
     }
     Outcome::Ended
 }

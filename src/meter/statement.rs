@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::credit::{Amount, Bucket, Class, Kind, Measure, RateLimit};
+use crate::credit::{Amount, Bucket, Class, Kind, RateLimit};
 use crate::ledger::{CapCheck, CapState, Gates, RateCheck, SlotState};
 
 use super::Sight;
@@ -117,17 +117,11 @@ pub fn limits(sight: &Sight<'_>) -> Value {
 }
 
 fn cap(sight: &Sight<'_>, state: &CapState) -> Value {
-    let shown = |count: u64| match state.measure {
-        Measure::Requests => count.to_string(),
-        Measure::Credits => Amount::from_micro(count).unwrap_or(Amount::MAX).to_string(),
-    };
+    let shown = |count: u64| state.measure.show(count);
     json!({
         "name": state.name,
         "scope": state.scope.to_string(),
-        "measure": match state.measure {
-            Measure::Requests => "requests",
-            Measure::Credits => "credits",
-        },
+        "measure": state.measure.unit(),
         "kind": check_of(&sight.gates, state).and_then(|check| check.kind.clone()),
         "limit": shown(state.limit),
         "used": shown(state.used),

@@ -5,11 +5,29 @@
 #![expect(clippy::print_stdout, reason = "seeds and counts of cases are printed")]
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod crash_points;
+#[cfg(test)]
+mod crowd;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod first_hour;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod journeys;
+#[cfg(test)]
+mod leavers;
 #[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
@@ -23,14 +41,30 @@ mod ledger_world;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod panes;
+#[cfg(test)]
+mod portal;
+#[cfg(test)]
 mod pricing;
+#[cfg(test)]
+mod processes;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod stubborn;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod verdict;
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod world;

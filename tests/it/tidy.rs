@@ -171,8 +171,18 @@ fn names_and_sizes() {
 #[test]
 fn the_top_level_is_what_it_should_be() {
     let expected = [
-        "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "Dockerfile", "LICENSE-APACHE", "LICENSE-MIT",
-        "README.md", "bench", "config", "src", "target", "tests",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "Dockerfile",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "bench",
+        "config",
+        "src",
+        "target",
+        "tests",
     ];
     for entry in fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
