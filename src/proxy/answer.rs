@@ -62,7 +62,7 @@ where
             let started = core.meter.clock.uptime_ms();
             let story = Rc::new(story(&core, &request));
             let trusted = &core.settings.trusted_proxies;
-            let address = client_address(peer.ip(), request.headers(), trusted);
+            let address = client_address(peer.ip().to_canonical(), request.headers(), trusted);
             let asked = accepts(&request);
             let arrived = Arrived { request, address, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.

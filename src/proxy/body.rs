@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -43,14 +45,41 @@ pub(super) fn passing(body: Incoming, limit: u64) -> Outgoing {
 }
 
 /// A pipe from an exchange to its client. `length` is what the upstream declared.
-pub(super) fn pipe(length: Option<u64>) -> (mpsc::Sender<Result<Frame<Bytes>, BoxError>>, Body) {
+pub(super) fn pipe(length: Option<u64>) -> (Pipe, Body) {
     let (sender, frames) = mpsc::channel(FRAMES);
-    (sender, Piped { frames, left: length, ended: false }.boxed_unsync())
+    let whole = Arc::new(AtomicBool::new(false));
+    let pipe = Pipe { frames: sender, whole: whole.clone() };
+    (pipe, Piped { frames, left: length, whole, ended: false }.boxed_unsync())
+}
+
+/// The exchange's end of a pipe. However it is dropped (a client that was given up, a cut, a panic), the
+/// client sees that its answer is not whole; only `end` says that it is.
+pub(super) struct Pipe {
+    frames: mpsc::Sender<Frame<Bytes>>,
+    whole: Arc<AtomicBool>,
+}
+
+impl Pipe {
+    /// Passes a frame on; `false`: nobody takes it any more.
+    pub(super) async fn pass(&self, frame: Frame<Bytes>) -> bool {
+        self.frames.send(frame).await.is_ok()
+    }
+
+    /// Waits until the client has left.
+    pub(super) async fn closed(&self) {
+        self.frames.closed().await;
+    }
+
+    /// The answer is whole.
+    pub(super) fn end(self) {
+        self.whole.store(true, Ordering::Release);
+    }
 }
 
 /// The client's end of a pipe.
 struct Piped {
-    frames: mpsc::Receiver<Result<Frame<Bytes>, BoxError>>,
+    frames: mpsc::Receiver<Frame<Bytes>>,
+    whole: Arc<AtomicBool>,
     /// How many bytes are still to come, if that was declared.
     left: Option<u64>,
     ended: bool,
@@ -64,18 +93,18 @@ impl http_body::Body for Piped {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = self.frames.poll_recv(context);
-        if let Poll::Ready(next) = &polled {
-            match next {
-                Some(Ok(frame)) => {
-                    let length = frame.data_ref().map_or(0, Bytes::len);
-                    let length = u64::try_from(length).unwrap_or(u64::MAX);
-                    self.left = self.left.map(|left| left.saturating_sub(length));
-                }
-                Some(Err(_)) | None => self.ended = true,
-            }
+        if self.ended {
+            return Poll::Ready(None);
         }
-        polled
+        let Some(frame) = ready!(self.frames.poll_recv(context)) else {
+            self.ended = true;
+            let whole = self.whole.load(Ordering::Acquire);
+            return Poll::Ready((!whole).then(|| Err("the answer is not whole".into())));
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.left = self.left.map(|left| left.saturating_sub(length));
+        Poll::Ready(Some(Ok(frame)))
     }
 
     /// Never by counting: the exchange closes the pipe when it has queued the settlement.

@@ -11,14 +11,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::account::Account;
-use super::body::{Body, BoxError, Outgoing, pipe};
+use super::body::{Body, Outgoing, Pipe, pipe};
 use super::core::Core;
 use super::headers::inward;
 use super::upstream::{SendError, Upstream};
@@ -28,7 +28,6 @@ use crate::meter::{End, OnDisconnect, Rejection, Watch};
 const STALL_MS: u64 = 60_000;
 
 type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
-type Pipe = mpsc::Sender<Result<Frame<Bytes>, BoxError>>;
 
 /// One exchange under way.
 pub(super) struct Exchange {
@@ -37,6 +36,8 @@ pub(super) struct Exchange {
     pub(super) upstream: usize,
     /// The money side; `None`: the route is free.
     pub(super) account: Option<Account>,
+    /// The most bytes that the request's body may have.
+    pub(super) body_limit: u64,
     /// Whether the request asked for a head alone.
     pub(super) head_only: bool,
 }
@@ -58,6 +59,7 @@ impl Exchange {
             Asked::Answered(response) => self.answered(upstream, response, head).await,
             Asked::Failed(SendError::NeverSent(why)) => self.never_sent(head, why),
             Asked::Failed(SendError::Lost(why)) => self.lost(head, &why),
+            Asked::Failed(SendError::TooLarge) => self.too_large(head),
             Asked::TimedOut => self.timed_out(head),
             Asked::ClientLeft => self.abandoned(),
         }
@@ -94,6 +96,8 @@ impl Exchange {
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.lost(head, "the upstream switched protocols unasked");
         }
+        // What the upstream speaks is its own affair: an old one's body gets a frame that shows its end.
+        parts.version = Version::HTTP_11;
         let length = http_body::Body::size_hint(&body).exact();
         if self.head_only {
             // A head's length is of the body that GET would have had (RFC 9110 §9.3.2).
@@ -137,15 +141,19 @@ impl Exchange {
                     client = None;
                     continue;
                 }
-                Next::End => return self.conclude(&mut watch, End::Complete),
+                Next::End => {
+                    self.conclude(&mut watch, End::Complete);
+                    return client.map_or((), Pipe::end);
+                }
                 Next::Broken(why) => {
                     tracing::warn!(upstream = upstream.name(), why, "the answer broke off");
-                    self.conclude(&mut watch, End::Broken);
-                    return cut(client, why).await;
+                    return self.conclude(&mut watch, End::Broken);
                 }
             };
-            if let (Some(watch), Some(data)) = (watch.as_mut(), frame.data_ref()) {
-                watch.feed(data);
+            match (&mut watch, frame.data_ref(), frame.trailers_ref()) {
+                (Some(watch), Some(data), _) => watch.feed(data),
+                (Some(watch), _, Some(trailers)) => watch.trailers(trailers),
+                _ => {}
             }
             if http_body::Body::is_end_stream(&body) {
                 self.conclude(&mut watch, End::Complete);
@@ -194,9 +202,9 @@ impl Exchange {
         let clock = &self.core.meter.clock;
         let began = clock.uptime_ms();
         let limit = Duration::from_millis(STALL_MS.min(*client_ms));
-        let taken = tokio::time::timeout(limit, client.send(Ok(frame))).await;
+        let taken = tokio::time::timeout(limit, client.pass(frame)).await;
         *client_ms = client_ms.saturating_sub(clock.uptime_ms().saturating_sub(began));
-        matches!(taken, Ok(Ok(()))).then_some(client)
+        matches!(taken, Ok(true)).then_some(client)
     }
 
     /// Judges and queues the settlement, once.
@@ -233,20 +241,28 @@ impl Exchange {
         let detail = "The service broke off before it had answered.";
         let status = StatusCode::BAD_GATEWAY;
         let rejection = Rejection::new(status, "upstream_error", "Upstream error", detail);
+        let rejection = Rejection { should_retry: self.account.is_none(), ..rejection };
         self.doubt(head, why, rejection.because(why));
+    }
+
+    /// A body of no stated length went beyond the limit, and was cut off on its way upstream.
+    fn too_large(self, head: Head) {
+        let rejection = Rejection::too_large(self.body_limit);
+        self.doubt(head, "The request was cut off: its body is too large.", rejection);
     }
 
     fn timed_out(self, head: Head) {
         let detail = "The service did not answer in time.";
         let status = StatusCode::GATEWAY_TIMEOUT;
         let rejection = Rejection::new(status, "upstream_timeout", "Upstream timeout", detail);
+        let rejection = Rejection { should_retry: self.account.is_none(), ..rejection };
         self.doubt(head, "The upstream did not answer in time.", rejection);
     }
 
     fn doubt(mut self, head: Head, why: &str, rejection: Rejection) {
         let rejection = match self.account.take() {
             Some(account) => account.doubt(why, rejection),
-            None => Rejection { should_retry: true, ..rejection },
+            None => rejection,
         };
         drop(head.send(Err(Box::new(rejection))));
     }
@@ -289,12 +305,4 @@ impl Patience {
     const fn spend(&mut self, ms: u64) {
         self.left_ms = self.left_ms.saturating_sub(ms);
     }
-}
-
-/// Lets the client see that the answer is not whole.
-async fn cut(client: Option<Pipe>, why: String) {
-    let Some(client) = client else { return };
-    let limit = Duration::from_millis(STALL_MS);
-    // A client that takes nothing any more sees the cut when its connection is closed.
-    drop(tokio::time::timeout(limit, client.send(Err(why.into()))).await);
 }

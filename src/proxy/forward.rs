@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::LocalBoxFuture;
 use http::request::Parts;
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::oneshot;
 use tower::Service;
 
@@ -16,6 +16,7 @@ use super::exchange::Exchange;
 use super::headers::outward;
 use super::stage::{Metered, Stop};
 use super::upstream::Upstream;
+use crate::credit::ChargeId;
 use crate::meter::Rejection;
 
 /// See the module.
@@ -33,12 +34,13 @@ impl Service<Metered> for Forward {
 
     /// The exchange is started before anything is awaited: from here on it owns the charge.
     fn call(&mut self, metered: Metered) -> Self::Future {
+        let charge = metered.admitted.as_ref().map(|(_, admitted)| admitted.ticket.charge());
         let answer = start(&self.0, metered);
         Box::pin(async move {
             match answer?.await {
                 Ok(Ok(response)) => Ok(response),
                 Ok(Err(rejection)) => Err(Stop::Refused(rejection)),
-                Err(_) => Err(Rejection::metering_unavailable("the exchange ended early").into()),
+                Err(_) => Err(cut_off(charge).into()),
             }
         })
     }
@@ -48,12 +50,12 @@ type Answer = oneshot::Receiver<Result<Response<Body>, Box<Rejection>>>;
 
 fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let Metered { head, body, route, admitted } = metered;
-    let index = route.upstream;
+    let (index, body_limit) = (route.upstream, route.body_limit);
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
     let request = outgoing(core, upstream, head, body, admitted.is_some())?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
-    let exchange = Exchange { core: core.clone(), upstream: index, account, head_only };
+    let exchange = Exchange { core: core.clone(), upstream: index, account, body_limit, head_only };
     let (sender, answer) = oneshot::channel();
     let cut = core.cut.clone();
     core.tasks.spawn(async move {
@@ -64,6 +66,20 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
         }
     });
     Ok(answer)
+}
+
+/// The exchange was cut off by the end of the drain time, or by a panic, after it may have been forwarded:
+/// whoever asks again may pay twice.
+fn cut_off(charge: Option<ChargeId>) -> Rejection {
+    let detail = "This instance stopped while the request was under way. Whether the work was done is not \
+                  known; what was held is released, or kept until that is known. The charge will tell.";
+    let status = StatusCode::BAD_GATEWAY;
+    let rejection = Rejection::new(status, "upstream_error", "Upstream error", detail)
+        .because("the exchange ended early");
+    match charge {
+        Some(charge) => rejection.with("hold", "kept").of(charge),
+        None => Rejection { should_retry: true, ..rejection },
+    }
 }
 
 fn broken(why: &str) -> Rejection {

@@ -87,7 +87,8 @@ impl Guard {
         })
     }
 
-    /// Whether a key may be tried now; the error is in how many seconds it may.
+    /// Whether a wrong secret of a key may be tried now; the error is in how many seconds it may. The right
+    /// one always may: the public half is no secret, and must not be enough to lock its owner out.
     ///
     /// # Errors
     /// When it failed too often.

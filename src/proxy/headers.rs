@@ -27,13 +27,27 @@ pub(super) const CHARGED: HeaderName = HeaderName::from_static("credits-charged"
 pub(super) const REMAINING: HeaderName = HeaderName::from_static("credits-remaining");
 
 /// What a client may say about where a request came from; ours to say.
-const ORIGINS: [HeaderName; 6] = [
+const ORIGINS: [HeaderName; 8] = [
     FORWARDED,
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-uri"),
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-real-ip"),
+];
+
+/// Headers by which some servers take a request for one of another method or path: not the one that was
+/// priced.
+const OVERRIDES: [HeaderName; 7] = [
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-original-method"),
+    HeaderName::from_static("x-original-uri"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
 ];
 
 /// Headers of one connection (RFC 9110 §7.6.1) and of framing.
@@ -52,14 +66,24 @@ const HOPS: [HeaderName; 10] = [
 
 /// Takes off what belongs to this connection, and all that `Connection` names.
 pub(super) fn strip_hops(headers: &mut HeaderMap) {
+    strip_named(headers);
+    for name in &HOPS {
+        remove(headers, name);
+    }
+}
+
+/// Takes off what `Connection` names. Done before a request is priced: else a header could set the price
+/// and end here.
+pub(super) fn strip_named(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| !HOPS.contains(name))
         .collect();
-    for name in HOPS.iter().chain(&named) {
+    for name in &named {
         remove(headers, name);
     }
 }
@@ -72,10 +96,11 @@ pub(super) fn outward(
     observed: bool,
 ) {
     strip_hops(headers);
-    for name in [AUTHORIZATION, HOST, EXPECT, CREDITS_MAX].iter().chain(key_headers).chain(&ORIGINS)
-    {
+    let ours = [AUTHORIZATION, HOST, EXPECT, CREDITS_MAX];
+    for name in ours.iter().chain(key_headers).chain(&ORIGINS).chain(&OVERRIDES) {
         remove(headers, name);
     }
+    strip_twins(headers);
     if observed {
         // What is read for its usage must not be compressed.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -102,6 +127,16 @@ pub(super) fn inward(headers: &mut HeaderMap, credentials: Option<&Credentials>)
         headers.iter().filter(|(_, value)| shows(value)).map(|(name, _)| name.clone()).collect();
     for name in showing {
         remove(headers, &name);
+    }
+}
+
+/// Takes off every name with an underscore: servers of the CGI family read `x_real_ip` as `x-real-ip`, and
+/// what was taken off, or said by us, must not come back as its twin.
+fn strip_twins(headers: &mut HeaderMap) {
+    let twins: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in &twins {
+        remove(headers, name);
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::body::{Outgoing, empty, passing, whole};
 use super::core::Core;
-use super::headers::{credits_max, take_quote};
+use super::headers::{credits_max, strip_named, take_quote};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
 use crate::meter::{
     Asked, Due, Found, PresentedKey, Rejection, RequestSource, Route, Wanted, Work, canonical,
@@ -60,7 +60,13 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
     let path = arrived.request.uri().path();
     let below = path.strip_prefix(core.settings.client_prefix.as_str());
     if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        return Err(Stop::Answered((core.client_plane)(arrived.request).await));
+        let limit = Duration::from_millis(core.settings.limits.body_ms);
+        let answered = tokio::time::timeout(limit, (core.client_plane)(arrived.request)).await;
+        let response = answered.map_err(|_| Rejection::too_slow())?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            core.guard.failed(arrived.address, None);
+        }
+        return Err(Stop::Answered(response));
     }
     Ok(arrived)
 }
@@ -92,15 +98,18 @@ pub(super) async fn identify(core: Rc<Core>, routed: Routed) -> Result<Identifie
         core.guard.failed(routed.address, None);
         return Err(Rejection::invalid_key().into());
     };
-    core.guard.key(shown.id).map_err(Rejection::flood)?;
     let found = match routed.route.work {
         Work::Paid(_) => core.meter.directory.payer(&shown).await,
         Work::Free => core.meter.directory.guest(&shown).await,
     };
-    let identity = found.inspect_err(|rejection| {
-        if rejection.status == StatusCode::UNAUTHORIZED {
+    let identity = found.or_else(|rejection| match rejection.status {
+        // Only wrong keys rest: whoever knows no more than the public half must not lock the owner out.
+        StatusCode::UNAUTHORIZED => {
+            core.guard.key(shown.id).map_err(Rejection::flood)?;
             core.guard.failed(routed.address, Some(shown.id));
+            Err(rejection)
         }
+        _ => Err(rejection),
     })?;
     _ = routed.story.account.set(identity.document.account.clone());
     routed.story.key.set(Some(identity.key));
@@ -114,6 +123,8 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
     declared_length(&head.headers, route.body_limit)?;
+    // What is priced is what is forwarded.
+    strip_named(&mut head.headers);
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
             let bytes = collect(body, route.body_limit, core.settings.limits.body_ms).await?;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
+use http_body_util::LengthLimitError;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -49,6 +50,8 @@ pub enum SendError {
     NeverSent(String),
     /// The request may have arrived, and its answer is lost. The text is for the log.
     Lost(String),
+    /// The request's body went beyond its limit; a part of it has been sent.
+    TooLarge,
 }
 
 impl fmt::Debug for Upstream {
@@ -131,9 +134,25 @@ impl Upstream {
     pub async fn send(&self, request: Request<Outgoing>) -> Result<Response<Incoming>, SendError> {
         self.client.request(request).await.map_err(|error| {
             let told = chain(&error);
-            if error.is_connect() { SendError::NeverSent(told) } else { SendError::Lost(told) }
+            match error {
+                error if error.is_connect() => SendError::NeverSent(told),
+                error if is_too_large(&error) => SendError::TooLarge,
+                _ => SendError::Lost(told),
+            }
         })
     }
+}
+
+/// Whether a body that is passed on was longer than it may be.
+fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An error with its causes in one line.

@@ -16,6 +16,9 @@ use crate::seam;
 /// How often idle accounts' due work is looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
+/// How long operators' calls may take to end at a stop.
+const LAST_CALLS: Duration = Duration::from_secs(5);
+
 /// Starts the thread.
 pub(super) fn start(shared: Shared, admin: Option<TcpListener>) -> io::Result<JoinHandle<()>> {
     let runtime = runtime()?;
@@ -52,8 +55,16 @@ async fn operators(shared: &Shared, listener: Option<TcpListener>) -> io::Result
         ready,
     });
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let over = shared.stop.control.clone().cancelled_owned();
-    axum::serve(listener, router).with_graceful_shutdown(over).await
+    let over = shared.stop.control.clone();
+    let late = async {
+        over.cancelled().await;
+        tokio::time::sleep(LAST_CALLS).await;
+    };
+    tokio::select! {
+        ended = axum::serve(listener, router).with_graceful_shutdown(over.clone().cancelled_owned()) => ended,
+        // A call that is never finished must not keep the process from ending.
+        () = late => Ok(()),
+    }
 }
 
 async fn sweeper(shared: &Shared) {

@@ -23,6 +23,8 @@ mod demo;
 #[cfg(test)]
 mod first_hour;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod leavers;
