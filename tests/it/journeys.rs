@@ -1,6 +1,10 @@
 //! Journeys of single requests, from the client's bytes to the receipt.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use super::wire::{Ask, Reply};
 use super::world::{CHAT, DUBBING, IMAGES, Payer, Purse, World, until};
@@ -179,6 +183,62 @@ fn an_upstream_that_is_not_there_costs_nothing() {
     assert_eq!(world.in_use(&maria), 0);
 }
 
+/// A listener that lets nobody in: its queue is full, further connections wait.
+fn full_house() -> (Socket, Vec<Socket>, SocketAddr) {
+    let new = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let listener = new();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut guests = Vec::new();
+    loop {
+        let guest = new();
+        let entered = guest.connect_timeout(&address, Duration::from_millis(200)).is_ok();
+        guests.push(guest);
+        if !entered {
+            return (listener, guests, address.as_socket().unwrap());
+        }
+    }
+}
+
+#[test]
+fn leaving_before_anything_was_forwarded_costs_nothing() {
+    let (_listener, _guests, address) = full_house();
+    let url = format!("http://{address}");
+    let world = World::start(&[
+        ("UPSTREAM", &url),
+        ("on_disconnect: finish # images", "on_disconnect: cancel"),
+        ("connect: 1s", "connect: 20s"),
+    ]);
+    let maria = world.payer("single", "100");
+    let mut wire = world.wire();
+    wire.write(&maria.images(1, "high").bytes());
+    until("the credits are held", || world.purse(&maria).held == "10");
+    drop(wire);
+    until("the charge ends", || world.purse(&maria).held == "0");
+    assert_eq!(world.purse(&maria), purse("100", "0", "0"));
+    let charges = world.charges(&maria);
+    assert_eq!((charges.len(), &charges[0]["status"]), (1, &json!("released")));
+}
+
+#[test]
+fn giving_up_before_anything_was_forwarded_costs_nothing() {
+    let (_listener, _guests, address) = full_house();
+    let url = format!("http://{address}");
+    let world = World::start(&[
+        ("UPSTREAM", &url),
+        ("first_byte: 20s", "first_byte: 1s"),
+        ("connect: 1s", "connect: 20s"),
+    ]);
+    let maria = world.payer("single", "100");
+    let reply = world.send(&maria.images(1, "high"));
+    assert_eq!(reply.status, 504, "{}", reply.text());
+    assert_eq!(reply.json()["hold"], "released");
+    assert_eq!(reply.header("x-should-retry"), Some("true"));
+    world.ended(&maria, &reply.charge(), "released");
+    assert_eq!(world.purse(&maria), purse("100", "0", "0"));
+}
+
 #[test]
 fn usage_that_is_missing_is_charged_as_held_and_flagged() {
     let world = World::start(&[]);
@@ -208,6 +268,19 @@ fn what_exceeds_the_hold_is_owed_and_repaid_by_the_next_grant() {
     let granted = world.grant(&joao, "50");
     assert_eq!(granted["repaid"], "20", "{granted}");
     assert_eq!(world.purse(&joao), purse("30", "0", "0"));
+}
+
+#[test]
+fn a_better_plan_binds_at_the_very_next_quote() {
+    let world = World::start(&[]);
+    let maria = world.payer("studio", "100");
+    let quote = maria.images(1, "low").header("prefer", "metering=quote");
+    let mut wire = world.wire();
+    wire.ask(&maria.images(1, "low")).ok();
+    for (plan, decision) in [("walled", "block"), ("other", "allow"), ("walled", "block")] {
+        world.change(&maria, &json!({ "plan": plan }));
+        assert_eq!(wire.ask(&quote).ok().json()["decision"], decision, "{plan}");
+    }
 }
 
 #[test]
