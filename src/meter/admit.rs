@@ -102,8 +102,14 @@ impl Meter {
         let mut ticket = Some(Ticket::new(self.settler.clone(), account, charge, permit));
         let void = |ticket: &mut Option<Ticket>| ticket.take().map(Ticket::void);
         for _ in 0..ROUNDS_MAX {
-            let priced = self.call(&identity, wanted, charge);
-            let (call, held) = priced.inspect_err(|_| _ = void(&mut ticket))?;
+            let (call, held) = match self.call(&identity, wanted, charge) {
+                Ok(priced) => priced,
+                Err(refused) => {
+                    let newer = self.newer(&identity, refused).await;
+                    identity = newer.inspect_err(|_| _ = void(&mut ticket))?;
+                    continue;
+                }
+            };
             let version = call.document_version;
             match self.ledger.reserve(call).await {
                 Answer::Applied(reserved) => {
@@ -133,7 +139,13 @@ impl Meter {
         let unpriced = |rejection| (None, Box::new(rejection));
         let charge = self.new_charge(&identity).map_err(unpriced)?;
         for _ in 0..ROUNDS_MAX {
-            let (call, held) = self.call(&identity, wanted, charge).map_err(unpriced)?;
+            let (call, held) = match self.call(&identity, wanted, charge) {
+                Ok(priced) => priced,
+                Err(refused) => {
+                    identity = self.newer(&identity, refused).await.map_err(unpriced)?;
+                    continue;
+                }
+            };
             let version = call.document_version;
             match self.ledger.quote(call).await {
                 Answer::Applied(quoted) => return Ok((held, quoted)),
@@ -167,6 +179,19 @@ impl Meter {
                 Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
             },
             refusal => Err(self.rejection(refusal, identity)),
+        }
+    }
+
+    /// What is refused before the ledger is asked is refused by a cached document, and no `stale` would ever
+    /// mend that: the refusal stands only if the ledger has no newer one.
+    async fn newer(&self, identity: &Identity, refused: Rejection) -> Result<Identity, Rejection> {
+        match self.ledger.document(identity.document.account.clone()).await {
+            Answer::Applied(document) if document.version > identity.document.version => {
+                self.directory.renew(identity.key, document)
+            }
+            Answer::Applied(_) => Err(refused),
+            Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
+            Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Each core caches documents with their version. That is safe for paid requests, because reserve compares
 //! the version and answers `stale` with the new document; so a revoked key, a suspension or a new plan binds
-//! at the next reserve. Free routes, which reserve nothing, may be at most five seconds behind.
+//! at the next reserve; what is refused before it looks again. Free routes, which reserve nothing, may be at most five seconds behind.
 //!
 //! Invariant: unknown, malformed, wrong and revoked keys get one answer; none of them is told apart.
 

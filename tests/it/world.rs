@@ -206,6 +206,12 @@ impl World {
     #[track_caller]
     pub(crate) fn restart(&mut self, changes: &[(&str, &str)]) {
         self.running.take().unwrap().stop();
+        self.start_again(changes);
+    }
+
+    /// Starts another gateway on the ledger of the one that has ended.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self, changes: &[(&str, &str)]) {
         let settings = settings(self.folder.path(), &self.upstream.url(), changes);
         let running = serve::start(settings).unwrap();
         (self.data, self.admin) = (running.data_addr, running.admin_addr.unwrap());
