@@ -17,6 +17,8 @@ mod crash;
 #[cfg(test)]
 mod crash_points;
 #[cfg(test)]
+mod crash_storm;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod ledger_disk;
