@@ -19,6 +19,8 @@ mod crash_points;
 #[cfg(test)]
 mod crash_storm;
 #[cfg(test)]
+mod downtime;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod ledger_disk;
