@@ -48,7 +48,7 @@ pub(crate) struct World {
     pub(crate) account: AccountId,
     pub(crate) key: KeyId,
     pub(crate) version: u64,
-    entropy: SeededEntropy,
+    pub(crate) entropy: SeededEntropy,
 }
 
 /// Waits for an answer.

@@ -17,9 +17,13 @@ mod crash;
 #[cfg(test)]
 mod crash_points;
 #[cfg(test)]
+mod crash_storm;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod downtime;
 #[cfg(test)]
 mod first_hour;
 #[cfg(test)]

@@ -262,13 +262,17 @@ impl Proxy {
         self.operator("GET", &path, &Value::Null)["data"][0].clone()
     }
 
-    /// Waits until the account holds nothing and its newest charge, if any, has ended. A balance looks ahead, as if
-    /// due work were done; a charge ends when it is.
+    /// Waits until the account holds nothing and its newest charges have ended; the answer is the newest. A
+    /// balance looks ahead, as if due work were done; a charge ends when it is.
     #[track_caller]
     pub(crate) fn settled(&self, account: &str) -> Value {
         eventually("nothing is held", || (self.balance(account).1 == "0").then_some(()));
-        eventually("the newest charge has ended", || {
-            Some(self.newest(account)).filter(|it| it.is_null() || !it["ended"].is_null())
+        let path = format!("/accounts/{account}/charges?limit=100");
+        eventually("the newest charges have ended", || {
+            let listed = self.operator("GET", &path, &Value::Null);
+            let all = listed["data"].as_array().unwrap();
+            let ended = all.iter().all(|charge| !charge["ended"].is_null());
+            ended.then(|| all.first().cloned().unwrap_or_default())
         })
     }
 
@@ -402,7 +406,7 @@ const YAML: &str = r"
 listen: 127.0.0.1:0
 store: { embedded: { path: data, lease: 1s } }
 admin: { listen: 127.0.0.1:0, token: { file: admin-token } }
-flood: { per_address: 100000 }
+flood: { per_address: 100000, failures: 100000 }
 MORE
 upstreams:
   sample:
