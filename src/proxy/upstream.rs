@@ -17,7 +17,7 @@ use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -49,6 +49,22 @@ pub enum SendError {
     NeverSent(String),
     /// The request may have arrived, and its answer is lost. The text is for the log.
     Lost(String),
+}
+
+/// Tells whether a request may have been sent: before there is a connection for it, no byte of it was.
+#[derive(Debug)]
+pub(super) struct Dialled(CaptureConnection);
+
+impl Dialled {
+    /// Watches `request`, which is about to be sent.
+    pub(super) fn of(request: &mut Request<Outgoing>) -> Self {
+        Self(capture_connection(request))
+    }
+
+    /// Whether there was a connection for it.
+    pub(super) fn at_all(&self) -> bool {
+        self.0.connection_metadata().is_some()
+    }
 }
 
 impl fmt::Debug for Upstream {
