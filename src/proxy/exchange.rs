@@ -21,7 +21,7 @@ use super::account::Account;
 use super::body::{Body, Outgoing, Pipe, pipe};
 use super::core::Core;
 use super::headers::inward;
-use super::upstream::{SendError, Upstream};
+use super::upstream::{Dialled, SendError, Upstream};
 use crate::meter::{End, OnDisconnect, Rejection, Watch};
 
 /// How long a client may leave a frame untaken before it counts as gone, in milliseconds.
@@ -60,8 +60,10 @@ impl Exchange {
             Asked::Failed(SendError::NeverSent(why)) => self.never_sent(head, why),
             Asked::Failed(SendError::Lost(why)) => self.lost(head, &why),
             Asked::Failed(SendError::TooLarge) => self.too_large(head),
-            Asked::TimedOut => self.timed_out(head),
-            Asked::ClientLeft => self.abandoned(),
+            Asked::TimedOut(Reach::Sent) => self.timed_out(head),
+            Asked::TimedOut(Reach::Never) => self.never_dialled(head),
+            Asked::ClientLeft(Reach::Sent) => self.abandoned(),
+            Asked::ClientLeft(Reach::Never) => self.spared(),
         }
     }
 
@@ -70,18 +72,20 @@ impl Exchange {
     async fn ask(
         &self,
         upstream: &Upstream,
-        request: Request<Outgoing>,
+        mut request: Request<Outgoing>,
         mut head: Head,
     ) -> (Asked, Head) {
+        let dialled = Dialled::of(&mut request);
+        let reach = || if dialled.at_all() { Reach::Sent } else { Reach::Never };
         let limit = Duration::from_millis(upstream.timeouts().first_byte_ms);
         let sent = tokio::time::timeout(limit, upstream.send(request));
         let answer = tokio::select! {
             sent = sent => match sent {
                 Ok(Ok(response)) => Asked::Answered(response),
                 Ok(Err(error)) => Asked::Failed(error),
-                Err(_) => Asked::TimedOut,
+                Err(_) => Asked::TimedOut(reach()),
             },
-            () = head.closed(), if self.cancels() => Asked::ClientLeft,
+            () = head.closed(), if self.cancels() => Asked::ClientLeft(reach()),
         };
         (answer, head)
     }
@@ -225,6 +229,16 @@ impl Exchange {
         self.refuse(head, "The upstream could not be reached.", rejection);
     }
 
+    fn never_dialled(self, head: Head) {
+        let detail =
+            "The service did not take a connection in time. Nothing was forwarded or charged.";
+        let status = StatusCode::GATEWAY_TIMEOUT;
+        let rejection = Rejection::new(status, "upstream_timeout", "Upstream timeout", detail)
+            .with("hold", "released");
+        let rejection = Rejection { should_retry: true, ..rejection };
+        self.refuse(head, "The upstream did not take a connection in time.", rejection);
+    }
+
     fn refuse(mut self, head: Head, why: &str, rejection: Rejection) {
         let rejection = match self.account.take() {
             Some(account) => {
@@ -267,6 +281,13 @@ impl Exchange {
         drop(head.send(Err(Box::new(rejection))));
     }
 
+    /// The client left before there was a connection for its request, on a route that cancels.
+    fn spared(mut self) {
+        if let Some(account) = self.account.take() {
+            account.never_forwarded("The client left before anything was forwarded.");
+        }
+    }
+
     /// The client left before the head, on a route that cancels: the request was cut off.
     fn abandoned(mut self) {
         if let Some(account) = self.account.take() {
@@ -279,8 +300,16 @@ impl Exchange {
 enum Asked {
     Answered(Response<Incoming>),
     Failed(SendError),
-    TimedOut,
-    ClientLeft,
+    TimedOut(Reach),
+    ClientLeft(Reach),
+}
+
+/// How far a request got that nobody waits for any more.
+enum Reach {
+    /// No connection was found for it: nothing was forwarded.
+    Never,
+    /// It may have arrived.
+    Sent,
 }
 
 /// What came next.

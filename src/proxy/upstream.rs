@@ -18,7 +18,7 @@ use http_body_util::LengthLimitError;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -52,6 +52,22 @@ pub enum SendError {
     Lost(String),
     /// The request's body went beyond its limit; a part of it has been sent.
     TooLarge,
+}
+
+/// Tells whether a request may have been sent: before there is a connection for it, no byte of it was.
+#[derive(Debug)]
+pub(super) struct Dialled(CaptureConnection);
+
+impl Dialled {
+    /// Watches `request`, which is about to be sent.
+    pub(super) fn of(request: &mut Request<Outgoing>) -> Self {
+        Self(capture_connection(request))
+    }
+
+    /// Whether there was a connection for it.
+    pub(super) fn at_all(&self) -> bool {
+        self.0.connection_metadata().is_some()
+    }
 }
 
 impl fmt::Debug for Upstream {
