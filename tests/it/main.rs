@@ -21,6 +21,8 @@ mod crash_storm;
 #[cfg(test)]
 mod downtime;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod ledger_disk;
