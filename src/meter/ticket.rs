@@ -85,8 +85,13 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let Some(permit) = self.permit.take() else { return };
         let (account, charge) = (self.account.clone(), self.charge);
-        let why = "The exchange ended without a word; see the log.".to_owned();
-        let explanation = Explanation { why, ..Explanation::default() }.bytes();
+        let (outcome, why) = if self.forwarded {
+            ("unknown", "The exchange was cut off while the upstream was at work.")
+        } else {
+            ("failed", "The request was given up before anything was forwarded.")
+        };
+        let (outcome, why) = (outcome.to_owned(), why.to_owned());
+        let explanation = Explanation { outcome, why, ..Explanation::default() }.bytes();
         let end = if self.forwarded {
             Ending::Doubt(Doubt { account, charge, explanation })
         } else {

@@ -25,6 +25,8 @@ mod demo;
 #[cfg(test)]
 mod downtime;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod hostile;
