@@ -249,6 +249,22 @@ fn another_format_of_the_file_is_named() {
 }
 
 #[test]
+fn another_format_is_named_even_if_its_tables_are_others() {
+    let disk = SimulatedDisk::default();
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    let due: redb::TableDefinition<'_, u64, u64> = redb::TableDefinition::new("due");
+    let database = disk.opener()().unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(meta).unwrap().insert("format", 2).unwrap();
+    transaction.open_table(due).unwrap().insert(1, 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let opened = EmbeddedLedger::open_with(disk.opener(), LEASE, clock);
+    assert!(matches!(opened, Err(OpenError::Format { found: 2, known: 1 })));
+}
+
+#[test]
 fn the_mark_outlives_a_restart() {
     let disk = SimulatedDisk::default();
     let world = world_on(&disk);

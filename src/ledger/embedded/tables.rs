@@ -89,11 +89,6 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// The file's format; `None` in a new file.
-    pub(super) fn format(&self) -> Result<Option<u64>, String> {
-        self.number("format")
-    }
-
     pub(super) fn set_format(&mut self) -> Result<(), String> {
         self.meta.insert("format", FORMAT).map(|_| ()).map_err(|error| error.to_string())
     }
@@ -156,6 +151,13 @@ impl<'t> Tables<'t> {
         }
         Ok(())
     }
+}
+
+/// The file's format; `None` in a new file.
+pub(super) fn format(transaction: &WriteTransaction) -> Result<Option<u64>, String> {
+    let meta = transaction.open_table(META).map_err(|error| error.to_string())?;
+    let found = meta.get("format").map_err(|error| error.to_string())?;
+    Ok(found.map(|value| value.value()))
 }
 
 fn account_id(text: &str) -> Result<AccountId, Stop> {
