@@ -1154,3 +1154,16 @@ fn good_will_never_joins_a_bucket_that_is_not_its_like() {
         });
     }
 }
+
+#[test]
+fn a_long_list_of_open_charges_is_whole() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let calls: Vec<_> = (0..5).map(|_| w.call(1)).collect();
+        calls.iter().for_each(|call| drop(ok(w.reserve(call))));
+        ok(w.release(calls[0].charge));
+        let page = ok(wait(w.store.ledger().charges(w.account.clone(), None, 9)));
+        let open = page.iter().filter(|record| record.state == ChargeState::Held).count();
+        assert_eq!((page.len(), open), (5, 4));
+    });
+}

@@ -184,7 +184,12 @@ pub(crate) fn view(
 }
 
 pub(crate) fn charge(r: &mut dyn Records, c: &Context, charge: ChargeId) -> Outcome<ChargeRecord> {
-    record(r, c, charge)?.ok_or_else(|| Refusal::UnknownCharge.into())
+    if let Some(record) = ended_record(r, c, charge)? {
+        return Ok(record);
+    }
+    let owner = r.charge_owner(charge)?.ok_or(Refusal::UnknownCharge)?;
+    let account = load(r, &owner)?;
+    open_record(r, &account, charge)?.ok_or_else(|| Refusal::UnknownCharge.into())
 }
 
 pub(crate) fn charges(
@@ -194,32 +199,41 @@ pub(crate) fn charges(
     before: Option<ChargeId>,
     limit: usize,
 ) -> Outcome<Vec<ChargeRecord>> {
-    load(r, account)?;
+    let account = load(r, account)?;
     let limit = limit.min(LIST_MAX);
     let (mut found, mut before) = (Vec::new(), before);
     while found.len() < limit {
-        let ids = r.charges_of(account, before, limit)?;
+        let ids = r.charges_of(&account.document.account, before, limit)?;
         let Some(last) = ids.last() else { break };
         before = Some(*last);
         for id in ids {
             // What waits to be purged is not there any more.
-            let record = record(r, c, id)?;
-            found.extend(record.filter(|_| found.len() < limit));
+            if found.len() >= limit {
+                break;
+            }
+            let record = match ended_record(r, c, id)? {
+                None => open_record(r, &account, id)?,
+                ended => ended,
+            };
+            found.extend(record);
         }
     }
     Ok(found)
 }
 
-fn record(r: &dyn Records, c: &Context, charge: ChargeId) -> Outcome<Option<ChargeRecord>> {
-    let texts = || r.texts(charge);
-    if let Some(ended) = ended(r, c, charge)? {
-        let [note, explanation] = texts()?;
-        return Ok(Some(viewing::of_ended(&ended, note, explanation)));
-    }
-    let Some(owner) = r.charge_owner(charge)? else { return Ok(None) };
-    let account = load(r, &owner)?;
+fn ended_record(r: &dyn Records, c: &Context, charge: ChargeId) -> Outcome<Option<ChargeRecord>> {
+    let Some(ended) = ended(r, c, charge)? else { return Ok(None) };
+    let [note, explanation] = r.texts(charge)?;
+    Ok(Some(viewing::of_ended(&ended, note, explanation)))
+}
+
+fn open_record(
+    r: &dyn Records,
+    account: &Account,
+    charge: ChargeId,
+) -> Outcome<Option<ChargeRecord>> {
     let Some(open) = account.open.get(&charge) else { return Ok(None) };
-    let [note, explanation] = texts()?;
+    let [note, explanation] = r.texts(charge)?;
     Ok(Some(viewing::of_open(open, note, explanation)))
 }
 
