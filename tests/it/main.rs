@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod cli;
