@@ -215,9 +215,8 @@ fn outcome<T>(charge: ChargeId, answer: Answer<T>, applied: impl FnOnce(T)) -> O
     match answer {
         Answer::Applied(value) => applied(value),
         Answer::Refused(Refusal::Tick) => return Outcome::Tick,
-        Answer::Refused(Refusal::Unavailable(why)) | Answer::Unknown(why) => {
-            return Outcome::Again(why);
-        }
+        Answer::Refused(Refusal::Unavailable(why) | Refusal::Broken(why))
+        | Answer::Unknown(why) => return Outcome::Again(why),
         Answer::Refused(Refusal::ClockJump) => {
             return Outcome::Again("the wall clock has jumped".to_owned());
         }

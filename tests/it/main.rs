@@ -35,6 +35,8 @@ mod journeys;
 #[cfg(test)]
 mod leavers;
 #[cfg(test)]
+mod ledger_broken;
+#[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;

@@ -3,6 +3,7 @@
 //! Invariant: the first write comes after the last thing that can refuse.
 
 use super::draft::Draft;
+use super::invariants::invariants;
 use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
@@ -95,11 +96,7 @@ pub(crate) fn extend(r: &mut dyn Records, c: &Context, call: &Extend) -> Outcome
     for (id, charge) in &call.charges {
         if !touched.contains_key(id) {
             // An account that cannot be read has no running leases; the others' must not suffer.
-            let loaded = match load(r, id) {
-                Ok(account) => Some((account.clone(), Draft::of(account))),
-                Err(Stop::Failed(why)) => return Err(Stop::Failed(why)),
-                Err(_) => None,
-            };
+            let loaded = readable(r, id)?.map(|account| (account.clone(), Draft::of(account)));
             touched.insert(id.clone(), loaded);
         }
         answers.push(match touched.get_mut(id) {
@@ -151,13 +148,11 @@ pub(crate) fn due_accounts(
     Ok(found)
 }
 
-/// Whether an account has something to do. One that cannot be read has not: a person has to look.
+/// Whether an account has something to do. One that is broken has not: a tick would be refused for ever,
+/// and it would stand before the others each time.
 fn is_due(r: &dyn Records, c: &Context, id: &AccountId) -> Outcome<bool> {
-    match load(r, id) {
-        Ok(account) => Ok(due::is_due(&account, c)),
-        Err(Stop::Failed(why)) => Err(Stop::Failed(why)),
-        Err(_) => Ok(false),
-    }
+    let sound = readable(r, id)?;
+    Ok(sound.is_some_and(|account| due::is_due(&account, c) && invariants(&account).is_ok()))
 }
 
 pub(crate) fn grant(r: &mut dyn Records, c: &Context, call: &Grant) -> Outcome<Granted> {
@@ -310,8 +305,24 @@ pub(crate) fn accounts(
     after: Option<&AccountId>,
     limit: usize,
 ) -> Outcome<Vec<Document>> {
-    let ids = r.accounts(after, limit.min(LIST_MAX))?;
-    ids.iter().map(|id| Ok(load(r, id)?.document)).collect()
+    let limit = limit.min(LIST_MAX);
+    let (mut found, mut after) = (Vec::new(), after.cloned());
+    while found.len() < limit {
+        let ids = r.accounts(after.as_ref(), limit)?;
+        let Some(last) = ids.last() else { break };
+        after = Some(last.clone());
+        for id in &ids {
+            if found.len() >= limit {
+                break;
+            }
+            let account = readable(r, id)?;
+            if account.is_none() {
+                tracing::error!(account = %id, "an account cannot be read and is left out of a list");
+            }
+            found.extend(account.map(|account| account.document));
+        }
+    }
+    Ok(found)
 }
 
 /// All that is kept of an account, readably, for a person who has to look.
@@ -331,6 +342,15 @@ pub(crate) fn inspect(r: &mut dyn Records, account: &AccountId) -> Outcome<Strin
 
 fn load(r: &dyn Records, id: &AccountId) -> Outcome<Account> {
     r.account(id)?.ok_or_else(|| Refusal::UnknownAccount.into())
+}
+
+/// An account among others; `None` if it cannot be read: the others go on.
+fn readable(r: &dyn Records, id: &AccountId) -> Outcome<Option<Account>> {
+    match load(r, id) {
+        Ok(account) => Ok(Some(account)),
+        Err(Stop::Failed(why)) => Err(Stop::Failed(why)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A charge's tombstone, unless its time is over and it only waits to be purged.
