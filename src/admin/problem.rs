@@ -83,6 +83,12 @@ impl From<Refusal> for Problem {
                 let detail = "The ledger cannot be reached; nothing was done. Try again.";
                 Self::unavailable("ledger_unavailable", detail)
             }
+            Refusal::Broken(why) => {
+                tracing::error!(%why, "a record needs a person");
+                let detail = "A record of this account cannot be read, so the account is left alone. \
+                              Nothing was done; the log says which record.";
+                Self::unavailable("record_broken", detail)
+            }
             Refusal::ClockJump => Self::unavailable(
                 "clock_jump",
                 "The machine's clock has jumped; nothing is decided until it is right.",

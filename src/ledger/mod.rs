@@ -63,6 +63,9 @@ impl<T> Answer<T> {
 pub enum Refusal {
     /// The store cannot be reached and surely did not apply the call. The text is for the log.
     Unavailable(String),
+    /// A record contradicts itself or cannot be read: its account is left alone until a person has looked.
+    /// Asking again does not help. The text is for the log.
+    Broken(String),
     /// The wall clock has jumped ahead; nothing is decided until it is back.
     ClockJump,
     /// The caller's view is old: the account's document has another version, or no period fits.

@@ -27,7 +27,7 @@ pub(crate) fn answered<T>(outcome: Outcome<T>) -> Answer<T> {
         Err(Stop::Refused(refusal)) => Answer::Refused(*refusal),
         Err(Stop::Broken(why)) => {
             tracing::error!(%why, "a record contradicts itself; its account is left alone");
-            Answer::Refused(Refusal::Unavailable(why))
+            Answer::Refused(Refusal::Broken(why))
         }
         Err(Stop::Failed(why)) => Answer::Unknown(why),
     }

@@ -114,6 +114,7 @@ impl Meter {
             match self.ledger.reserve(call).await {
                 Answer::Applied(reserved) => {
                     let ticket = ticket.ok_or_else(busy)?;
+                    ticket.reserved();
                     return Ok(Admitted { ticket, held, reserved, identity });
                 }
                 Answer::Refused(refusal) => {

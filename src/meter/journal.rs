@@ -16,6 +16,8 @@ use crate::credit::{ChargeId, encode};
 use crate::seam::{AppendFile, Disk, Entropy};
 
 const PREFIX: &str = "journal-";
+/// What the journal of charges that could not be recovered is called, in place of a core's number.
+const LEFT: &str = "left";
 const INSTANCE: &str = "instance";
 const FORWARDING: &str = "forwarding";
 const DONE: &str = "done";
@@ -113,12 +115,20 @@ impl Marks {
         Ok(Self::These(open))
     }
 
-    /// Removes every journal in `folder`, once all its charges are dealt with.
+    /// Removes every journal in `folder`, once its charges are dealt with; the marks of those that are
+    /// `left` stay, in a journal of their own.
     ///
     /// # Errors
-    /// When a file cannot be removed.
-    pub fn clear(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-        disk.list(folder, PREFIX)?.iter().try_for_each(|path| disk.remove(path))
+    /// When a file cannot be removed, or the one that stays cannot be written.
+    pub fn clear(disk: &dyn Disk, folder: &Path, left: &BTreeSet<ChargeId>) -> io::Result<()> {
+        let stays = folder.join(format!("{PREFIX}{LEFT}"));
+        if !left.is_empty() {
+            let content: String = left.iter().map(|charge| line(FORWARDING, *charge)).collect();
+            disk.replace(&stays, content.as_bytes())?;
+        }
+        let files = disk.list(folder, PREFIX)?;
+        let over = files.iter().filter(|path| left.is_empty() || **path != stays);
+        over.into_iter().try_for_each(|path| disk.remove(path))
     }
 
     /// Whether a charge may have been forwarded.
@@ -201,7 +211,7 @@ mod tests {
         let open = marks(folder.path());
         assert!(!open.forwarded(charge(1)));
         assert!(open.forwarded(charge(2)) && open.forwarded(charge(3)));
-        Marks::clear(&SystemDisk, folder.path()).unwrap();
+        Marks::clear(&SystemDisk, folder.path(), &BTreeSet::new()).unwrap();
         assert_eq!(marks(folder.path()), Marks::These(BTreeSet::new()));
     }
 

@@ -5,13 +5,15 @@
 //!
 //! Invariant: idempotent. Killed at any point and run again, it comes to the same end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::journal::Marks;
 use super::receipt::Explanation;
-use crate::ledger::{Answer, ChargeState, Doubt, Ledger, OpenRef, Refusal, Release};
+use crate::credit::ChargeId;
+use crate::ledger::{Answer, ChargeState, Doubt, Ledger, OpenRef, Refusal, Release, Released};
 use crate::seam::Disk;
 
 const RETRY: Duration = Duration::from_millis(200);
@@ -40,32 +42,59 @@ pub async fn recover(
         tracing::error!("a journal is damaged: every open charge is taken for forwarded");
     }
     let mut done = Recovered::default();
-    let open = ask(|| ledger.open_of(instance.to_owned())).await?;
-    for charge in open.iter().filter(|open| open.state == ChargeState::Held) {
+    let open = ask(|| ledger.open_of(instance.to_owned())).await?.unwrap_or_default();
+    let held = || open.iter().filter(|open| open.state == ChargeState::Held);
+    for charge in held() {
         if marks.forwarded(charge.charge) {
-            doubt(ledger, charge).await?;
-            done.unknown = done.unknown.saturating_add(1);
+            let doubted = doubt(ledger, charge).await?;
+            done.unknown = done.unknown.saturating_add(usize::from(doubted.is_some()));
         } else {
-            release(ledger, charge).await?;
-            done.released = done.released.saturating_add(1);
+            let released = release(ledger, charge).await?;
+            done.released = done.released.saturating_add(usize::from(released.is_some()));
         }
     }
-    Marks::clear(disk, folder)?;
+    let marked: Vec<ChargeId> = match &marks {
+        Marks::These(marked) => marked.iter().copied().collect(),
+        Marks::Any => held().map(|open| open.charge).collect(),
+    };
+    let mut left = BTreeSet::new();
+    for charge in marked {
+        if unreadable(ledger, charge).await? {
+            left.insert(charge);
+        }
+    }
+    Marks::clear(disk, folder, &left)?;
     Ok(done)
 }
 
-async fn doubt(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<()> {
+/// Whether a charge could not be dealt with, because a record of its account is broken. Its mark is kept:
+/// once a person has repaired the account, it must not look as if it had never been forwarded.
+async fn unreadable(ledger: &dyn Ledger, charge: ChargeId) -> io::Result<bool> {
+    loop {
+        match ledger.charge(charge).await {
+            Answer::Refused(Refusal::Broken(_)) => return Ok(true),
+            Answer::Applied(_) | Answer::Refused(Refusal::UnknownCharge) => return Ok(false),
+            Answer::Refused(Refusal::Unavailable(why)) | Answer::Unknown(why) => {
+                tracing::warn!(why, "recovery waits for the ledger");
+                tokio::time::sleep(RETRY).await;
+            }
+            Answer::Refused(refusal) => return Err(refused(&refusal)),
+        }
+    }
+}
+
+async fn doubt(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<Option<()>> {
     let explanation = explain("unknown", "The gateway stopped while the upstream was at work.");
     let (account, charge) = (open.account.clone(), open.charge);
     let call = Doubt { account, charge, explanation };
     ask(|| ledger.doubt(call.clone())).await
 }
 
-async fn release(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<()> {
+async fn release(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<Option<Released>> {
     let explanation = explain("failed", "The gateway stopped before anything was forwarded.");
     let (account, charge) = (open.account.clone(), open.charge);
     let call = Release { account, charge, explanation };
-    ask(|| ledger.release(call.clone())).await.map(|_| ())
+    ask(|| ledger.release(call.clone())).await
 }
 
 fn explain(outcome: &str, why: &str) -> Vec<u8> {
@@ -73,18 +102,25 @@ fn explain(outcome: &str, why: &str) -> Vec<u8> {
     Explanation { outcome, why, ..Explanation::default() }.bytes()
 }
 
-/// Asks until the ledger has answered.
-async fn ask<T>(call: impl Fn() -> crate::ledger::Reply<T>) -> io::Result<T> {
+/// Asks until the ledger has answered; `None`: the account is broken, and asking again does not help. The
+/// others must not wait for it.
+async fn ask<T>(call: impl Fn() -> crate::ledger::Reply<T>) -> io::Result<Option<T>> {
     loop {
         match call().await {
-            Answer::Applied(value) => return Ok(value),
+            Answer::Applied(value) => return Ok(Some(value)),
+            Answer::Refused(Refusal::Broken(why)) => {
+                tracing::error!(why, "recovery leaves a broken account alone");
+                return Ok(None);
+            }
             Answer::Refused(Refusal::Unavailable(why)) | Answer::Unknown(why) => {
                 tracing::warn!(why, "recovery waits for the ledger");
                 tokio::time::sleep(RETRY).await;
             }
-            Answer::Refused(refusal) => {
-                return Err(io::Error::other(format!("recovery: the ledger says {refusal:?}")));
-            }
+            Answer::Refused(refusal) => return Err(refused(&refusal)),
         }
     }
+}
+
+fn refused(refusal: &Refusal) -> io::Error {
+    io::Error::other(format!("recovery: the ledger says {refusal:?}"))
 }

@@ -255,7 +255,7 @@ impl Rejection {
     #[must_use]
     pub fn from_ledger(refusal: Refusal, zone: &Zone, now: Timestamp) -> Self {
         match refusal {
-            Refusal::Unavailable(why) => Self::metering_unavailable(why),
+            Refusal::Unavailable(why) | Refusal::Broken(why) => Self::metering_unavailable(why),
             Refusal::ClockJump => Self::metering_unavailable("the wall clock has jumped"),
             Refusal::Stale { .. } => Self::metering_unavailable("stale twice"),
             Refusal::Tick => Self::metering_unavailable("too much due work"),

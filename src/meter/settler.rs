@@ -96,11 +96,6 @@ impl Settler {
         self.0.live.borrow_mut().insert(charge, account);
     }
 
-    /// Forgets a charge that was refused: the ledger knows nothing of it.
-    pub(super) fn forget(&self, charge: ChargeId) {
-        self.0.live.borrow_mut().remove(&charge);
-    }
-
     /// Queues an end. The ledger is called before this returns, so a reserve that follows comes after it.
     pub(super) fn end(&self, charge: ChargeId, end: Ending, permit: Permit) {
         self.0.live.borrow_mut().remove(&charge);
@@ -220,9 +215,8 @@ fn outcome<T>(charge: ChargeId, answer: Answer<T>, applied: impl FnOnce(T)) -> O
     match answer {
         Answer::Applied(value) => applied(value),
         Answer::Refused(Refusal::Tick) => return Outcome::Tick,
-        Answer::Refused(Refusal::Unavailable(why)) | Answer::Unknown(why) => {
-            return Outcome::Again(why);
-        }
+        Answer::Refused(Refusal::Unavailable(why) | Refusal::Broken(why))
+        | Answer::Unknown(why) => return Outcome::Again(why),
         Answer::Refused(Refusal::ClockJump) => {
             return Outcome::Again("the wall clock has jumped".to_owned());
         }

@@ -29,7 +29,6 @@ impl Ticket {
         charge: ChargeId,
         permit: Permit,
     ) -> Self {
-        settler.begin(charge, account.clone());
         Self { settler, account, charge, permit: Some(permit), forwarded: false }
     }
 
@@ -37,6 +36,12 @@ impl Ticket {
     #[must_use]
     pub const fn charge(&self) -> ChargeId {
         self.charge
+    }
+
+    /// The charge is reserved: its lease is renewed from now on. Not sooner: a charge that the ledger does not
+    /// know looks as if it had ended, and nobody would renew it again.
+    pub(super) fn reserved(&self) {
+        self.settler.begin(self.charge, self.account.clone());
     }
 
     /// Marks that the first byte is about to go upstream.
@@ -70,7 +75,6 @@ impl Ticket {
 
     /// The reserve was surely refused: there is nothing to end.
     pub(super) fn void(mut self) {
-        self.settler.forget(self.charge);
         self.permit = None;
     }
 

@@ -11,7 +11,7 @@ use tollgate::seam::{Clock, SimulatedClock};
 
 use crate::ledger_disk::{Loss, SimulatedDisk};
 use crate::ledger_world::{
-    LEASE, NOON, Store, World, credits, embedded_in_memory, no, ok, on_every_store, wait,
+    LEASE, NOON, Store, World, credits, embedded_in_memory, no, ok, on_every_store, wait, world_on,
 };
 
 /// Asks until the store knows. The answer is how often it did not.
@@ -64,13 +64,6 @@ fn work(w: &World) -> u32 {
         insist(u, || ledger.settle(settle(n, actual)));
     }
     unknown
-}
-
-fn world_on(disk: &SimulatedDisk) -> World {
-    let clock = Arc::new(SimulatedClock::at(NOON));
-    let ledger =
-        EmbeddedLedger::open_with(disk.opener(), LEASE, Arc::clone(&clock) as Arc<dyn Clock>);
-    World::with(Store::Embedded(ledger.unwrap()), clock)
 }
 
 fn judged() -> String {
@@ -228,7 +221,7 @@ fn a_record_that_cannot_be_read_stops_its_account_alone() {
 
     let clock = Arc::new(SimulatedClock::at(NOON));
     let ledger = EmbeddedLedger::open_with(disk.opener(), LEASE, clock).unwrap();
-    let Refusal::Unavailable(why) = no(wait(ledger.reserve(call))) else { panic!() };
+    let Refusal::Broken(why) = no(wait(ledger.reserve(call))) else { panic!() };
     assert_eq!(why, "money of acct_maria has version 9, known is 1");
     ok(wait(ledger.view(bob, Gates::default())));
 }
@@ -246,6 +239,22 @@ fn another_format_of_the_file_is_named() {
     let clock = Arc::new(SimulatedClock::at(NOON));
     let opened = EmbeddedLedger::open_with(disk.opener(), LEASE, clock);
     assert!(matches!(opened, Err(OpenError::Format { found: 7, known: 1 })));
+}
+
+#[test]
+fn another_format_is_named_even_if_its_tables_are_others() {
+    let disk = SimulatedDisk::default();
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    let due: redb::TableDefinition<'_, u64, u64> = redb::TableDefinition::new("due");
+    let database = disk.opener()().unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(meta).unwrap().insert("format", 2).unwrap();
+    transaction.open_table(due).unwrap().insert(1, 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let opened = EmbeddedLedger::open_with(disk.opener(), LEASE, clock);
+    assert!(matches!(opened, Err(OpenError::Format { found: 2, known: 1 })));
 }
 
 #[test]

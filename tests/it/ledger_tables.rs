@@ -1123,3 +1123,47 @@ fn a_faster_rate_forgets_the_slower_ones_debt() {
         assert_eq!(retry_at, w.now().plus_ms(1_000));
     });
 }
+
+#[test]
+fn good_will_never_joins_a_bucket_that_is_not_its_like() {
+    let before = |w: &World, days: u64| Some(w.now().plus_ms(days * DAY));
+    // What an operator has given under the id that good will for the charge would have.
+    type Given = fn(&World, Grant) -> Grant;
+    let table: [Given; 3] = [
+        |_, gift| Grant { kind: "scans".parse().unwrap(), ..gift },
+        |w, gift| Grant { expires: Some(w.now().plus_ms(MINUTE)), ..gift },
+        |_, gift| Grant { class: Class::Free, ..gift },
+    ];
+    for given in table {
+        on_every_store(|w| {
+            let expires = Some(w.now().plus_ms(MINUTE));
+            ok(w.grant(&Grant { expires, ..w.granting("a", Class::Purchased, 10) }));
+            let call = w.call(10);
+            ok(w.reserve(&call));
+            let id = format!("gw:{}", call.charge);
+            ok(w.grant(&given(&w, w.granting(&id, Class::Goodwill, 5))));
+            w.clock.advance(MINUTE);
+            ok(w.settle(call.charge, 4));
+            assert_eq!(w.columns("a"), [0, 0, 4, 6, 0]);
+            // The six credits that came back are credits, and live for three days.
+            let view = w.view(&Gates::default());
+            let back: Vec<_> = view.buckets.iter().filter(|b| b.granted == credits(6)).collect();
+            let [bucket] = back[..] else { panic!("{:?}", view.buckets) };
+            let found = (bucket.kind.clone(), bucket.class, bucket.expires);
+            assert_eq!(found, (kind(), Class::Goodwill, before(&w, 3)));
+        });
+    }
+}
+
+#[test]
+fn a_long_list_of_open_charges_is_whole() {
+    on_every_store(|w| {
+        w.buy("a", 10);
+        let calls: Vec<_> = (0..5).map(|_| w.call(1)).collect();
+        calls.iter().for_each(|call| drop(ok(w.reserve(call))));
+        ok(w.release(calls[0].charge));
+        let page = ok(wait(w.store.ledger().charges(w.account.clone(), None, 9)));
+        let open = page.iter().filter(|record| record.state == ChargeState::Held).count();
+        assert_eq!((page.len(), open), (5, 4));
+    });
+}

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::ledger_disk::SimulatedDisk;
 use redb::Database;
 use redb::backends::InMemoryBackend;
 use tollgate::credit::{
@@ -56,6 +57,13 @@ pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
 }
 
+/// Waits for what may sleep, for five seconds at most.
+pub(crate) fn wait_timed<T>(answer: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let limit = std::time::Duration::from_secs(5);
+    runtime.block_on(async { tokio::time::timeout(limit, answer).await.ok() })
+}
+
 /// The value of an answer that must be `Applied`.
 #[track_caller]
 pub(crate) fn ok<T: std::fmt::Debug>(answer: Answer<T>) -> T {
@@ -94,6 +102,13 @@ pub(crate) fn embedded_in_memory(clock: &Arc<SimulatedClock>) -> EmbeddedLedger 
     let opener = || Database::builder().create_with_backend(InMemoryBackend::new());
     let clock = Arc::clone(clock);
     EmbeddedLedger::open_with(Box::new(opener), LEASE, clock).unwrap()
+}
+
+pub(crate) fn world_on(disk: &SimulatedDisk) -> World {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let ledger =
+        EmbeddedLedger::open_with(disk.opener(), LEASE, Arc::clone(&clock) as Arc<dyn Clock>);
+    World::with(Store::Embedded(ledger.unwrap()), clock)
 }
 
 /// Runs a story on every store there is.

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod cli;
@@ -34,6 +36,8 @@ mod hostile;
 mod journeys;
 #[cfg(test)]
 mod leavers;
+#[cfg(test)]
+mod ledger_broken;
 #[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]

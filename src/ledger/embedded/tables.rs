@@ -89,11 +89,6 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// The file's format; `None` in a new file.
-    pub(super) fn format(&self) -> Result<Option<u64>, String> {
-        self.number("format")
-    }
-
     pub(super) fn set_format(&mut self) -> Result<(), String> {
         self.meta.insert("format", FORMAT).map(|_| ()).map_err(|error| error.to_string())
     }
@@ -156,6 +151,13 @@ impl<'t> Tables<'t> {
         }
         Ok(())
     }
+}
+
+/// The file's format; `None` in a new file.
+pub(super) fn format(transaction: &WriteTransaction) -> Result<Option<u64>, String> {
+    let meta = transaction.open_table(META).map_err(|error| error.to_string())?;
+    let found = meta.get("format").map_err(|error| error.to_string())?;
+    Ok(found.map(|value| value.value()))
 }
 
 fn account_id(text: &str) -> Result<AccountId, Stop> {
@@ -289,9 +291,13 @@ impl Records for Tables<'_> {
     fn open_of(&self, instance: &str) -> Result<Vec<Open>, Stop> {
         let mut found = Vec::new();
         for row in self.open.iter()? {
-            let open: Open = unpack(row?.1.value(), "an open charge")?;
-            if open.instance == instance {
-                found.push(open);
+            let (key, value) = row?;
+            let charge = ChargeId::from_bytes(key.value().1);
+            match unpack::<Open>(value.value(), &format!("charge {charge}")) {
+                Ok(open) if open.instance == instance => found.push(open),
+                Ok(_) => {}
+                // Its account cannot be loaded either; the others' charges must not wait for it.
+                Err(why) => tracing::error!(?why, "an open charge is left out"),
             }
         }
         Ok(found)

@@ -9,7 +9,7 @@ use redb::{Database, DatabaseError, Durability, WriteTransaction};
 use tokio::sync::mpsc;
 
 use super::job::{Job, Verdict};
-use super::tables::{FORMAT, Tables};
+use super::tables::{self, FORMAT, Tables};
 use super::{OpenError, Opener};
 use crate::ledger::Refusal;
 use crate::ledger::watch::Watch;
@@ -58,8 +58,14 @@ impl Store {
 /// Makes what is missing in a new file. The answer is the file's format and its mark.
 fn prepare(database: &Database) -> Result<(u64, Timestamp), String> {
     let transaction = begin(database)?;
+    // Another format may have other tables: only this one is looked at before it is known.
+    let found = tables::format(&transaction)?;
+    if let Some(found) = found.filter(|found| *found != FORMAT) {
+        transaction.abort().map_err(|error| error.to_string())?;
+        return Ok((found, Timestamp::default()));
+    }
     let mut tables = Tables::open(&transaction)?;
-    let (found, mark) = (tables.format()?, tables.mark()?);
+    let mark = tables.mark()?;
     if found.is_none() {
         tables.set_format()?;
     }

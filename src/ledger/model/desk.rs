@@ -3,6 +3,7 @@
 //! Invariant: the first write comes after the last thing that can refuse.
 
 use super::draft::Draft;
+use super::invariants::invariants;
 use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
@@ -95,11 +96,7 @@ pub(crate) fn extend(r: &mut dyn Records, c: &Context, call: &Extend) -> Outcome
     for (id, charge) in &call.charges {
         if !touched.contains_key(id) {
             // An account that cannot be read has no running leases; the others' must not suffer.
-            let loaded = match load(r, id) {
-                Ok(account) => Some((account.clone(), Draft::of(account))),
-                Err(Stop::Failed(why)) => return Err(Stop::Failed(why)),
-                Err(_) => None,
-            };
+            let loaded = readable(r, id)?.map(|account| (account.clone(), Draft::of(account)));
             touched.insert(id.clone(), loaded);
         }
         answers.push(match touched.get_mut(id) {
@@ -151,13 +148,11 @@ pub(crate) fn due_accounts(
     Ok(found)
 }
 
-/// Whether an account has something to do. One that cannot be read has not: a person has to look.
+/// Whether an account has something to do. One that is broken has not: a tick would be refused for ever,
+/// and it would stand before the others each time.
 fn is_due(r: &dyn Records, c: &Context, id: &AccountId) -> Outcome<bool> {
-    match load(r, id) {
-        Ok(account) => Ok(due::is_due(&account, c)),
-        Err(Stop::Failed(why)) => Err(Stop::Failed(why)),
-        Err(_) => Ok(false),
-    }
+    let sound = readable(r, id)?;
+    Ok(sound.is_some_and(|account| due::is_due(&account, c) && invariants(&account).is_ok()))
 }
 
 pub(crate) fn grant(r: &mut dyn Records, c: &Context, call: &Grant) -> Outcome<Granted> {
@@ -184,7 +179,12 @@ pub(crate) fn view(
 }
 
 pub(crate) fn charge(r: &mut dyn Records, c: &Context, charge: ChargeId) -> Outcome<ChargeRecord> {
-    record(r, c, charge)?.ok_or_else(|| Refusal::UnknownCharge.into())
+    if let Some(record) = ended_record(r, c, charge)? {
+        return Ok(record);
+    }
+    let owner = r.charge_owner(charge)?.ok_or(Refusal::UnknownCharge)?;
+    let account = load(r, &owner)?;
+    open_record(r, &account, charge)?.ok_or_else(|| Refusal::UnknownCharge.into())
 }
 
 pub(crate) fn charges(
@@ -194,32 +194,41 @@ pub(crate) fn charges(
     before: Option<ChargeId>,
     limit: usize,
 ) -> Outcome<Vec<ChargeRecord>> {
-    load(r, account)?;
+    let account = load(r, account)?;
     let limit = limit.min(LIST_MAX);
     let (mut found, mut before) = (Vec::new(), before);
     while found.len() < limit {
-        let ids = r.charges_of(account, before, limit)?;
+        let ids = r.charges_of(&account.document.account, before, limit)?;
         let Some(last) = ids.last() else { break };
         before = Some(*last);
         for id in ids {
             // What waits to be purged is not there any more.
-            let record = record(r, c, id)?;
-            found.extend(record.filter(|_| found.len() < limit));
+            if found.len() >= limit {
+                break;
+            }
+            let record = match ended_record(r, c, id)? {
+                None => open_record(r, &account, id)?,
+                ended => ended,
+            };
+            found.extend(record);
         }
     }
     Ok(found)
 }
 
-fn record(r: &dyn Records, c: &Context, charge: ChargeId) -> Outcome<Option<ChargeRecord>> {
-    let texts = || r.texts(charge);
-    if let Some(ended) = ended(r, c, charge)? {
-        let [note, explanation] = texts()?;
-        return Ok(Some(viewing::of_ended(&ended, note, explanation)));
-    }
-    let Some(owner) = r.charge_owner(charge)? else { return Ok(None) };
-    let account = load(r, &owner)?;
+fn ended_record(r: &dyn Records, c: &Context, charge: ChargeId) -> Outcome<Option<ChargeRecord>> {
+    let Some(ended) = ended(r, c, charge)? else { return Ok(None) };
+    let [note, explanation] = r.texts(charge)?;
+    Ok(Some(viewing::of_ended(&ended, note, explanation)))
+}
+
+fn open_record(
+    r: &dyn Records,
+    account: &Account,
+    charge: ChargeId,
+) -> Outcome<Option<ChargeRecord>> {
     let Some(open) = account.open.get(&charge) else { return Ok(None) };
-    let [note, explanation] = texts()?;
+    let [note, explanation] = r.texts(charge)?;
     Ok(Some(viewing::of_open(open, note, explanation)))
 }
 
@@ -296,8 +305,24 @@ pub(crate) fn accounts(
     after: Option<&AccountId>,
     limit: usize,
 ) -> Outcome<Vec<Document>> {
-    let ids = r.accounts(after, limit.min(LIST_MAX))?;
-    ids.iter().map(|id| Ok(load(r, id)?.document)).collect()
+    let limit = limit.min(LIST_MAX);
+    let (mut found, mut after) = (Vec::new(), after.cloned());
+    while found.len() < limit {
+        let ids = r.accounts(after.as_ref(), limit)?;
+        let Some(last) = ids.last() else { break };
+        after = Some(last.clone());
+        for id in &ids {
+            if found.len() >= limit {
+                break;
+            }
+            let account = readable(r, id)?;
+            if account.is_none() {
+                tracing::error!(account = %id, "an account cannot be read and is left out of a list");
+            }
+            found.extend(account.map(|account| account.document));
+        }
+    }
+    Ok(found)
 }
 
 /// All that is kept of an account, readably, for a person who has to look.
@@ -317,6 +342,15 @@ pub(crate) fn inspect(r: &mut dyn Records, account: &AccountId) -> Outcome<Strin
 
 fn load(r: &dyn Records, id: &AccountId) -> Outcome<Account> {
     r.account(id)?.ok_or_else(|| Refusal::UnknownAccount.into())
+}
+
+/// An account among others; `None` if it cannot be read: the others go on.
+fn readable(r: &dyn Records, id: &AccountId) -> Outcome<Option<Account>> {
+    match load(r, id) {
+        Ok(account) => Ok(Some(account)),
+        Err(Stop::Failed(why)) => Err(Stop::Failed(why)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A charge's tombstone, unless its time is over and it only waits to be purged.

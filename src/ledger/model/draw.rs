@@ -114,7 +114,13 @@ fn add_goodwill(
     amount: Amount,
     now: Timestamp,
 ) -> Result<(), Stop> {
-    let id = bucket_id(&format!("gw:{charge}"))?;
+    let mut id = bucket_id(&format!("gw:{charge}"))?;
+    let like =
+        |there: &Bucket| there.kind == kind && there.class == Class::Goodwill && there.pays_at(now);
+    if money.purses.iter().any(|purse| purse.bucket.id == id && !like(&purse.bucket)) {
+        // An operator has used the id for something else. Ids with @ belong to the ledger itself.
+        id = bucket_id(&format!("gw:{charge}@returned"))?;
+    }
     if let Some(purse) = money.purses.iter_mut().find(|purse| purse.bucket.id == id) {
         purse.bucket.granted = plus(purse.bucket.granted, amount)?;
         purse.bucket.available = plus(purse.bucket.available, amount)?;

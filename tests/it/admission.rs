@@ -1,0 +1,145 @@
+//! Admission before a ledger whose answers come in an awkward order.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use tollgate::credit::{AccountId, Class, KeyId, Plan, Zone};
+use tollgate::ledger::embedded::EmbeddedLedger;
+use tollgate::ledger::*;
+use tollgate::meter::{
+    Asked, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Wanted, Work,
+};
+use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, SystemDisk, Tasks};
+
+use crate::ledger_world::{LEASE, NOON, credits, embedded_in_memory, kind, new_account, ok, wait};
+use crate::sample::{due, fixed, line, name};
+
+const KEY: KeyId = KeyId::from_bytes([7; 16]);
+
+fn account() -> AccountId {
+    "acct_maria".parse().unwrap()
+}
+
+/// A ledger with one account that has ten credits; the answer is its document.
+fn ledger(clock: &Arc<SimulatedClock>) -> (Arc<EmbeddedLedger>, Document) {
+    let ledger = embedded_in_memory(clock);
+    ok(wait(ledger.create_account(new_account(&account()))));
+    let key = NewKey { account: account(), id: KEY, hash: [1; 32], label: String::new() };
+    let document = ok(wait(ledger.create_key(key)));
+    let grant = Grant {
+        account: account(),
+        id: "a".parse().unwrap(),
+        kind: kind(),
+        class: Class::Purchased,
+        amount: credits(10),
+        priority: 0,
+        effective: None,
+        expires: None,
+        reason: String::new(),
+    };
+    ok(wait(ledger.grant(grant)));
+    clock.advance(LEASE);
+    (Arc::new(ledger), document)
+}
+
+/// A core's meter with one route that costs one credit.
+fn meter(
+    ledger: &Arc<EmbeddedLedger>,
+    clock: &Arc<SimulatedClock>,
+    folder: &std::path::Path,
+) -> (Meter, Arc<Route>, Arc<Due>) {
+    let due = Arc::new(due(Vec::new(), vec![line(&[], fixed("1"))]));
+    let route = Arc::new(Route {
+        name: name("image"),
+        feature: None,
+        method: Method::POST,
+        path: "/v1/images".into(),
+        upstream: 0,
+        work: Work::Paid(due.clone()),
+        body_limit: 1_000,
+    });
+    let plan = Plan {
+        name: name("pro"),
+        allowances: Vec::new(),
+        caps: Vec::new(),
+        slots: Vec::new(),
+        rates: Vec::new(),
+        routes: None,
+        max_debt: None,
+    };
+    let rules = Arc::new(Rules {
+        revision: "r1".into(),
+        routes: vec![route.clone()],
+        plans: vec![Arc::new(plan)],
+        key_headers: Vec::new(),
+    });
+    let ledger: Arc<dyn Ledger> = ledger.clone();
+    let clock: Arc<dyn Clock> = clock.clone();
+    let disk = Arc::new(SystemDisk);
+    let settler = Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0).unwrap();
+    let meter = Meter {
+        routes: RouteTable::new(&rules).unwrap(),
+        directory: Directory::new(ledger.clone(), rules.clone(), clock.clone()),
+        rules,
+        settler,
+        ledger,
+        clock,
+        entropy: Arc::new(SeededEntropy::new(3)),
+        instance: "i1".into(),
+    };
+    (meter, route, due)
+}
+
+#[test]
+fn a_round_of_renewals_amid_an_admission_does_not_forget_its_lease() {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let (ledger, old) = ledger(&clock);
+    // The core does not know of this change yet: its first reserve will be stale.
+    let change = AccountChange {
+        account: account(),
+        plan: None,
+        zone: None,
+        status: None,
+        label: Some("new".into()),
+    };
+    ok(wait(ledger.change_account(change)));
+    let folder = tempfile::tempdir().unwrap();
+    let (meter, route, due) = meter(&ledger, &clock, folder.path());
+    let plan = meter.rules.plan("pro").cloned().map(Arc::new);
+    let identity = Identity { key: KEY, document: Rc::new(old), zone: Zone::UTC, plan };
+    let headers = HeaderMap::new();
+    let asked = Asked {
+        method: &Method::POST,
+        captures: &[],
+        query: "",
+        headers: &headers,
+        body: None,
+        plan: &name("pro"),
+    };
+    let wanted = Wanted {
+        route: &route,
+        due: &due,
+        asked,
+        request_id: "req_1",
+        path: "/v1/images",
+        query: "",
+        credits_max: None,
+        timeout_ms: 60_000,
+    };
+    let story = async {
+        // The ledger is busy, so that a round of renewals comes between the stale answer and the second try.
+        let busy: Vec<_> = (0..200).map(|_| ledger.view(account(), Gates::default())).collect();
+        let (admitted, ()) = tokio::join!(meter.admit(identity, &wanted), meter.settler.renew());
+        drop(busy);
+        let admitted = admitted.unwrap();
+        clock.advance(LEASE - 1);
+        meter.settler.renew().await;
+        clock.advance(1);
+        assert_eq!(ok(ledger.tick(account()).await), 0, "the lease was not renewed");
+        let record = ok(ledger.charge(admitted.ticket.charge()).await);
+        assert_eq!(record.state, ChargeState::Held);
+        drop(admitted);
+    };
+    wait(tokio::task::LocalSet::new().run_until(story));
+}
