@@ -1,11 +1,13 @@
 //! This instance's own record of what it has begun: one line before the first byte goes upstream, one when
 //! the settlement is acknowledged. After a crash it tells which holds were never forwarded.
 //!
-//! One file a core, appended without fsync: the lines survive the end of the process, which is all that the
-//! mark has to survive (`durability: power`; the full journal comes later). Each line carries its checksum.
+//! One file a core, appended without fsync: the lines survive the end of the process, not a loss of power.
+//! Each file therefore begins with the boot it was written in: after another one, its marks prove nothing.
+//! Each line carries its checksum.
 //!
 //! Invariant: no byte goes upstream before its mark is written; a journal that cannot be written refuses.
-//! Invariant: doubt reads as "forwarded": a damaged line never turns paid work into released work.
+//! Invariant: doubt reads as "forwarded": damage, a missing file or a loss of power never turns paid work into
+//! released work.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,6 +21,7 @@ const PREFIX: &str = "journal-";
 /// What the journal of charges that could not be recovered is called, in place of a core's number.
 const LEFT: &str = "left";
 const INSTANCE: &str = "instance";
+const BOOT: &str = "boot";
 const FORWARDING: &str = "forwarding";
 const DONE: &str = "done";
 /// A journal longer than this is rewritten with its open marks alone.
@@ -71,7 +74,7 @@ impl Journal {
     }
 
     fn append(&mut self, word: &str, charge: ChargeId) -> io::Result<()> {
-        let line = line(word, charge);
+        let line = line(word, &charge.to_string());
         let Some(file) = self.file.as_mut() else { return Err(io::Error::other("journal broken")) };
         if let Err(error) = file.append(line.as_bytes()) {
             self.file = None;
@@ -82,7 +85,7 @@ impl Journal {
     }
 
     fn rewrite(&mut self) -> io::Result<()> {
-        let content: String = self.open.iter().map(|charge| line(FORWARDING, *charge)).collect();
+        let content = content(&self.disk.boot()?, &self.open);
         self.file = None;
         self.disk.replace(&self.path, content.as_bytes())?;
         self.file = Some(self.disk.append(&self.path)?);
@@ -96,7 +99,7 @@ impl Journal {
 pub enum Marks {
     /// These.
     These(BTreeSet<ChargeId>),
-    /// A file is damaged other than at its end: it could have been any of them.
+    /// The files are missing, damaged other than at their end, or of another boot: it could have been any.
     Any,
 }
 
@@ -106,13 +109,15 @@ impl Marks {
     /// # Errors
     /// When a file cannot be read.
     pub fn read(disk: &dyn Disk, folder: &Path) -> io::Result<Self> {
+        let boot = disk.boot()?;
         let mut open = BTreeSet::new();
-        for path in disk.list(folder, PREFIX)? {
-            if !replay(&disk.read(&path)?, &mut open) {
+        let paths = disk.list(folder, PREFIX)?;
+        for path in &paths {
+            if !replay(&disk.read(path)?, &boot, &mut open) {
                 return Ok(Self::Any);
             }
         }
-        Ok(Self::These(open))
+        Ok(if paths.is_empty() { Self::Any } else { Self::These(open) })
     }
 
     /// Removes every journal in `folder`, once its charges are dealt with; the marks of those that are
@@ -123,8 +128,7 @@ impl Marks {
     pub fn clear(disk: &dyn Disk, folder: &Path, left: &BTreeSet<ChargeId>) -> io::Result<()> {
         let stays = folder.join(format!("{PREFIX}{LEFT}"));
         if !left.is_empty() {
-            let content: String = left.iter().map(|charge| line(FORWARDING, *charge)).collect();
-            disk.replace(&stays, content.as_bytes())?;
+            disk.replace(&stays, content(&disk.boot()?, left).as_bytes())?;
         }
         let files = disk.list(folder, PREFIX)?;
         let over = files.iter().filter(|path| left.is_empty() || **path != stays);
@@ -158,32 +162,41 @@ pub fn instance(disk: &dyn Disk, folder: &Path, entropy: &dyn Entropy) -> io::Re
     Ok(name)
 }
 
-fn line(word: &str, charge: ChargeId) -> String {
-    let text = format!("{word} {charge}");
+/// A whole journal with nothing but open marks.
+fn content(boot: &str, open: &BTreeSet<ChargeId>) -> String {
+    let marks = open.iter().map(|charge| line(FORWARDING, &charge.to_string()));
+    std::iter::once(line(BOOT, boot)).chain(marks).collect()
+}
+
+fn line(word: &str, what: &str) -> String {
+    let text = format!("{word} {what}");
     format!("{text} {:08x}\n", crc32fast::hash(text.as_bytes()))
 }
 
-/// Adds a file's open marks; `false`: a line before the last is damaged. The last may have been cut by the
-/// crash: its charge had not been forwarded yet, since the mark comes first.
-fn replay(bytes: &[u8], open: &mut BTreeSet<ChargeId>) -> bool {
+/// Adds a file's open marks; `false`: it is of another boot, or a line before the last is damaged. The last
+/// may have been cut by the crash: its charge had not been forwarded yet, since the mark comes first.
+fn replay(bytes: &[u8], boot: &str, open: &mut BTreeSet<ChargeId>) -> bool {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
+    if lines.next().and_then(read) != Some((BOOT, boot)) {
+        return false;
+    }
     while let Some(line) = lines.next() {
-        match (read(line), lines.peek().is_some()) {
+        let mark = read(line).and_then(|(word, what)| Some((word, what.parse().ok()?)));
+        match (mark, lines.peek().is_some()) {
             (Some((FORWARDING, charge)), _) => _ = open.insert(charge),
-            (Some((_, charge)), _) => _ = open.remove(&charge),
+            (Some((DONE, charge)), _) => _ = open.remove(&charge),
             (None, false) if !line.ends_with(b"\n") => {}
-            (None, _) => return false,
+            (_, _) => return false,
         }
     }
     true
 }
 
-fn read(line: &[u8]) -> Option<(&str, ChargeId)> {
+/// The two words of a line whose checksum is right.
+fn read(line: &[u8]) -> Option<(&str, &str)> {
     let (text, sum) = std::str::from_utf8(line).ok()?.strip_suffix('\n')?.rsplit_once(' ')?;
     let sound = u32::from_str_radix(sum, 16).ok()? == crc32fast::hash(text.as_bytes());
-    let (word, charge) = text.split_once(' ')?;
-    (sound && matches!(word, FORWARDING | DONE)).then_some(())?;
-    Some((word, charge.parse().ok()?))
+    sound.then(|| text.split_once(' ')).flatten()
 }
 
 #[cfg(test)]
@@ -212,22 +225,35 @@ mod tests {
         assert!(!open.forwarded(charge(1)));
         assert!(open.forwarded(charge(2)) && open.forwarded(charge(3)));
         Marks::clear(&SystemDisk, folder.path(), &BTreeSet::new()).unwrap();
+        assert_eq!(marks(folder.path()), Marks::Any, "what is not there proves nothing");
+    }
+
+    #[test]
+    fn marks_of_another_boot_prove_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Journal::start(Arc::new(SystemDisk), folder.path(), 0).unwrap());
         assert_eq!(marks(folder.path()), Marks::These(BTreeSet::new()));
+        let other = line(BOOT, "another boot");
+        std::fs::write(folder.path().join("journal-1"), other).unwrap();
+        assert!(marks(folder.path()).forwarded(charge(1)));
+        std::fs::write(folder.path().join("journal-1"), "").unwrap();
+        assert!(marks(folder.path()).forwarded(charge(1)), "an empty file was lost on its way");
     }
 
     #[test]
     fn every_cut_of_the_last_line_is_harmless_and_damage_before_it_is_doubt() {
-        let whole = format!("{}{}", line(FORWARDING, charge(1)), line(FORWARDING, charge(2)));
-        let first = line(FORWARDING, charge(1)).len();
-        for cut in first..whole.len() {
+        let boot = line(BOOT, "b");
+        let first = format!("{boot}{}", line(FORWARDING, &charge(1).to_string()));
+        let whole = format!("{first}{}", line(FORWARDING, &charge(2).to_string()));
+        for cut in first.len()..whole.len() {
             let mut open = BTreeSet::new();
-            assert!(replay(&whole.as_bytes()[..cut], &mut open), "cut at {cut}");
+            assert!(replay(&whole.as_bytes()[..cut], "b", &mut open), "cut at {cut}");
             assert_eq!(open, BTreeSet::from([charge(1)]), "cut at {cut}");
         }
-        for at in 0..first {
+        for at in 0..first.len() {
             let mut damaged = whole.clone().into_bytes();
             damaged[at] ^= 1;
-            assert!(!replay(&damaged, &mut BTreeSet::new()), "damage at {at}");
+            assert!(!replay(&damaged, "b", &mut BTreeSet::new()), "damage at {at}");
         }
     }
 

@@ -38,9 +38,6 @@ pub async fn recover(
     instance: &str,
 ) -> io::Result<Recovered> {
     let marks = Marks::read(disk, folder)?;
-    if marks == Marks::Any {
-        tracing::error!("a journal is damaged: every open charge is taken for forwarded");
-    }
     let mut done = Recovered::default();
     let open = ask(|| ledger.open_of(instance.to_owned())).await?.unwrap_or_default();
     let held = || open.iter().filter(|open| open.state == ChargeState::Held);

@@ -183,7 +183,7 @@ const fn why(class: Class, charge: &Charge) -> &'static str {
         (Class::Failed, _) => "The service failed.",
         (Class::Rejected, _) => "The service refused the request.",
         (Class::Blocked, _) => "The service refused the content.",
-        (Class::Cancelled, _) => "The client left and the work was cut off.",
+        (Class::Cancelled, _) => "The client left or took too long, and the work was cut off.",
         (Class::Pending, _) => "The work goes on.",
         (Class::Unknown, _) => "Nobody knows how the work ended.",
     }

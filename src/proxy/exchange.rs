@@ -21,11 +21,9 @@ use super::account::Account;
 use super::body::{Body, Outgoing, Pipe, pipe};
 use super::core::Core;
 use super::headers::inward;
+use super::patience::Patience;
 use super::upstream::{Dialled, SendError, Upstream};
 use crate::meter::{End, OnDisconnect, Rejection, Watch};
-
-/// How long a client may leave a frame untaken before it counts as gone, in milliseconds.
-const STALL_MS: u64 = 60_000;
 
 type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
 
@@ -131,14 +129,12 @@ impl Exchange {
         mut client: Option<Pipe>,
         mut watch: Option<Watch>,
     ) {
-        let timeouts = upstream.timeouts();
-        let mut patience = Patience { left_ms: timeouts.total_ms, idle_ms: timeouts.idle_ms };
-        let mut client_ms = timeouts.total_ms;
+        let mut patience = Patience::begin(self.core.meter.clock.clone(), upstream.timeouts());
         loop {
             if client.is_none() && self.cancels() {
                 return self.conclude(&mut watch, End::Cancelled);
             }
-            let next = self.next(&mut body, &mut patience, client.as_ref()).await;
+            let next = next(&mut body, &patience, client.as_ref()).await;
             let frame = match next {
                 Next::Frame(frame) => frame,
                 Next::ClientLeft => {
@@ -150,8 +146,10 @@ impl Exchange {
                     return client.map_or((), Pipe::end);
                 }
                 Next::Broken(why) => {
-                    tracing::warn!(upstream = upstream.name(), why, "the answer broke off");
-                    return self.conclude(&mut watch, End::Broken);
+                    let slow = patience.client_was_slow();
+                    tracing::warn!(upstream = upstream.name(), why, slow, "the answer broke off");
+                    let end = if slow { End::Cancelled } else { End::Broken };
+                    return self.conclude(&mut watch, end);
                 }
             };
             match (&mut watch, frame.data_ref(), frame.trailers_ref()) {
@@ -162,53 +160,8 @@ impl Exchange {
             if http_body::Body::is_end_stream(&body) {
                 self.conclude(&mut watch, End::Complete);
             }
-            client = self.pass(client, frame, &mut client_ms).await;
+            client = pass(client, frame, &mut patience).await;
         }
-    }
-
-    async fn next(
-        &self,
-        body: &mut Incoming,
-        patience: &mut Patience,
-        client: Option<&Pipe>,
-    ) -> Next {
-        let clock = &self.core.meter.clock;
-        let began = clock.uptime_ms();
-        let left = async {
-            match client {
-                Some(client) => client.closed().await,
-                None => std::future::pending().await,
-            }
-        };
-        let next = tokio::select! {
-            biased;
-            next = tokio::time::timeout(patience.next(), body.frame()) => match next {
-                Ok(Some(Ok(frame))) => Next::Frame(frame),
-                Ok(Some(Err(error))) => Next::Broken(error.to_string()),
-                Ok(None) => Next::End,
-                Err(_) => Next::Broken("no more of the answer came in time".to_owned()),
-            },
-            () = left => Next::ClientLeft,
-        };
-        patience.spend(clock.uptime_ms().saturating_sub(began));
-        next
-    }
-
-    /// Passes a frame to the client. One that does not take it in time, or takes more time in all than the
-    /// exchange may last, counts as gone: a slow reader must not turn finished work into unknown work.
-    async fn pass(
-        &self,
-        client: Option<Pipe>,
-        frame: Frame<Bytes>,
-        client_ms: &mut u64,
-    ) -> Option<Pipe> {
-        let client = client?;
-        let clock = &self.core.meter.clock;
-        let began = clock.uptime_ms();
-        let limit = Duration::from_millis(STALL_MS.min(*client_ms));
-        let taken = tokio::time::timeout(limit, client.pass(frame)).await;
-        *client_ms = client_ms.saturating_sub(clock.uptime_ms().saturating_sub(began));
-        matches!(taken, Ok(true)).then_some(client)
     }
 
     /// Judges and queues the settlement, once.
@@ -296,6 +249,36 @@ impl Exchange {
     }
 }
 
+/// The next part of the answer, unless the client leaves before it comes.
+async fn next(body: &mut Incoming, patience: &Patience, client: Option<&Pipe>) -> Next {
+    let Some(limit) = patience.with_upstream() else {
+        return Next::Broken("the exchange took too long".to_owned());
+    };
+    let left = async {
+        match client {
+            Some(client) => client.closed().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        next = tokio::time::timeout(limit, body.frame()) => match next {
+            Ok(Some(Ok(frame))) => Next::Frame(frame),
+            Ok(Some(Err(error))) => Next::Broken(error.to_string()),
+            Ok(None) => Next::End,
+            Err(_) => Next::Broken("no more of the answer came in time".to_owned()),
+        },
+        () = left => Next::ClientLeft,
+    }
+}
+
+/// Passes a frame to the client; one that does not take it in time counts as gone.
+async fn pass(client: Option<Pipe>, frame: Frame<Bytes>, patience: &mut Patience) -> Option<Pipe> {
+    let client = client?;
+    let taken = patience.with_client(client.pass(frame)).await;
+    (taken == Some(true)).then_some(client)
+}
+
 /// What came of asking.
 enum Asked {
     Answered(Response<Incoming>),
@@ -318,20 +301,4 @@ enum Next {
     End,
     Broken(String),
     ClientLeft,
-}
-
-/// How long the upstream may still take. Time spent waiting for the client is not its own.
-struct Patience {
-    left_ms: u64,
-    idle_ms: u64,
-}
-
-impl Patience {
-    fn next(&self) -> Duration {
-        Duration::from_millis(self.left_ms.min(self.idle_ms))
-    }
-
-    const fn spend(&mut self, ms: u64) {
-        self.left_ms = self.left_ms.saturating_sub(ms);
-    }
 }

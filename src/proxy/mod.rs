@@ -11,6 +11,7 @@ mod exchange;
 mod forward;
 mod guard;
 mod headers;
+mod patience;
 mod settings;
 mod stage;
 mod steps;

@@ -37,6 +37,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// As the system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// What is another word after each start of the machine: what was not synced may be lost between two.
+    ///
+    /// # Errors
+    /// When the system does not say; nothing unsynced may be relied upon then.
+    fn boot(&self) -> io::Result<String>;
 }
 
 /// A file that only grows.
@@ -92,6 +98,10 @@ impl Disk for SystemDisk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
+    }
+
+    fn boot(&self) -> io::Result<String> {
+        Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
     }
 }
 
