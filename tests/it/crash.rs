@@ -5,13 +5,10 @@
 //! what clients saw. A request and its charge are joined by the serial number that both carry: in the body,
 //! and in the micro-credits of the amount (see `processes`).
 
-use std::time::Duration;
-
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::audit::{Sent, audit};
-use super::processes::{Proxy, Site, answer, ask, eventually, send};
+use super::processes::{Proxy, Site, answer, eventually, send};
 
 pub(crate) const IMAGES: &str = "/v1/images/generations";
 pub(crate) const DUBBING: &str = "/v1/dubbing";
