@@ -107,7 +107,7 @@ impl From<Refusal> for Problem {
                 conflict("account_suspended", "The account is suspended.".to_owned())
             }
             Refusal::Conflict => {
-                conflict("conflict", "This id is known with another content.".to_owned())
+                conflict("conflict", "This id is in use with another content: choose another, or send what was sent first.".to_owned())
             }
             Refusal::Exists => conflict("exists", "This id is taken.".to_owned()),
             Refusal::Ended(_) => conflict("charge_ended", "The charge has ended.".to_owned()),

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use http::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Failure;
 use super::output::Column;
@@ -115,6 +115,10 @@ impl Account {
                     ("label", label.as_ref()),
                     ("status", status.as_ref()),
                 ]);
+                if body == json!({}) {
+                    let wanted = "nothing to change: give --plan, --zone, --label or --status";
+                    return Err(Failure::usage(wanted));
+                }
                 let path = format!("/accounts/{id}");
                 let answer = remote.ask(Method::PATCH, &path, Some(&body))?;
                 remote.output.object(&answer, COLUMNS)

@@ -74,8 +74,18 @@ fn cell(value: &Value, pointer: &str) -> String {
         Some(Value::String(text)) if text.is_empty() => "-".to_owned(),
         // Labels are other people's words: what would move the cursor is not passed on.
         Some(Value::String(text)) => text.chars().filter(|c| !c.is_control()).collect(),
+        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
+        Some(Value::Array(items)) => joined(items.iter().map(|item| cell(item, ""))),
+        Some(Value::Object(members)) if members.is_empty() => "-".to_owned(),
+        Some(Value::Object(members)) => {
+            joined(members.iter().map(|(name, value)| format!("{name} {}", cell(value, ""))))
+        }
         Some(other) => other.to_string(),
     }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Prints a value as indented JSON.
@@ -106,6 +116,14 @@ mod tests {
         let items = [json!({ "id": "a", "n": 10 }), json!({ "id": "long", "n": null, "x": "" })];
         let text = table(&items, &[("id", "/id"), ("number", "/n"), ("label", "/x")]);
         assert_eq!(text, "ID    NUMBER  LABEL\na     10      -\nlong  -       -\n");
+    }
+
+    #[test]
+    fn lists_and_members_are_told_without_brackets() {
+        let value = json!({ "flags": ["a", "b"], "none": [], "inputs": { "n": "2", "q": "x" } });
+        assert_eq!(cell(&value, "/flags"), "a, b");
+        assert_eq!(cell(&value, "/none"), "-");
+        assert_eq!(cell(&value, "/inputs"), "n 2, q x");
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::meter::{
     Verdict, Watch,
 };
 
+/// The event that the mark in the journal stands for.
+const FORWARDED: &str = "forwarded";
+
 /// See the module.
 pub(super) struct Account {
     core: Rc<Core>,
@@ -49,7 +52,7 @@ impl Account {
     /// Marks that the first byte is about to go upstream.
     pub(super) fn forwarding(&mut self) -> std::io::Result<()> {
         self.ticket.forwarding()?;
-        self.note("forwarded");
+        self.note(FORWARDED);
         Ok(())
     }
 
@@ -128,6 +131,8 @@ impl Account {
 
     /// Nothing went upstream: everything is given back.
     pub(super) fn never_forwarded(mut self, why: &str) {
+        // The mark came first; a receipt that says so would contradict itself.
+        self.told.timeline.retain(|event| event.event != FORWARDED);
         self.told.outcome = word(Class::Failed);
         self.told.why = why.to_owned();
         self.ticket.release(&self.told);

@@ -15,7 +15,7 @@ mod quoter;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Settings, StoreSettings};
 use crate::ledger::Ledger;
-use crate::ledger::embedded::{self, EmbeddedLedger};
+use crate::ledger::embedded::{self, EmbeddedLedger, OpenError};
 use crate::meter::{RouteTable, instance, recover};
 use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
@@ -123,12 +123,11 @@ pub fn start(settings: Settings) -> io::Result<Running> {
 
 fn open(settings: Settings) -> io::Result<Shared> {
     let StoreSettings::Embedded { path: folder, lease_ms } = settings.store.clone();
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+    std::fs::create_dir_all(&folder).map_err(|error| no_folder(&folder, &error))?;
     let (clock, entropy, disk) = seams();
     let file = embedded::Settings { path: folder.join(LEDGER_FILE), lease_ms };
     let ledger = EmbeddedLedger::open(&file, clock.clone())
-        .map_err(|error| io::Error::other(format!("{}: {error}", file.path.display())))?;
+        .map_err(|error| no_ledger(&file.path, &error))?;
     // Conflicts were reported when the configuration was read; this only keeps them from being served.
     RouteTable::new(&settings.rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
     Ok(Shared {
@@ -143,6 +142,21 @@ fn open(settings: Settings) -> io::Result<Shared> {
         entropy,
         disk,
     })
+}
+
+fn no_ledger(file: &Path, error: &OpenError) -> io::Error {
+    let hint = match error {
+        OpenError::File(_) => "; is it a ledger, whole and writable? It is named by `store`",
+        _ => "",
+    };
+    io::Error::other(format!("{}: {error}{hint}", file.display()))
+}
+
+fn no_folder(folder: &Path, error: &io::Error) -> io::Error {
+    let folder = folder.display();
+    let told =
+        format!("the ledger's folder {folder} cannot be made: {error}; it is named by `store`");
+    io::Error::new(error.kind(), told)
 }
 
 fn seams() -> (Arc<dyn Clock>, Arc<dyn Entropy>, Arc<dyn Disk>) {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::audit::{Sent, audit};
-use super::processes::{Proxy, Site, answer, ask, eventually, send};
+use super::audit::{Seen, Sent, audit};
+use super::processes::{Proxy, Site, answer, eventually, send};
 
 pub(crate) const IMAGES: &str = "/v1/images/generations";
 pub(crate) const DUBBING: &str = "/v1/dubbing";
@@ -80,4 +80,33 @@ fn killed_during_a_stream_ends_by_policy() {
     proxy.stop();
     let found = audit(&site, &[Sent::lost(7)]);
     assert_eq!((found.by_deadline, found.units), (1, 1));
+}
+
+/// A process that was stopped for longer than lease and reconcile time: what it then settles is a late
+/// success at most, and is charged once.
+#[test]
+fn stopped_past_every_deadline_it_still_charges_once() {
+    let site = Site::new();
+    let proxy = site.start();
+    let bearer = format!("Bearer {}", proxy.account("acct_a", 100));
+    let told = headers(&bearer, "hang=1");
+    let paths = [IMAGES, DUBBING];
+    let open = [7, 8]
+        .into_iter()
+        .zip(paths)
+        .map(|(serial, path)| send(proxy.data, "POST", path, &told, &body(serial, false)).unwrap());
+    let open: Vec<_> = open.collect();
+    eventually("the upstream works", || (site.upstream.state()["running"] == 2).then_some(()));
+    proxy.process.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_secs(4));
+    proxy.process.signal(Signal::CONT);
+    for stream in open {
+        assert_eq!(answer(stream).unwrap().status, 200);
+    }
+    eventually("both are charged", || (proxy.balance("acct_a").0 == "87.999985").then_some(()));
+    proxy.settled("acct_a");
+    proxy.stop();
+    let whole = |serial| Sent { serial, seen: Seen::Whole(200) };
+    let found = audit(&site, &[whole(7), whole(8)]);
+    assert_eq!((found.units, found.charges), (2, 2));
 }

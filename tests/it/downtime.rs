@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use tempfile::TempDir;
 use tollgate::credit::ChargeId;
@@ -210,7 +210,7 @@ fn looked_at<T>(looks: usize, future: impl Future<Output = T>) -> bool {
     let waker = Waker::from(awake);
     let mut future = pin!(future);
     for _ in 0..looks {
-        if let Poll::Ready(_) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             return true;
         }
         std::thread::park();

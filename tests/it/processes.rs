@@ -101,6 +101,11 @@ impl Process {
         code
     }
 
+    /// What it printed.
+    pub(crate) fn printed(&self) -> String {
+        self.out.all().join("\n")
+    }
+
     /// What it said on its error stream.
     pub(crate) fn told(&self) -> String {
         self.err.all().join("\n")

@@ -63,7 +63,9 @@ pub type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("the ledger is in use: another tollgate has the file open")]
+    #[error(
+        "the ledger is in use: another tollgate has the file open; each needs a folder of its own"
+    )]
     InUse,
     /// Another format.
     #[error(
