@@ -166,14 +166,14 @@ fn a_crash_at_every_step_on_the_disk() {
             comes_to_its_end(&world, &crashed);
         });
         if whole.get() {
-            // A look at the folder, three reads, a look, three removals.
+            // Which boot, a look at the folder, three reads, a look, three removals.
             assert_eq!(steps, 9);
             break;
         }
     }
     on_every_store(|world| {
         let crashed = crash(&world);
-        for steps in 0..8 {
+        for steps in 0..9 {
             let disk = Breaking { left: AtomicUsize::new(steps) };
             _ = recovered(&world, &disk, crashed.folder.path());
         }
