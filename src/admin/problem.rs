@@ -111,7 +111,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::Exists => conflict("exists", "This id is taken.".to_owned()),
             Refusal::Ended(_) => conflict("charge_ended", "The charge has ended.".to_owned()),
-            Refusal::TooOld => {
+            Refusal::TooOld { .. } => {
                 unprocessable("too_old", "This id was made too long ago. Use a new one.".to_owned())
             }
             Refusal::TooMany(what) => unprocessable("too_many", what),

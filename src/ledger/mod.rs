@@ -88,7 +88,10 @@ pub enum Refusal {
     /// The id is known with another content.
     Conflict,
     /// The id was made more than ten minutes ago and is not known.
-    TooOld,
+    TooOld {
+        /// The store's time: the caller's clock may be behind.
+        now: Timestamp,
+    },
     /// The charge has already ended.
     Ended(ChargeState),
     /// Requests come too fast.

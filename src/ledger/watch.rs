@@ -19,13 +19,22 @@ pub(crate) struct Watch {
     wall_at_start: Timestamp,
     uptime_at_start: u64,
     uptime_at_opening: u64,
+    /// The mark as it was when the watch began.
+    mark_at_start: Option<Timestamp>,
 }
 
 impl Watch {
     /// Starts to watch; the store has just been opened.
     pub(crate) fn start(clock: Arc<dyn Clock>, lease_ms: u64) -> Self {
         let (wall_at_start, uptime) = (clock.now(), clock.uptime_ms());
-        Self { clock, lease_ms, wall_at_start, uptime_at_start: uptime, uptime_at_opening: uptime }
+        Self {
+            clock,
+            lease_ms,
+            wall_at_start,
+            uptime_at_start: uptime,
+            uptime_at_opening: uptime,
+            mark_at_start: None,
+        }
     }
 
     /// The store was opened again after an outage: leases could not be renewed meanwhile.
@@ -39,8 +48,14 @@ impl Watch {
     }
 
     /// What to decide with now; `None` while the wall has jumped ahead.
-    pub(crate) fn context(&self, mark: Timestamp) -> Option<Context> {
+    ///
+    /// A wall that was behind the mark when the watch began was wrong then; that it is set right is no jump.
+    pub(crate) fn context(&mut self, mark: Timestamp) -> Option<Context> {
         let (wall, uptime) = (self.clock.now(), self.clock.uptime_ms());
+        let first = *self.mark_at_start.get_or_insert(mark);
+        if self.wall_at_start < first && wall >= first {
+            (self.wall_at_start, self.uptime_at_start) = (wall, uptime);
+        }
         let passed = uptime.saturating_sub(self.uptime_at_start);
         if wall.ms_since(self.wall_at_start.plus_ms(passed)) > JUMP_MS {
             return None;

@@ -5,6 +5,7 @@
 //!
 //! Invariant: an unknown answer never forwards; its id is closed by a release, whatever the ledger did.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use super::settler::Settler;
 use super::ticket::Ticket;
 use crate::credit::{Amount, ChargeId, Partition, Plan};
 use crate::ledger::{Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
-use crate::seam::{Clock, Entropy};
+use crate::seam::{Clock, Entropy, Timestamp};
 
 /// How often a request is priced anew or waits for due work before it is refused.
 const ROUNDS_MAX: usize = 64;
@@ -44,6 +45,8 @@ pub struct Meter {
     pub entropy: Arc<dyn Entropy>,
     /// The name of this instance.
     pub instance: String,
+    /// The latest that the store has said of its own time: it never runs back, the wall clock may.
+    pub ledger_time: Cell<Timestamp>,
 }
 
 impl fmt::Debug for Meter {
@@ -113,6 +116,7 @@ impl Meter {
             let version = call.document_version;
             match self.ledger.reserve(call).await {
                 Answer::Applied(reserved) => {
+                    self.heard(reserved.at);
                     let ticket = ticket.ok_or_else(busy)?;
                     ticket.reserved();
                     return Ok(Admitted { ticket, held, reserved, identity });
@@ -171,7 +175,8 @@ impl Meter {
     ) -> Result<Identity, Rejection> {
         match refusal {
             // A period that did not fit leaves the version as it is: the next call computes new ones.
-            Refusal::Stale { document, .. } if document.version >= version => {
+            Refusal::Stale { document, now } if document.version >= version => {
+                self.heard(now);
                 self.directory.renew(identity.key, *document)
             }
             Refusal::Tick => match self.ledger.tick(identity.document.account.clone()).await {
@@ -179,8 +184,23 @@ impl Meter {
                 Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
                 Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
             },
+            // The next request's id is made by the store's time.
+            Refusal::TooOld { now } => {
+                self.heard(now);
+                Err(self.rejection(refusal, identity))
+            }
             refusal => Err(self.rejection(refusal, identity)),
         }
+    }
+
+    fn heard(&self, now: Timestamp) {
+        self.ledger_time.set(self.ledger_time.get().max(now));
+    }
+
+    /// The time that ids and periods are made with: a wall clock that was set back stands still here, as it
+    /// does in the store.
+    fn now(&self) -> Timestamp {
+        self.clock.now().max(self.ledger_time.get())
     }
 
     /// What is refused before the ledger is asked is refused by a cached document, and no `stale` would ever
@@ -197,12 +217,12 @@ impl Meter {
     }
 
     fn rejection(&self, refusal: Refusal, identity: &Identity) -> Rejection {
-        Rejection::from_ledger(refusal, &identity.zone, self.clock.now())
+        Rejection::from_ledger(refusal, &identity.zone, self.now())
     }
 
     fn new_charge(&self, identity: &Identity) -> Result<ChargeId, Rejection> {
         let partition = Partition::of(&identity.document.account);
-        ChargeId::make(self.clock.now(), partition, &*self.entropy)
+        ChargeId::make(self.now(), partition, &*self.entropy)
             .map_err(|error| Rejection::metering_unavailable(format!("no randomness: {error}")))
     }
 
@@ -223,7 +243,7 @@ impl Meter {
         }
         let feature = wanted.route.feature.as_ref();
         let place = Place { key: Some(identity.key), routes: &[(&wanted.route.name, feature)] };
-        let gates = gates(plan, &identity.zone, self.clock.now(), &place)
+        let gates = gates(plan, &identity.zone, self.now(), &place)
             .map_err(|error| Rejection::metering_unavailable(error.to_string()))?;
         let call = Reserve {
             account: identity.document.account.clone(),

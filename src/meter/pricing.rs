@@ -11,6 +11,7 @@ use super::body_source::Body;
 use super::query;
 use super::settings::{Due, Quantity, RequestSource};
 use crate::credit::{Facts, Name, Price, PriceError, Priced, Rate, Table, Value};
+use crate::observe::Step;
 
 /// A request that asks for its price.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,7 @@ impl Unpriceable {
 pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
     query::check(asked.query)
         .map_err(|problem| Unpriceable::values("query".to_owned(), problem.to_string()))?;
+    one_place(due, asked.query)?;
     let body = Body::read(&due.quantities, asked)?;
     let mut facts = Facts::default();
     for quantity in &due.quantities {
@@ -92,6 +94,31 @@ pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
         Ok(priced) => Ok(Held { facts, priced }),
         Err(error) => Err(no_price(due, &facts, &error)),
     }
+}
+
+/// Refuses a query that could overrule the body: many frameworks read both as one set of parameters.
+fn one_place(due: &Due, query: &str) -> Result<(), Unpriceable> {
+    if query.is_empty() {
+        return Ok(());
+    }
+    let sources = due.quantities.iter().flat_map(|quantity| &quantity.request);
+    for source in sources {
+        let (RequestSource::Json(place)
+        | RequestSource::Items(place)
+        | RequestSource::Characters(place)) = source
+        else {
+            continue;
+        };
+        let named = place.steps().iter().find_map(|step| match step {
+            Step::Name(name) => Some(name),
+            Step::Each => None,
+        });
+        if let Some(name) = named.filter(|name| query::mentions(query, name)) {
+            let message = format!("{name} belongs into the body, and stands in the query too");
+            return Err(Unpriceable::values(format!("query {name}"), message));
+        }
+    }
+    Ok(())
 }
 
 fn read(quantity: &Quantity, asked: Asked<'_>, body: &Body<'_>) -> Result<Value, Unpriceable> {

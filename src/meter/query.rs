@@ -40,6 +40,11 @@ pub(super) fn check(query: &str) -> Result<(), QueryProblem> {
     if query.contains(';') { Err(QueryProblem::Semicolon) } else { Ok(()) }
 }
 
+/// Whether `query` could also say `name`, under any spelling: some servers take it for the body's.
+pub(super) fn mentions(query: &str, name: &str) -> bool {
+    !matches!(value(query, name), Ok(None))
+}
+
 /// Percent-decoded text; `None`: a malformed escape or not UTF-8.
 pub(super) fn decoded(text: &str, plus_is_space: bool) -> Option<String> {
     let mut bytes = text.bytes();

@@ -273,7 +273,7 @@ impl Rejection {
             }
             // A charge id is made here for each request: these can only be faults of our own.
             Refusal::Conflict
-            | Refusal::TooOld
+            | Refusal::TooOld { .. }
             | Refusal::Ended(_)
             | Refusal::UnknownCharge
             | Refusal::Exists

@@ -115,6 +115,7 @@ impl Settler {
         loop {
             match call.answer(charge).await {
                 Outcome::Ended => return,
+                Outcome::Refused(refusal) => return end.refused(charge, &refusal),
                 Outcome::Tick => _ = self.0.ledger.tick(end.account().clone()).await,
                 Outcome::Again(why) => {
                     tracing::warn!(%charge, why, "settlement waits for the ledger");
@@ -167,6 +168,22 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// The charge has ended by its deadline or an earlier word, and what was said first stands. An amount
+    /// that came too late is for a person to look at.
+    fn refused(&self, charge: ChargeId, refusal: &Refusal) {
+        match self {
+            Self::Settle(call) => {
+                let (account, actual) = (&call.account, call.actual);
+                tracing::error!(%charge, %account, %actual, ?refusal, "settled too late: not charged");
+            }
+            Self::Release(_) | Self::Doubt(_) => {
+                tracing::warn!(%charge, ?refusal, "the charge had already ended");
+            }
+        }
+    }
+}
+
 /// One try to tell the ledger.
 enum Call {
     Settle(crate::ledger::Reply<Settled>),
@@ -176,8 +193,10 @@ enum Call {
 
 /// What a try came to.
 enum Outcome {
-    /// The ledger has it, or will never take it: the log says which.
+    /// The ledger has it.
     Ended,
+    /// The ledger will never take it.
+    Refused(Refusal),
     /// Due work comes first.
     Tick,
     /// Nobody knows, or not now.
@@ -220,10 +239,7 @@ fn outcome<T>(charge: ChargeId, answer: Answer<T>, applied: impl FnOnce(T)) -> O
         Answer::Refused(Refusal::ClockJump) => {
             return Outcome::Again("the wall clock has jumped".to_owned());
         }
-        // The charge has ended by its deadline or an earlier word; what was said first stands.
-        Answer::Refused(refusal) => {
-            tracing::warn!(%charge, ?refusal, "the charge had already ended")
-        }
+        Answer::Refused(refusal) => return Outcome::Refused(refusal),
     }
     Outcome::Ended
 }

@@ -21,6 +21,9 @@ use super::headers::REQUEST_ID;
 use super::stage::{Arrived, Stop, Story};
 use crate::meter::{Rejection, request_id};
 
+/// How much of a path the log line has, in characters.
+const PATH_MAX: usize = 256;
+
 /// A request from a peer.
 pub type FromPeer = (Request<Incoming>, SocketAddr);
 
@@ -89,7 +92,7 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
     Story {
         id,
         method: request.method().clone(),
-        path: request.uri().path().to_owned(),
+        path: request.uri().path().chars().take(PATH_MAX).collect(),
         route: Default::default(),
         account: Default::default(),
         key: Default::default(),

@@ -114,6 +114,10 @@ pub(super) fn outward(
 /// Makes an upstream's headers ready for the client; whatever shows the operator's secret is dropped.
 pub(super) fn inward(headers: &mut HeaderMap, credentials: Option<&Credentials>) {
     strip_hops(headers);
+    // What we say of money, nobody else says.
+    for name in [CHARGE_ID, HELD, CHARGED, REMAINING] {
+        remove(headers, &name);
+    }
     let Some(credentials) = credentials else { return };
     let secret = credentials.value.as_bytes();
     let secret = secret
@@ -256,7 +260,11 @@ mod tests {
             header: AUTHORIZATION,
             value: HeaderValue::from_static("Bearer upstream-secret"),
         };
-        let mut headers = map(&[("x-echo", "you sent upstream-secret to us"), ("x-other", "fine")]);
+        let mut headers = map(&[
+            ("x-echo", "you sent upstream-secret to us"),
+            ("credits-charged", "0"),
+            ("x-other", "fine"),
+        ]);
         inward(&mut headers, Some(&credentials));
         assert_eq!(headers, map(&[("x-other", "fine")]));
     }

@@ -81,6 +81,7 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
         instance: shared.instance.clone(),
+        ledger_time: Default::default(),
     };
     let (quoter, asks) = queue();
     let portal = Portal {

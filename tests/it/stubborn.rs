@@ -142,7 +142,7 @@ fn refusals() -> Vec<(Refusal, u16, &'static str)> {
         (Refusal::Conflict, 409, "conflict"),
         (Refusal::Exists, 409, "exists"),
         (Refusal::Ended(ChargeState::Settled), 409, "charge_ended"),
-        (Refusal::TooOld, 422, "too_old"),
+        (Refusal::TooOld { now: Timestamp(0) }, 422, "too_old"),
         (Refusal::TooMany("too many keys".to_owned()), 422, "too_many"),
         (Refusal::Invalid("zero".to_owned()), 422, "invalid"),
         (

@@ -114,7 +114,7 @@ impl Writer {
             group.into_iter().for_each(Job::answer);
             return;
         };
-        let watch = &self.watch;
+        let watch = &mut self.watch;
         // A panic in a step must not take the ledger along: it is one more way to fail.
         let done = catch_unwind(AssertUnwindSafe(|| store.apply(&mut group, watch)))
             .unwrap_or_else(|_| Err("a step has panicked".to_owned()));
@@ -154,7 +154,7 @@ impl Writer {
 
 impl Store {
     /// Runs a group in one transaction. An error leaves nothing to be relied on.
-    fn apply(&mut self, group: &mut [Box<dyn Job>], watch: &Watch) -> Result<(), String> {
+    fn apply(&mut self, group: &mut [Box<dyn Job>], watch: &mut Watch) -> Result<(), String> {
         let transaction = begin(&self.database)?;
         let mut tables = Tables::open(&transaction)?;
         let mut mark = self.mark;

@@ -56,7 +56,7 @@ fn recognise(ended: Option<&Ended>, open: Option<&Open>, call: &Reserve) -> Resu
 fn check_age(call: &Reserve, now: Timestamp) -> Result<(), Stop> {
     let born = call.charge.born();
     if now.ms_since(born) > AGE_MAX_MS {
-        return Err(Refusal::TooOld.into());
+        return Err(Refusal::TooOld { now }.into());
     }
     if born.ms_since(now) > AGE_MAX_MS {
         return Err(invalid("the charge's id was made in the future: set the caller's clock"));

@@ -6,8 +6,16 @@ use super::state::{Account, Open};
 use super::stop::Stop;
 use crate::ledger::{Refusal, Scope, SlotCheck, SlotState};
 
+/// The most open charges of one account, whatever its plan says: each verb looks at all of them.
+const OPEN_MAX: usize = 4_096;
+
 /// Refuses if one more would be too many. Due work must have been done, so that lapsed leases are gone.
 pub(super) fn gate(account: &Account, checks: &[SlotCheck]) -> Result<(), Stop> {
+    if account.open.len() >= OPEN_MAX {
+        let name = "open charges".to_owned();
+        let limit = u32::try_from(OPEN_MAX).unwrap_or(u32::MAX);
+        return Err(Refusal::SlotsFull { name, scope: Scope::Account, limit }.into());
+    }
     for check in checks {
         let slot = state(account, check);
         if slot.used >= slot.limit {
