@@ -201,7 +201,6 @@ async fn connection<S>(
         .header_read_timeout(Duration::from_millis(limits.head_ms))
         .max_headers(limits.headers)
         .max_buf_size(limits.head_bytes)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service_fn(answer));
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
