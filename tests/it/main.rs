@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod leavers;

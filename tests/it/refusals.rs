@@ -484,7 +484,6 @@ fn spellings() -> Vec<String> {
         "http:/v1/images/generations",
         "http:///v1/images/generations",
         "//gateway/v1/images/generations",
-        "/v1/images/generations HTTP/1.1\r\nX: y",
     ]
     .map(str::to_owned)
     .into();
