@@ -617,7 +617,7 @@ fn a_running_request_survives_the_drain() {
     let drained = world.drain();
     assert!(wire.reply().unwrap().ok().whole);
     drained.join().unwrap();
-    assert!(wire.to_end().is_empty() && idle.to_end().is_empty());
+    assert!(wire.until_closed().is_empty() && idle.until_closed().is_empty());
     world.start_again(&[]);
     assert_eq!(world.purse(&maria), purse("9", "0", "0"));
 }
