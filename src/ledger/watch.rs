@@ -67,3 +67,48 @@ impl Watch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seam::SimulatedClock;
+
+    const HOUR: u64 = 3_600_000;
+
+    fn started(wall: u64) -> (Watch, Arc<SimulatedClock>) {
+        let clock = Arc::new(SimulatedClock::at(Timestamp(wall)));
+        (Watch::start(clock.clone(), 60_000), clock)
+    }
+
+    #[test]
+    fn a_jump_decides_nothing_until_the_wall_is_back() {
+        let (mut watch, clock) = started(100 * HOUR);
+        let mark = Timestamp(99 * HOUR);
+        assert!(watch.context(mark).is_some());
+        clock.set_wall(Timestamp(101 * HOUR));
+        assert!(watch.context(mark).is_none());
+        clock.set_wall(Timestamp(100 * HOUR));
+        assert!(watch.context(mark).is_some());
+    }
+
+    #[test]
+    fn a_wall_that_was_behind_the_mark_may_be_set_right_once() {
+        let (mut watch, clock) = started(10 * HOUR);
+        let mark = Timestamp(99 * HOUR);
+        assert_eq!(watch.context(mark).map(|context| context.now), Some(mark));
+        clock.set_wall(Timestamp(120 * HOUR));
+        assert_eq!(watch.context(mark).map(|context| context.now), Some(Timestamp(120 * HOUR)));
+        clock.set_wall(Timestamp(121 * HOUR));
+        assert!(watch.context(Timestamp(120 * HOUR)).is_none(), "the second time is a jump");
+    }
+
+    #[test]
+    fn marks_that_are_made_later_excuse_no_jump() {
+        let (mut watch, clock) = started(100 * HOUR);
+        assert!(watch.context(Timestamp(0)).is_some());
+        clock.advance(60_000);
+        let mark = clock.now();
+        clock.set_wall(Timestamp(200 * HOUR));
+        assert!(watch.context(mark).is_none());
+    }
+}

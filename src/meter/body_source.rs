@@ -32,8 +32,14 @@ impl<'a> Body<'a> {
             Picked::default()
         } else {
             says_json(asked.headers)?;
-            strict(bytes, &places)
-                .map_err(|error| Unpriceable::values(error.pointer, error.problem.to_string()))?
+            let picked = strict(bytes, &places)
+                .map_err(|error| Unpriceable::values(error.pointer, error.problem.to_string()))?;
+            let said = (0..places.len()).any(|number| !picked.at(number).is_empty());
+            if !said && !is_object(bytes) {
+                let message = "the body is no object, so none of its values can be found";
+                return Err(Unpriceable::values(String::new(), message));
+            }
+            picked
         };
         let size = asked.body.and_then(|body| u64::try_from(body.len()).ok());
         Ok(Self { size, places, picked })
@@ -100,6 +106,12 @@ fn characters(fact: &Fact<'_>) -> Result<u64, String> {
         Fact::Text(text) => Ok(u64::try_from(text.chars().count()).unwrap_or(u64::MAX)),
         other => Err(format!("must be a string, not {}", name(other))),
     }
+}
+
+/// Whether a JSON text is an object. Of anything else an upstream may read what we do not see, such as a
+/// list of requests: what is not found there is not left out.
+fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// Where in a JSON body a source is.

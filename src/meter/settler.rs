@@ -214,23 +214,23 @@ impl Call {
 
     async fn answer(self, charge: ChargeId) -> Outcome {
         match self {
-            Self::Settle(reply) => outcome(charge, reply.await, |settled| {
+            Self::Settle(reply) => outcome(reply.await, |settled| {
                 tracing::info!(
                     %charge, charged = %settled.charged, returned = %settled.returned, debt = %settled.debt,
                     absorbed = %settled.absorbed, late = settled.late, "settled"
                 );
             }),
-            Self::Release(reply) => outcome(charge, reply.await, |released| {
+            Self::Release(reply) => outcome(reply.await, |released| {
                 tracing::info!(%charge, returned = %released.returned, "released");
             }),
             Self::Doubt(reply) => {
-                outcome(charge, reply.await, |()| tracing::warn!(%charge, "outcome unknown"))
+                outcome(reply.await, |()| tracing::warn!(%charge, "outcome unknown"))
             }
         }
     }
 }
 
-fn outcome<T>(charge: ChargeId, answer: Answer<T>, applied: impl FnOnce(T)) -> Outcome {
+fn outcome<T>(answer: Answer<T>, applied: impl FnOnce(T)) -> Outcome {
     match answer {
         Answer::Applied(value) => applied(value),
         Answer::Refused(Refusal::Tick) => return Outcome::Tick,

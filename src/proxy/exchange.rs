@@ -78,12 +78,14 @@ impl Exchange {
         let limit = Duration::from_millis(upstream.timeouts().first_byte_ms);
         let sent = tokio::time::timeout(limit, upstream.send(request));
         let answer = tokio::select! {
+            // Looked at first: whoever has left before anything was sent need not pay.
+            biased;
+            () = head.closed(), if self.cancels() => Asked::ClientLeft(reach()),
             sent = sent => match sent {
                 Ok(Ok(response)) => Asked::Answered(response),
                 Ok(Err(error)) => Asked::Failed(error),
                 Err(_) => Asked::TimedOut(reach()),
             },
-            () = head.closed(), if self.cancels() => Asked::ClientLeft(reach()),
         };
         (answer, head)
     }

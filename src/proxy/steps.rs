@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{Method, StatusCode, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -33,6 +33,7 @@ pub(super) fn canonicalise(arrived: Arrived) -> Result<Arrived, Stop> {
         return Err(Rejection::bad_request("CONNECT is not served here.").into());
     }
     one_host(request)?;
+    one_coding(request)?;
     canonical(request.uri().path()).map_err(|problem| {
         Rejection::bad_request(format!("The path is not canonical: {problem}."))
     })?;
@@ -52,6 +53,17 @@ fn one_host(request: &http::Request<Incoming>) -> Result<(), Rejection> {
             Err(Rejection::bad_request("The target and the Host header name different hosts."))
         }
         _ => Ok(()),
+    }
+}
+
+/// No transfer coding but chunked, once (RFC 9112 §6.1): of another one the upstream would not be told.
+fn one_coding(request: &http::Request<Incoming>) -> Result<(), Rejection> {
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let chunked = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if chunked(coding) => Ok(()),
+        _ => Err(Rejection::bad_request("The one Transfer-Encoding that is read is chunked.")),
     }
 }
 

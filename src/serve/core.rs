@@ -104,9 +104,11 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
     Ok((Rc::new(core), asks))
 }
 
-/// The portal's service under its prefix.
+/// The portal's service under its prefix; what else begins with the prefix it refuses in its own manner.
 fn client_plane(prefix: &str, portal: Portal) -> ClientPlane {
-    let router = axum::Router::new().nest(&format!("{prefix}/v1"), portal::router(portal));
+    let portal = portal::router(portal);
+    let router =
+        axum::Router::new().nest(&format!("{prefix}/v1"), portal.clone()).fallback_service(portal);
     Rc::new(move |request: Request<Incoming>| {
         let router = router.clone();
         async move {

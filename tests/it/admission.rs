@@ -87,6 +87,7 @@ fn meter(
         clock,
         entropy: Arc::new(SeededEntropy::new(3)),
         instance: "i1".into(),
+        ledger_time: Default::default(),
     };
     (meter, route, due)
 }

@@ -31,6 +31,8 @@ mod ending;
 #[cfg(test)]
 mod first_hour;
 #[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod journeys;

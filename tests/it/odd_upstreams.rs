@@ -133,6 +133,7 @@ const SETTLED: (&str, &str) = ("settled", "5");
 const RELEASED: (&str, &str) = ("released", "0");
 const UNKNOWN: (&str, &str) = ("unknown", "0");
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     use Then::{Close, Keep, Reset, Stall};
     let json = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
@@ -303,6 +304,37 @@ fn a_drip_ends_with_the_whole_exchange() {
     let reply = world.send(&payer.images(1, "medium"));
     assert_eq!((reply.status, reply.whole), (200, false));
     world.ended(&payer, &reply.charge(), "released");
+}
+
+#[test]
+fn a_client_that_lets_its_answer_break_pays_for_it() {
+    const LENGTH: usize = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    drop(tollgate::seam::thread("impatient", move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        request(&mut stream);
+        // It gives up on whoever takes nothing for two seconds.
+        stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length:";
+        stream.write_all(format!("{head} {LENGTH}\r\n\r\n").as_bytes()).unwrap();
+        let part = vec![7; 1 << 16];
+        while stream.write_all(&part).is_ok() {}
+    }));
+    let url = format!("url: http://{addr}");
+    let world = World::start(&[("url: UPSTREAM", url.as_str())]);
+    let payer = world.payer("studio", "5");
+    let mut wire = world.wire();
+    wire.write(&payer.images(1, "medium").bytes());
+    wire.until("content-length");
+    let charges = || world.charges(&payer);
+    until("the charge is known", || charges().len() == 1);
+    std::thread::sleep(Duration::from_secs(4));
+    let reply = wire.reply().unwrap();
+    assert!(!reply.whole, "a part of {LENGTH} bytes is not the whole");
+    let charge = charges()[0]["id"].as_str().unwrap().to_owned();
+    let receipt = world.ended(&payer, &charge, "settled");
+    assert_eq!((&receipt["charged"], &receipt["outcome"]), (&"5".into(), &"cancelled".into()));
 }
 
 /// A server with a certificate of its own maker: the address, and the maker's certificate as PEM.

@@ -184,7 +184,8 @@ fn the_first_source_that_is_there_counts() {
         (request("{}", &[], "n=03"), Err("query n")),
         (request("{}", &[], "n=%2B3"), Err("query n")),
         (request("{}", &[], "n=3;x=1"), Err("query")),
-        (request("[]", &[], ""), Ok("8")),
+        (request("[]", &[], ""), Err("")),
+        (request(r#"[{"n":1},{"n":1}]"#, &[], "n=3"), Err("")),
         (request("{\"N\":3}", &[], ""), Err("/N")),
     ] {
         let priced =

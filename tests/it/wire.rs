@@ -3,7 +3,7 @@
 //! Tests that must send what no HTTP library would, or see how exactly an answer ended, go through this.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -263,18 +263,13 @@ impl Wire {
         String::from_utf8_lossy(&self.buffer).into_owned()
     }
 
-    /// Reads until the other side closes. The answers that came, and what was left over.
-    pub(crate) fn to_end(&mut self) -> Vec<Reply> {
+    /// Reads until the other side closes: the answers that came.
+    pub(crate) fn until_closed(&mut self) -> Vec<Reply> {
         let mut replies = Vec::new();
         while let Some(reply) = self.reply() {
             replies.push(reply);
         }
         replies
-    }
-
-    /// Says that no more will be written.
-    pub(crate) fn finish(&self) {
-        drop(self.stream.shutdown(Shutdown::Write));
     }
 
     #[track_caller]

@@ -411,4 +411,9 @@ impl Dice {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % sides
     }
+
+    /// A place among `places`.
+    pub(crate) fn pick(&mut self, places: usize) -> usize {
+        usize::try_from(self.below(places as u64)).unwrap()
+    }
 }
