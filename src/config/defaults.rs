@@ -31,6 +31,8 @@ pub(super) const HEADERS: u32 = 100;
 pub(super) const EXCHANGES: u32 = 4_096;
 /// The most connections of one core at once.
 pub(super) const CONNECTIONS: u32 = 10_000;
+/// The most bytes of bodies that are read before they are priced, of one core at once.
+pub(super) const BODIES: u64 = 256 << 20;
 /// For running exchanges at shutdown, in milliseconds.
 pub(super) const DRAIN_MS: u64 = 30 * SECOND;
 

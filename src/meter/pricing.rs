@@ -56,9 +56,9 @@ pub struct Unpriceable {
 /// What sort of refusal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The values: 422.
+    /// The values.
     Values,
-    /// The body is of another type or encoding than can be priced: 415.
+    /// The body is of another type or encoding than can be priced.
     Media,
 }
 

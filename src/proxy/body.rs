@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// What can go wrong in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -28,6 +28,38 @@ const FRAMES: usize = 4;
 /// A body whose bytes are known.
 pub fn whole(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
     Full::new(bytes.into()).map_err(never).boxed_unsync()
+}
+
+/// A body whose bytes are known and take up `room` until they have been sent.
+pub(super) fn roomed(bytes: Bytes, room: OwnedSemaphorePermit) -> Outgoing {
+    Roomed { whole: Full::new(bytes), _room: room }.boxed_unsync()
+}
+
+/// See [`roomed`].
+struct Roomed {
+    whole: Full<Bytes>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for Roomed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.whole).poll_frame(context));
+        Poll::Ready(frame.map(|frame| frame.map_err(never)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.whole.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.whole.size_hint()
+    }
 }
 
 /// No body.

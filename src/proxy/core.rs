@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::LocalBoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Body;
@@ -35,6 +36,8 @@ pub struct Core {
     pub tasks: Tasks,
     /// Cuts what still runs at the end of the drain time.
     pub cut: CancellationToken,
+    /// Room for bodies that are read before they are priced, in KiB.
+    pub room: Arc<Semaphore>,
     /// The client plane.
     pub client_plane: ClientPlane,
     /// Whether the instance is about to stop.

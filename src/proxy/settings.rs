@@ -80,6 +80,8 @@ pub struct Limits {
     pub exchanges: usize,
     /// The most client connections of one core at once.
     pub connections: usize,
+    /// The most bytes of bodies that are read before they are priced, of one core at once.
+    pub bodies: u64,
     /// For running exchanges at shutdown, in milliseconds.
     pub drain_ms: u64,
 }

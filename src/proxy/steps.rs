@@ -7,8 +7,9 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{Method, StatusCode, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{Outgoing, empty, passing, whole};
+use super::body::{Outgoing, empty, passing, roomed, whole};
 use super::core::Core;
 use super::headers::{credits_max, strip_named, take_quote};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
@@ -139,12 +140,24 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     strip_named(&mut head.headers);
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
+            let length = http_body::Body::size_hint(&body).exact();
+            let room = room(&core, length, route.body_limit)?;
             let bytes = collect(body, route.body_limit, core.settings.limits.body_ms).await?;
-            (whole(bytes.clone()), Some(bytes))
+            (roomed(bytes.clone(), room), Some(bytes))
         }
         _ => (stream(body, route.body_limit), None),
     };
     Ok(Priced { head, body, bytes, route, captures, identity, credits_max, quote, story })
+}
+
+/// Room for a body of the declared length, or of any that the route allows.
+fn room(core: &Core, length: Option<u64>, limit: u64) -> Result<OwnedSemaphorePermit, Rejection> {
+    let length = length.unwrap_or(limit).min(limit);
+    let kib = u32::try_from(length.div_ceil(1_024)).unwrap_or(u32::MAX);
+    core.room
+        .clone()
+        .try_acquire_many_owned(kib)
+        .map_err(|_| Rejection::metering_unavailable("no room for another body: limits.bodies"))
 }
 
 fn needs_body(due: &Due) -> bool {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 use tower::{Service, ServiceExt};
 
@@ -58,6 +60,12 @@ pub(super) fn start(
     Ok(thread)
 }
 
+/// Room for this many bytes, in KiB.
+fn room(bytes: u64) -> Arc<Semaphore> {
+    let kib = usize::try_from(bytes.div_ceil(1_024)).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)))
+}
+
 fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
     let (settings, ledger) = (&shared.settings, &shared.ledger);
     let (rules, proxy, tasks) = (&settings.rules, &settings.proxy, Tasks::default());
@@ -89,7 +97,7 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         rules: rules.clone(),
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
-        quoter: std::sync::Arc::new(quoter),
+        quoter: Arc::new(quoter),
     };
     let core = Core {
         meter,
@@ -98,6 +106,7 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         guard: shared.guard.clone(),
         tasks,
         cut: shared.stop.cut.clone(),
+        room: room(proxy.limits.bodies),
         client_plane: client_plane(&proxy.client_prefix, portal),
         draining: shared.stop.draining.clone(),
     };

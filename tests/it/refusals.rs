@@ -537,3 +537,25 @@ fn a_query_cannot_overrule_the_body() {
     assert_eq!(world.forwarded(), 0);
     world.send(&payer.post("/v1/images/generations?nn=9&trace=1", &body)).ok();
 }
+
+/// Bodies that wait for their price take memory: there is so much of it and no more.
+#[test]
+fn bodies_have_so_much_room() {
+    let world =
+        World::start(&[("drain: 10s", "drain: 10s, bodies: 1MiB"), ("store:", "cores: 1\nstore:")]);
+    let payer = world.payer("studio", "100");
+    // Each announces the whole limit of its route and sends nothing of it yet.
+    let ask = payer.post("/v1/images/generations", &serde_json::json!({ "n": 1 }));
+    let announced = String::from_utf8(ask.head()).unwrap();
+    let length = announced.split("Content-Length: ").nth(1).unwrap().split('\r').next().unwrap();
+    let announced =
+        announced.replace(&format!("Content-Length: {length}"), "Content-Length: 65536");
+    let mut waiting: Vec<_> = (0..16).map(|_| world.wire()).collect();
+    waiting.iter_mut().for_each(|wire| wire.write(announced.as_bytes()));
+    super::world::until("there is no room", || {
+        let reply = world.send(&ask);
+        reply.problem() == (503, "metering_unavailable".to_owned())
+    });
+    drop(waiting);
+    super::world::until("there is room again", || world.send(&ask).status == 200);
+}

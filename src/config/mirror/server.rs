@@ -127,6 +127,9 @@ pub(in crate::config) struct Limits {
     /// The most client connections of one core at once. Default: 10000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) connections: Option<At<u32>>,
+    /// The most bytes of bodies that are read before they are priced, of one core at once, at least the
+    /// largest `body_limit`. Default: 256MiB.
+    pub(in crate::config) bodies: Option<At<Bytes>>,
     /// How long running exchanges are waited for at shutdown. Default: 30s.
     pub(in crate::config) drain: Option<At<Millis>>,
 }

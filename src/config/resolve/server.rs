@@ -5,7 +5,7 @@ use http::HeaderName;
 use super::{Resolver, or};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis, canonical};
-use crate::config::mirror::{Admin, Durability, Store};
+use crate::config::mirror::{Admin, Durability, Route, Store};
 use crate::config::settings::{AdminSettings, Secret, StoreSettings};
 use crate::proxy::{FloodSettings, Limits, ProxySettings};
 
@@ -130,8 +130,23 @@ impl Resolver<'_, '_> {
             headers: size(or(limits.headers.as_ref(), defaults::HEADERS)),
             exchanges: size(or(limits.exchanges.as_ref(), defaults::EXCHANGES)),
             connections: size(or(limits.connections.as_ref(), defaults::CONNECTIONS)),
+            bodies: self.room_for_bodies(),
             drain_ms: self.millis(limits.drain.as_ref(), defaults::DRAIN_MS, HOUR),
         }
+    }
+
+    /// What does not fit one body would refuse it for ever.
+    fn room_for_bodies(&mut self) -> u64 {
+        let limit = |route: &Route| or(route.body_limit.as_ref(), Bytes(defaults::BODY_LIMIT)).0;
+        let largest = self.file.routes.iter().map(limit).max().unwrap_or(0);
+        let Some(at) = self.file.limits.bodies.as_ref() else {
+            return defaults::BODIES.max(largest);
+        };
+        if at.value.0 < largest {
+            let message = "this is less than the largest `body_limit` of a route";
+            self.findings.error("out_of_range", at.place, message);
+        }
+        at.value.0
     }
 
     fn flood(&self) -> FloodSettings {
