@@ -140,3 +140,62 @@ impl Every {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// Every, zone, now, then the period's id, start and end; the moments are those of Python's `zoneinfo`.
+    const TABLE: &str = "
+day   UTC               2026-11-22T10:00:00Z 2026-11-22 2026-11-22T00:00:00Z 2026-11-23T00:00:00Z
+day   America/Sao_Paulo 2026-11-22T02:59:59Z 2026-11-21 2026-11-21T03:00:00Z 2026-11-22T03:00:00Z
+day   America/Sao_Paulo 2026-11-22T03:00:00Z 2026-11-22 2026-11-22T03:00:00Z 2026-11-23T03:00:00Z
+day   Asia/Kathmandu    2026-01-01T00:00:00Z 2026-01-01 2025-12-31T18:15:00Z 2026-01-01T18:15:00Z
+day   Europe/Paris      2026-03-29T12:00:00Z 2026-03-29 2026-03-28T23:00:00Z 2026-03-29T22:00:00Z
+day   Europe/Paris      2026-10-25T12:00:00Z 2026-10-25 2026-10-24T22:00:00Z 2026-10-25T23:00:00Z
+day   America/Sao_Paulo 2018-11-04T12:00:00Z 2018-11-04 2018-11-04T03:00:00Z 2018-11-05T02:00:00Z
+day   America/Havana    2026-11-01T12:00:00Z 2026-11-01 2026-11-01T04:00:00Z 2026-11-02T05:00:00Z
+month UTC               2028-02-29T23:59:59Z 2028-02    2028-02-01T00:00:00Z 2028-03-01T00:00:00Z
+month America/Sao_Paulo 2026-12-01T02:00:00Z 2026-11    2026-11-01T03:00:00Z 2026-12-01T03:00:00Z
+month Europe/Paris      2026-03-31T12:00:00Z 2026-03    2026-02-28T23:00:00Z 2026-03-31T22:00:00Z
+month Pacific/Auckland  2026-12-31T11:00:00Z 2027-01    2026-12-31T11:00:00Z 2027-01-31T11:00:00Z
+";
+
+    /// Days of 23 and 25 hours, a midnight that did not happen and one that happened twice among them.
+    #[test]
+    fn periods_begin_where_people_say_they_do() {
+        let rows = TABLE.lines().filter(|line| !line.is_empty());
+        assert_eq!(rows.clone().count(), 12);
+        for row in rows {
+            let words: Vec<_> = row.split_whitespace().collect();
+            let [every, zone, now, id, start, end] = words[..] else { panic!("{row}") };
+            let every = if every == "day" { Every::Day } else { Every::Month };
+            let [current, next] = every.periods(&zone.parse().unwrap(), at(now)).unwrap();
+            let expected = Period { id: id.to_owned(), start: at(start), end: at(end) };
+            assert_eq!(current, expected, "{row}");
+            assert!(current.contains(at(now)) && next.start == current.end, "{row}");
+        }
+    }
+
+    /// A day that a zone left out altogether: Samoa went from 29 to 31 December 2011.
+    #[test]
+    fn a_day_that_never_was_is_empty() {
+        let zone: Zone = "Pacific/Apia".parse().unwrap();
+        let [last, next] = Every::Day.periods(&zone, at("2011-12-30T09:59:59Z")).unwrap();
+        assert_eq!((last.id.as_str(), last.end), ("2011-12-29", at("2011-12-30T10:00:00Z")));
+        assert_eq!((next.start, next.end), (last.end, last.end));
+        let [first, _] = Every::Day.periods(&zone, at("2011-12-30T10:00:00Z")).unwrap();
+        assert_eq!((first.id.as_str(), first.start), ("2011-12-31", at("2011-12-30T10:00:00Z")));
+    }
+
+    #[test]
+    fn what_is_no_zone() {
+        for name in ["", "Mars/Olympus", "../etc/passwd", "UTC+3"] {
+            assert!(name.parse::<Zone>().is_err(), "{name}");
+        }
+    }
+}

@@ -101,3 +101,77 @@ fn allowance(
         periods: given.every.periods(zone, now)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credit::{Every, Measure};
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    /// What a cap counts over for a request to `route` of `feature`, by this key.
+    fn over(scope: ScopeKind, only: &[&str], routes: &[(&str, Option<&str>)]) -> Vec<String> {
+        let cap = Cap {
+            name: name("daily"),
+            measure: Measure::Requests,
+            kind: None,
+            limit: 1,
+            every: Every::Day,
+            scope,
+            only: only.iter().map(|text| name(text)).collect(),
+            refundable: true,
+        };
+        let plan = Plan {
+            name: name("p"),
+            allowances: Vec::new(),
+            caps: vec![cap],
+            slots: Vec::new(),
+            rates: Vec::new(),
+            routes: None,
+            max_debt: None,
+        };
+        let owned: Vec<_> =
+            routes.iter().map(|(route, feature)| (name(route), feature.map(name))).collect();
+        let routes: Vec<_> =
+            owned.iter().map(|(route, feature)| (route, feature.as_ref())).collect();
+        let place = Place { key: Some(KeyId::from_bytes([0; 16])), routes: &routes };
+        let found = gates(&plan, &Zone::UTC, Timestamp(0), &place).unwrap();
+        found.caps.iter().map(|cap| cap.scope.to_string()).collect()
+    }
+
+    #[test]
+    fn a_limit_counts_over_what_it_says() {
+        let image = [("image", Some("media"))];
+        let models = [("models", None)];
+        let all = [("image", Some("media")), ("film", Some("media")), ("models", None)];
+        let key = "key:key_00000000000000000000000000";
+        let none: [&str; 0] = [];
+        assert_eq!(over(ScopeKind::Account, &[], &image), ["account"]);
+        assert_eq!(over(ScopeKind::Account, &["chat"], &image), none);
+        assert_eq!(over(ScopeKind::Account, &["media"], &image), ["account"]);
+        assert_eq!(over(ScopeKind::Key, &[], &image), [key]);
+        assert_eq!(over(ScopeKind::Route, &[], &image), ["route:image"]);
+        assert_eq!(over(ScopeKind::Route, &["film"], &image), none);
+        assert_eq!(over(ScopeKind::Feature, &[], &image), ["feature:media"]);
+        assert_eq!(over(ScopeKind::Feature, &[], &models), none);
+        // Everything that an account sees, each once.
+        assert_eq!(over(ScopeKind::Account, &[], &all), ["account"]);
+        assert_eq!(over(ScopeKind::Route, &["media"], &all), ["route:film", "route:image"]);
+        assert_eq!(over(ScopeKind::Feature, &[], &all), ["feature:media"]);
+    }
+
+    #[test]
+    fn a_rate_is_never_faster_than_it_says() {
+        let limit = RateLimit {
+            name: name("burst"),
+            requests: 7,
+            per_ms: 1_000,
+            burst: 3,
+            scope: ScopeKind::Account,
+            only: Vec::new(),
+        };
+        assert_eq!(rate(&limit, Scope::Account).interval_us, 142_858);
+    }
+}

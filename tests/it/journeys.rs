@@ -634,3 +634,25 @@ fn a_wire_reads_what_it_should() {
         assert!(!read(&whole[..cut], true).unwrap().0.whole, "{cut}");
     }
 }
+
+/// Where the head of the answer already tells the price, the client reads it there.
+#[test]
+fn what_is_charged_is_said_as_soon_as_it_is_known() {
+    let free = "- { name: models, match: GET /v1/models, upstream: sample, free: true }";
+    let paid = "- { name: models, match: GET /v1/models, upstream: sample, price: call, on_unknown: release }";
+    let price = "prices:\n  call: { lines: [{ label: Call, rate: 2.5 }] }";
+    let world = World::start(&[(free, paid), ("prices:", price)]);
+    let maria = world.payer("studio", "10");
+    let reply = world.send(&maria.get("/v1/models")).ok();
+    let said = |name: &str| reply.header(name).unwrap().to_owned();
+    assert_eq!(
+        [said("credits-held"), said("credits-charged"), said("credits-remaining")],
+        ["2.5", "2.5", "7.5"]
+    );
+    assert_eq!(world.ended(&maria, &reply.charge(), "settled")["charged"], "2.5");
+    // A failure costs nothing, and its head says so too.
+    let failed = world.send(&maria.images(1, "low").sample("fail"));
+    assert_eq!((failed.status, failed.header("credits-charged")), (500, Some("0")));
+    // What only the body tells is not guessed.
+    assert_eq!(world.send(&maria.images(1, "low")).ok().header("credits-charged"), None);
+}

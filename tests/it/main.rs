@@ -71,6 +71,8 @@ mod routes;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod stubborn;
 #[cfg(test)]
 mod tidy;
