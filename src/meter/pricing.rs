@@ -96,29 +96,37 @@ pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
     }
 }
 
-/// Refuses a query that could overrule the body: many frameworks read both as one set of parameters.
+/// Refuses a query that could overrule the body: many frameworks read both as one set of parameters. A name
+/// that is declared for the query has its say there.
 fn one_place(due: &Due, query: &str) -> Result<(), Unpriceable> {
     if query.is_empty() {
         return Ok(());
     }
-    let sources = due.quantities.iter().flat_map(|quantity| &quantity.request);
-    for source in sources {
-        let (RequestSource::Json(place)
-        | RequestSource::Items(place)
-        | RequestSource::Characters(place)) = source
-        else {
-            continue;
-        };
-        let named = place.steps().iter().find_map(|step| match step {
-            Step::Name(name) => Some(name),
-            Step::Each => None,
-        });
-        if let Some(name) = named.filter(|name| query::mentions(query, name)) {
+    let sources = || due.quantities.iter().flat_map(|quantity| &quantity.request);
+    let declared = |name: &str| {
+        sources().any(|source| matches!(source, RequestSource::Query(other) if other == name))
+    };
+    for name in sources().filter_map(top_name).filter(|name| !declared(name)) {
+        if query::mentions(query, name) {
             let message = format!("{name} belongs into the body, and stands in the query too");
             return Err(Unpriceable::values(format!("query {name}"), message));
         }
     }
     Ok(())
+}
+
+/// The name by which the body says a quantity, as a form or a query would.
+fn top_name(source: &RequestSource) -> Option<&str> {
+    let (RequestSource::Json(place)
+    | RequestSource::Items(place)
+    | RequestSource::Characters(place)) = source
+    else {
+        return None;
+    };
+    place.steps().iter().find_map(|step| match step {
+        Step::Name(name) => Some(name.as_str()),
+        Step::Each => None,
+    })
 }
 
 fn read(quantity: &Quantity, asked: Asked<'_>, body: &Body<'_>) -> Result<Value, Unpriceable> {
