@@ -541,11 +541,13 @@ fn a_query_cannot_overrule_the_body() {
 /// Bodies that wait for their price take memory: there is so much of it and no more.
 #[test]
 fn bodies_have_so_much_room() {
-    let world =
-        World::start(&[("drain: 10s", "drain: 10s, bodies: 1MiB"), ("store:", "cores: 1\nstore:")]);
+    let world = World::start(&[
+        ("body: 2s, drain: 10s", "body: 30s, drain: 10s, bodies: 1MiB"),
+        ("store:", "cores: 1\nstore:"),
+    ]);
     let payer = world.payer("studio", "100");
     // Each announces the whole limit of its route and sends nothing of it yet.
-    let ask = payer.post("/v1/images/generations", &serde_json::json!({ "n": 1 }));
+    let ask = payer.post("/v1/images/generations", &serde_json::json!({ "quality": "gift" }));
     let announced = String::from_utf8(ask.head()).unwrap();
     let length = announced.split("Content-Length: ").nth(1).unwrap().split('\r').next().unwrap();
     let announced =
