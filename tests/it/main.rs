@@ -65,6 +65,8 @@ mod pricing;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod routes;
