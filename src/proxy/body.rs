@@ -32,34 +32,11 @@ pub fn whole(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
 
 /// A body whose bytes are known and take up `room` until they have been sent.
 pub(super) fn roomed(bytes: Bytes, room: OwnedSemaphorePermit) -> Outgoing {
-    Roomed { whole: Full::new(bytes), _room: room }.boxed_unsync()
-}
-
-/// See [`roomed`].
-struct Roomed {
-    whole: Full<Bytes>,
-    _room: OwnedSemaphorePermit,
-}
-
-impl http_body::Body for Roomed {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.whole).poll_frame(context));
-        Poll::Ready(frame.map(|frame| frame.map_err(never)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.whole.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.whole.size_hint()
-    }
+    let hold = move |error| {
+        let _room: &OwnedSemaphorePermit = &room;
+        never(error)
+    };
+    Full::new(bytes).map_err(hold).boxed_unsync()
 }
 
 /// No body.

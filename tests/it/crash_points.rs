@@ -18,13 +18,10 @@ const WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate";
 /// More than any story here takes.
 const POINTS_MAX: usize = 400;
 
-fn strace() -> bool {
-    let found =
-        Command::new("strace").arg("--version").output().is_ok_and(|it| it.status.success());
-    if !found {
-        println!("SKIPPED, AND NOTHING PROVED: there is no strace");
-    }
-    found
+/// Without it nothing here would be proved, so nothing passes: `tests/run` installs it.
+fn need_strace() {
+    let found = Command::new("strace").arg("--version").output();
+    assert!(found.is_ok_and(|it| it.status.success()), "strace is missing: tests/run installs it");
 }
 
 /// A site of one core: the system calls of a request are in one thread's order then.
@@ -51,9 +48,7 @@ fn dying(site: &Site, calls: &str, files: &[&str], nth: usize) -> Result<Proxy, 
 
 #[test]
 fn killed_between_reserve_and_forward_is_released() {
-    if !strace() {
-        return;
-    }
+    need_strace();
     let site = site();
     let proxy = site.start();
     let bearer = format!("Bearer {}", proxy.account("acct_a", 100));
@@ -85,9 +80,7 @@ fn killed_between_reserve_and_forward_is_released() {
 /// Dies at every call that changes the ledger's file while one request is reserved, forwarded and settled.
 #[test]
 fn killed_at_every_write_of_a_request() {
-    if !strace() {
-        return;
-    }
+    need_strace();
     let site = site();
     let proxy = site.start();
     let bearer = format!("Bearer {}", proxy.account("acct_a", 10_000));
@@ -137,9 +130,7 @@ fn killed_at_every_write_of_a_request() {
 /// forwarded and two that were; another start comes to the same end as one clean recovery.
 #[test]
 fn killed_at_every_step_of_recovery() {
-    if !strace() {
-        return;
-    }
+    need_strace();
     let site = site();
     let proxy = site.start();
     let bearer = format!("Bearer {}", proxy.account("acct_a", 100));
