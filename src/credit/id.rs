@@ -28,7 +28,22 @@ impl Partition {
     /// modulo 1,024.
     #[must_use]
     pub fn of(account: &AccountId) -> Self {
-        let hash = Sha256::digest(account.as_str().as_bytes());
+        Self::of_text(account.as_str())
+    }
+
+    /// The part where it is remembered which account a grant's id was used for, so that none is given twice.
+    #[must_use]
+    pub fn of_grant(id: &BucketId) -> Self {
+        Self::of_text(id.as_str())
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..PARTITIONS).map(Self)
+    }
+
+    fn of_text(text: &str) -> Self {
+        let hash = Sha256::digest(text.as_bytes());
         let head = hash.first_chunk::<2>().map_or(0, |two| u16::from_be_bytes(*two));
         Self(head % PARTITIONS)
     }

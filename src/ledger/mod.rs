@@ -11,6 +11,7 @@
 mod directory;
 pub mod embedded;
 pub mod model;
+pub mod redis;
 mod teller;
 mod verbs;
 mod watch;

@@ -1,0 +1,96 @@
+//! The names of keys. All of a partition lie in one slot of a cluster: `tollgate:{0417}:a:acct_maria`.
+//!
+//! Invariant: the same names on every topology, so that a ledger can be moved between them.
+
+use crate::credit::{AccountId, BucketId, ChargeId, KeyId, Partition};
+
+/// Makes key names of one ledger.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    fn of(&self, partition: Partition, rest: &str) -> Vec<u8> {
+        format!("{}{{{:04}}}:{rest}", self.prefix, partition.number()).into_bytes()
+    }
+
+    /// The partition's own record: the ledger's epoch, and until when nothing is ended (string).
+    pub(super) fn epoch(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "epoch")
+    }
+
+    /// An account's money and counters (string).
+    pub(super) fn account(&self, id: &AccountId) -> Vec<u8> {
+        self.of(Partition::of(id), &format!("a:{id}"))
+    }
+
+    /// An account's document (string).
+    pub(super) fn document(&self, id: &AccountId) -> Vec<u8> {
+        self.of(Partition::of(id), &format!("d:{id}"))
+    }
+
+    /// An account's open charges (hash by the 16 bytes of their ids).
+    pub(super) fn open(&self, id: &AccountId) -> Vec<u8> {
+        self.of(Partition::of(id), &format!("o:{id}"))
+    }
+
+    /// An account's charges that a deadline has ended and nobody has spoken for since (hash).
+    pub(super) fn lapsed(&self, id: &AccountId) -> Vec<u8> {
+        self.of(Partition::of(id), &format!("e:{id}"))
+    }
+
+    /// An account's ended charges by age (sorted set without scores).
+    pub(super) fn history(&self, id: &AccountId) -> Vec<u8> {
+        self.of(Partition::of(id), &format!("h:{id}"))
+    }
+
+    /// Whose charge this is, and its tombstone once it has ended (string with an end).
+    pub(super) fn charge(&self, id: ChargeId) -> Vec<u8> {
+        self.of(id.partition(), &format!("c:{id}"))
+    }
+
+    /// What was said of an ended charge (string with an end).
+    pub(super) fn texts(&self, id: ChargeId) -> Vec<u8> {
+        self.of(id.partition(), &format!("x:{id}"))
+    }
+
+    /// Whose key this is (string).
+    pub(super) fn key(&self, id: KeyId) -> Vec<u8> {
+        self.of(id.partition(), &format!("k:{id}"))
+    }
+
+    /// A grant that was given to the account (string). Never forgotten.
+    pub(super) fn grant(&self, account: &AccountId, id: &BucketId) -> Vec<u8> {
+        self.of(Partition::of(account), &format!("g:{id}"))
+    }
+
+    /// Which account a grant's id belongs to (string), in the partition of the id. Never forgotten.
+    pub(super) fn claim(&self, id: &BucketId) -> Vec<u8> {
+        self.of(Partition::of_grant(id), &format!("i:{id}"))
+    }
+
+    /// Accounts by the moment at which a lease lapses or a deadline comes, or earlier (sorted set).
+    pub(super) fn leases(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "leases")
+    }
+
+    /// Accounts by the moment at which a bucket begins or ends, or earlier (sorted set).
+    pub(super) fn wakes(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "wakes")
+    }
+
+    /// All accounts (sorted set without scores).
+    pub(super) fn accounts(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "accounts")
+    }
+
+    /// What happened (stream).
+    pub(super) fn stream(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "stream")
+    }
+}

@@ -1,0 +1,11 @@
+//! Many gateways, one ledger: the rules as scripts inside Redis or Valkey, 7.0 or later.
+//!
+//! Invariant: a verb is one script, one round trip, all or nothing.
+
+#[allow(dead_code)]
+mod keys;
+#[allow(dead_code, clippy::unimplemented)]
+mod link;
+mod settings;
+
+pub use settings::{Address, Deadlines, Login, Settings, Tls, Topology};
