@@ -20,7 +20,7 @@ pub const PARTITIONS: u16 = 1_024;
 const TEXT_MAX: usize = 128;
 
 /// One of the fixed parts of the ledger, from 0 to 1023.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u16);
 
 impl Partition {

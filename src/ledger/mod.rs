@@ -12,6 +12,7 @@ mod directory;
 pub mod embedded;
 pub mod model;
 pub mod redis;
+mod packed;
 mod teller;
 mod verbs;
 mod watch;

@@ -8,7 +8,7 @@
 //! whole group is told `Unknown`, the handle is dropped and never used again.
 
 mod job;
-mod packed;
+
 mod tables;
 mod writer;
 

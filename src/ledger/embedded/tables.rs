@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
-use super::packed::{pack, unpack};
+use crate::ledger::packed::{pack, unpack};
 use crate::credit::{AccountId, BucketId, ChargeId, KeyId};
 use crate::ledger::model::{
     Account, Ended, Given, Money, Open, Records, Stop, ended_purge, next_due,

@@ -8,7 +8,7 @@ use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
 use super::{directory, due, lease, reserve as reserving, settle as settling, view as viewing};
-use crate::credit::{AccountId, ChargeId, KeyId};
+use crate::credit::{AccountId, ChargeId, KeyId, Partition};
 use crate::ledger::{
     AccountChange, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
     KeyChange, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reserve, Reserved,
@@ -40,11 +40,20 @@ pub(crate) fn quote(r: &mut dyn Records, c: &Context, call: &Reserve) -> Outcome
     Ok(Quoted { reserved })
 }
 
+/// Refuses an id whose partition is not its account's: its records could not be one step everywhere.
+pub(crate) fn placed(partition: Partition, account: &AccountId) -> Outcome<()> {
+    if partition == Partition::of(account) {
+        return Ok(());
+    }
+    Err(super::stop::invalid("the id was made for an account of another partition"))
+}
+
 fn for_reserve(
     r: &dyn Records,
     c: &Context,
     call: &Reserve,
 ) -> Outcome<(Account, Draft, Option<Ended>)> {
+    placed(call.charge.partition(), &call.account)?;
     let account = load(r, &call.account)?;
     if r.charge_owner(call.charge)?.is_some_and(|owner| owner != call.account) {
         return Err(Refusal::Conflict.into());
@@ -79,6 +88,7 @@ fn for_end(
     account: &AccountId,
     charge: ChargeId,
 ) -> Outcome<(Account, Draft, Option<Ended>)> {
+    placed(charge.partition(), account)?;
     let before = load(r, account)?;
     if r.charge_owner(charge)?.is_some_and(|owner| owner != *account) {
         return Err(Refusal::UnknownCharge.into());
@@ -259,6 +269,7 @@ pub(crate) fn change_account(
 }
 
 pub(crate) fn create_key(r: &mut dyn Records, c: &Context, call: &NewKey) -> Outcome<Document> {
+    placed(call.id.partition(), &call.account)?;
     if r.key_owner(call.id)?.is_some_and(|owner| owner != call.account) {
         return Err(Refusal::Conflict.into());
     }

@@ -37,15 +37,21 @@ pub(crate) fn grant(draft: &mut Draft, call: &Grant, context: &Context) -> Resul
 }
 
 fn check(call: &Grant, context: &Context) -> Result<(), Stop> {
+    sound(call)?;
+    let start = call.effective.unwrap_or(context.now).max(context.now);
+    if call.expires.is_some_and(|end| end <= start) {
+        return Err(invalid("the grant would end before it begins: give a later end"));
+    }
+    Ok(())
+}
+
+/// What does not depend on the time or the account.
+pub(crate) fn sound(call: &Grant) -> Result<(), Stop> {
     if call.amount.is_zero() {
         return Err(invalid("a grant of nothing: give an amount above zero"));
     }
     if matches!(call.class, Class::Debt | Class::Rollover | Class::Plan) {
         return Err(invalid("a grant is of the class purchased, bonus, goodwill or free"));
-    }
-    let start = call.effective.unwrap_or(context.now).max(context.now);
-    if call.expires.is_some_and(|end| end <= start) {
-        return Err(invalid("the grant would end before it begins: give a later end"));
     }
     let id = call.id.as_str();
     if id.starts_with("debt:") || id.contains('@') {

@@ -35,6 +35,20 @@ pub use invariants::invariants;
 pub use memory::ModelLedger;
 pub use state::{Account, Context, Counted, Counter, Ended, Money, Open, Pace, Purse, Span};
 
+pub(crate) use desk::placed;
+pub(crate) use directory::{change_account, change_key, create_account, create_key};
 pub(crate) use due::next as next_due;
+pub(crate) use grant::sound as sound_grant;
 pub(crate) use records::{Given, Records, ended_purge};
+pub(crate) use shortage::refill_at;
 pub(crate) use stop::Stop;
+pub(crate) use view::{of_ended, of_open};
+
+/// What a reader sees of an account: its money and counters after all due work.
+pub(crate) fn view(
+    account: Account,
+    gates: &crate::ledger::Gates,
+    context: &Context,
+) -> Result<crate::ledger::View, Stop> {
+    view::view(&mut draft::Draft::of(account), gates, context)
+}

@@ -11,6 +11,8 @@ use crate::seam::Timestamp;
 
 /// Holds that end within this time are worth waiting for.
 const SOON_MS: u64 = 60 * 1_000;
+/// An account with more open charges is not searched for them: each refusal would cost too much.
+const FREED_MAX: usize = 512;
 
 /// Refuses if there is not enough.
 pub(super) fn gate(account: &Account, call: &Reserve, now: Timestamp) -> Result<(), Stop> {
@@ -34,6 +36,9 @@ fn freed_at(
     available: Amount,
     now: Timestamp,
 ) -> Option<Timestamp> {
+    if account.open.len() > FREED_MAX {
+        return None;
+    }
     let of_kind = account.open.values().filter(|open| open.kind == call.kind);
     let mut ends: Vec<(Timestamp, &Open)> =
         of_kind.filter_map(|open| Some((ends_at(open, now)?, open.as_ref()))).collect();
@@ -66,7 +71,7 @@ fn pays(account: &Account, leg: &Leg, at: Timestamp) -> bool {
 }
 
 /// When the next period of an allowance of the kind begins.
-fn refill_at(call: &Reserve, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn refill_at(call: &Reserve, now: Timestamp) -> Option<Timestamp> {
     let of_kind = call
         .gates
         .allowances

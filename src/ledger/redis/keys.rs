@@ -29,6 +29,22 @@ impl Keys {
         self.of(Partition::of(id), &format!("a:{id}"))
     }
 
+    /// The keys that every verb about an account declares, in the scripts' order.
+    pub(super) fn all(&self, id: &AccountId) -> Vec<Vec<u8>> {
+        let partition = Partition::of(id);
+        vec![
+            self.epoch(partition),
+            self.account(id),
+            self.document(id),
+            self.open(id),
+            self.lapsed(id),
+            self.history(id),
+            self.leases(partition),
+            self.wakes(partition),
+            self.stream(partition),
+        ]
+    }
+
     /// An account's document (string).
     pub(super) fn document(&self, id: &AccountId) -> Vec<u8> {
         self.of(Partition::of(id), &format!("d:{id}"))

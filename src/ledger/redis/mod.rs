@@ -1,11 +1,281 @@
 //! Many gateways, one ledger: the rules as scripts inside Redis or Valkey, 7.0 or later.
 //!
-//! Invariant: a verb is one script, one round trip, all or nothing.
+//! Money is decided by scripts, the second opinion beside `model`. Documents of accounts are decided by
+//! the model's own rules here and written if nobody else has changed them meanwhile; readers fetch an
+//! account's records in one step and look at them with the model's rules.
+//!
+//! Invariant: a verb that moves money is one script, one round trip, all or nothing.
 
-#[allow(dead_code)]
+mod asking;
+mod bytes;
+mod calls;
+mod directory;
 mod keys;
-#[allow(dead_code, clippy::unimplemented)]
 mod link;
+mod looking;
+mod records;
+mod replies;
+mod scripts;
 mod settings;
 
-pub use settings::{Address, Deadlines, Login, Settings, Tls, Topology};
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use sha2::{Digest, Sha256};
+
+use self::asking::{Desk, Heard};
+use self::bytes::Writer;
+use self::scripts::Verb;
+pub use self::settings::{Address, Deadlines, Login, Settings, Tls, Topology};
+use super::model::{Stop, sound_grant};
+use super::teller::answered;
+use super::{
+    AccountChange, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
+    KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reply,
+    Reserve, Reserved, Settle, Settled, View,
+};
+use crate::credit::{AccountId, ChargeId, KeyId, Partition};
+use crate::seam::Clock;
+
+/// The most leases that one call renews.
+const EXTEND_MAX: usize = 1_024;
+
+/// A ledger in Redis or Valkey, as one core sees it.
+pub struct RedisLedger(Arc<Desk>);
+
+impl RedisLedger {
+    /// Starts to connect, on the current runtime, which has to go on as long as the ledger is used.
+    #[must_use]
+    pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Desk::open(Arc::new(settings), clock)))
+    }
+
+    /// As `open`, for a ledger that was made for tests: `clock` decides in place of the server's.
+    #[must_use]
+    pub fn for_tests(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Desk::for_tests(Arc::new(settings), clock)))
+    }
+
+    /// On a ledger that was made for tests, does what a restart of the store does: no lease lapses for one
+    /// lease length.
+    pub fn restart(&self, clock: Arc<dyn Clock>) {
+        self.0.restart(clock);
+    }
+
+    /// Counts how often the store has come back after an outage: leases are to be renewed at once.
+    #[must_use]
+    pub fn returns(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.link.returns()
+    }
+
+    /// All that is kept of an account, readably, for a person who has to look.
+    pub fn inspect(&self, account: AccountId) -> Reply<String> {
+        let desk = self.0.clone();
+        async move { answered(looking::inspect(&desk, &account).await) }.boxed()
+    }
+
+    /// Checks an account's records against the rules and against each other.
+    pub fn audit(&self, account: AccountId) -> Reply<()> {
+        let desk = self.0.clone();
+        async move { answered(looking::audit(&desk, &account).await) }.boxed()
+    }
+
+    /// Asks, and reads the reply.
+    fn told<T: 'static + Send>(
+        &self,
+        verb: Verb,
+        account: &AccountId,
+        more: Vec<Vec<u8>>,
+        arg: Result<Vec<u8>, Stop>,
+        read: impl FnOnce(&Heard) -> Result<T, Stop> + Send + 'static,
+    ) -> Reply<T> {
+        let heard = self.0.ask(verb, account, more, arg);
+        async move { answered(heard.await.and_then(|heard| read(&heard))) }.boxed()
+    }
+
+    fn ending<T: 'static + Send>(
+        &self,
+        verb: Verb,
+        account: &AccountId,
+        charge: ChargeId,
+        actual: u64,
+        explanation: &[u8],
+        read: impl FnOnce(&Heard) -> Result<T, Stop> + Send + 'static,
+    ) -> Reply<T> {
+        let keys = vec![self.0.keys.charge(charge), self.0.keys.texts(charge)];
+        let arg = placed(charge, account)
+            .and_then(|()| calls::ending(charge, actual, explanation, &self.0.settings));
+        self.told(verb, account, keys, arg, read)
+    }
+}
+
+impl fmt::Debug for RedisLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLedger").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+/// Refuses a charge whose id names another partition than its account's: it could not be one step.
+fn placed(charge: ChargeId, account: &AccountId) -> Result<(), Stop> {
+    super::model::placed(charge.partition(), account)
+}
+
+fn done<T>(stop: Result<T, Stop>) -> Reply<T>
+where
+    T: Send + 'static,
+{
+    std::future::ready(answered(stop)).boxed()
+}
+
+impl Ledger for RedisLedger {
+    fn reserve(&self, call: Reserve) -> Reply<Reserved> {
+        let keys = vec![self.0.keys.charge(call.charge)];
+        let arg = placed(call.charge, &call.account)
+            .and_then(|()| calls::reserve(&call, &self.0.settings));
+        let account = call.account.clone();
+        self.told(Verb::Reserve, &account, keys, arg, move |heard| replies::reserved(heard, &call))
+    }
+
+    fn quote(&self, call: Reserve) -> Reply<Quoted> {
+        let keys = vec![self.0.keys.charge(call.charge)];
+        let arg = placed(call.charge, &call.account)
+            .and_then(|()| calls::reserve(&call, &self.0.settings));
+        let account = call.account.clone();
+        self.told(Verb::Quote, &account, keys, arg, move |heard| {
+            Ok(Quoted { reserved: replies::reserved(heard, &call)? })
+        })
+    }
+
+    fn settle(&self, call: Settle) -> Reply<Settled> {
+        let Settle { account, charge, actual, explanation } = &call;
+        let actual = actual.micro();
+        self.ending(Verb::Settle, account, *charge, actual, explanation, replies::settled)
+    }
+
+    fn release(&self, call: Release) -> Reply<Released> {
+        let Release { account, charge, explanation } = &call;
+        self.ending(Verb::Release, account, *charge, 0, explanation, replies::released)
+    }
+
+    fn doubt(&self, call: Doubt) -> Reply<()> {
+        let Doubt { account, charge, explanation } = &call;
+        self.ending(Verb::Doubt, account, *charge, 0, explanation, |heard| {
+            replies::applied(heard, None).map(|_| ())
+        })
+    }
+
+    fn extend(&self, call: Extend) -> Reply<Vec<Extended>> {
+        if call.charges.len() > EXTEND_MAX {
+            let why = "at most 1024 leases a call".to_owned();
+            return done(Err(Refusal::TooMany(why).into()));
+        }
+        let asked = looking::extend(&self.0, &call);
+        async move { answered(asked.await) }.boxed()
+    }
+
+    fn tick(&self, account: AccountId) -> Reply<u32> {
+        let arg = Writer::default().number(self.0.settings.refundable_for_ms).done();
+        self.told(Verb::Tick, &account, Vec::new(), Ok(arg), |heard| {
+            replies::applied(heard, None)?.long()
+        })
+    }
+
+    fn due(&self, limit: usize) -> Reply<Vec<AccountId>> {
+        let desk = self.0.clone();
+        async move { answered(looking::due(&desk, limit).await) }.boxed()
+    }
+
+    fn grant(&self, call: Grant) -> Reply<Granted> {
+        let desk = self.0.clone();
+        async move { answered(grant(&desk, call).await) }.boxed()
+    }
+
+    fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {
+        let desk = self.0.clone();
+        async move { answered(looking::view(&desk, &account, &gates).await) }.boxed()
+    }
+
+    fn charge(&self, charge: ChargeId) -> Reply<ChargeRecord> {
+        let desk = self.0.clone();
+        async move { answered(looking::charge(&desk, charge).await) }.boxed()
+    }
+
+    fn charges(
+        &self,
+        account: AccountId,
+        before: Option<ChargeId>,
+        limit: usize,
+    ) -> Reply<Vec<ChargeRecord>> {
+        let desk = self.0.clone();
+        async move { answered(looking::charges(&desk, &account, before, limit).await) }.boxed()
+    }
+
+    fn open_of(&self, instance: String) -> Reply<Vec<OpenRef>> {
+        let desk = self.0.clone();
+        async move { answered(looking::open_of(&desk, &instance).await) }.boxed()
+    }
+
+    fn create_account(&self, call: NewAccount) -> Reply<Document> {
+        let desk = self.0.clone();
+        async move { answered(directory::create_account(&desk, &call).await) }.boxed()
+    }
+
+    fn change_account(&self, call: AccountChange) -> Reply<Document> {
+        let desk = self.0.clone();
+        async move { answered(directory::change_account(&desk, &call).await) }.boxed()
+    }
+
+    fn create_key(&self, call: NewKey) -> Reply<Document> {
+        let desk = self.0.clone();
+        async move { answered(directory::create_key(&desk, &call).await) }.boxed()
+    }
+
+    fn change_key(&self, call: KeyChange) -> Reply<Document> {
+        let desk = self.0.clone();
+        async move { answered(directory::change_key(&desk, &call).await) }.boxed()
+    }
+
+    fn document(&self, account: AccountId) -> Reply<Document> {
+        let desk = self.0.clone();
+        async move { answered(directory::document(&desk, &account).await) }.boxed()
+    }
+
+    fn document_of_key(&self, key: KeyId) -> Reply<Document> {
+        let desk = self.0.clone();
+        async move { answered(directory::document_of_key(&desk, key).await) }.boxed()
+    }
+
+    fn accounts(&self, after: Option<AccountId>, limit: usize) -> Reply<Vec<Document>> {
+        let desk = self.0.clone();
+        async move { answered(directory::accounts(&desk, after.as_ref(), limit).await) }.boxed()
+    }
+}
+
+/// Claims the id wherever it belongs, then gives. What was refused gives the claim up again.
+async fn grant(desk: &Arc<Desk>, call: Grant) -> Result<Granted, Stop> {
+    sound_grant(&call)?;
+    let fingerprint: [u8; 32] = Sha256::digest(super::packed::pack(&call)?).into();
+    let new = claim(desk, &call, true).await?;
+    let keys = vec![desk.keys.grant(&call.account, &call.id)];
+    let arg = calls::grant(&call, &fingerprint);
+    let heard = desk.ask(Verb::Grant, &call.account, keys, arg).await;
+    let granted = heard.and_then(|heard| replies::granted(&heard));
+    if let (Err(Stop::Refused(_)), true) = (&granted, new) {
+        // If this fails, the id stays this account's: nobody else can use it, which is safe.
+        drop(claim(desk, &call, false).await);
+    }
+    granted
+}
+
+/// Whether the claim was new.
+async fn claim(desk: &Arc<Desk>, call: &Grant, take: bool) -> Result<bool, Stop> {
+    let partition = Partition::of_grant(&call.id);
+    let epoch = desk.keys.epoch(partition);
+    let mut keys = vec![epoch; 9];
+    keys.push(desk.keys.claim(&call.id));
+    let arg = Writer::default().flag(take).done();
+    let account = call.account.as_str();
+    let heard = desk.ask_with(Verb::Claim, partition, keys, account, Ok(arg)).await?;
+    replies::applied(&heard, None)?.flag()
+}

@@ -1,0 +1,194 @@
+//! Calls as the scripts read them.
+//!
+//! Invariant: what a script cannot say exactly is refused here, before anything is sent.
+
+use super::bytes::Writer;
+use super::records::class_number;
+use super::settings::Settings;
+use crate::credit::{BucketId, ChargeId, Measure, Period};
+use crate::ledger::model::Stop;
+use crate::ledger::{
+    AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
+    OverRun, RateCheck, Refusal, Reserve, Scope, SlotCheck,
+};
+use crate::seam::Timestamp;
+
+/// The longest burst that a rate limit is computed with, in microseconds: about a century.
+const BURST_MAX_US: u64 = 4_000_000_000_000_000;
+
+/// What every call begins with.
+pub(super) struct Frame<'a> {
+    pub(super) clock: Timestamp,
+    /// On a ledger that was made for tests: the time, and whether it is within grace.
+    pub(super) test: Option<(Timestamp, bool)>,
+    pub(super) account: &'a str,
+}
+
+impl Frame<'_> {
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, Stop> {
+        let mut w = Writer::default();
+        w.byte(1).number(self.clock.0);
+        w.flag(self.test.is_some_and(|(_, grace)| grace));
+        w.maybe(self.test.map(|(now, _)| now.0));
+        Ok(w.word(self.account)?.done())
+    }
+}
+
+/// `reserve` and `quote`.
+pub(super) fn reserve(call: &Reserve, settings: &Settings) -> Result<Vec<u8>, Stop> {
+    bounded(&call.note)?;
+    let mut w = Writer::default();
+    w.word(call.charge.to_string())?.raw(&call.fingerprint).raw(call.key.as_bytes());
+    w.number(call.document_version).number(call.charge.born().0).number(call.amount.micro());
+    w.number(settings.lease_ms).number(call.timeout_ms).number(call.reconcile_ms);
+    w.maybe(call.max_debt.map(|amount| amount.micro())).number(settings.refundable_for_ms);
+    w.byte(match call.on_unknown {
+        OnUnknown::Release => 0,
+        OnUnknown::Charge => 1,
+        OnUnknown::Hold => 2,
+    });
+    w.flag(call.over_run == OverRun::Debt);
+    w.word(call.kind.as_str())?.word(&call.route)?;
+    w.flag(call.feature.is_some()).word(call.feature.as_deref().unwrap_or_default())?;
+    let rest = Writer::default().text(&call.revision)?.text(&call.instance)?.done();
+    w.text(rest)?.text(&call.note)?;
+    let gates = &call.gates;
+    list(&mut w, &gates.rates, rate)?;
+    list(&mut w, &gates.slots, slot)?;
+    list(&mut w, &gates.caps, |w, check| cap(w, check, call))?;
+    list(&mut w, &gates.allowances, allowance)?;
+    Ok(w.done())
+}
+
+fn list<T>(
+    w: &mut Writer,
+    items: &[T],
+    mut write: impl FnMut(&mut Writer, &T) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    w.short(items.len())?;
+    items.iter().try_for_each(|item| write(w, item))
+}
+
+fn rate(w: &mut Writer, check: &RateCheck) -> Result<(), Stop> {
+    let interval = check.interval_us.max(1);
+    let burst = interval.saturating_mul(u64::from(check.burst.max(1))).min(BURST_MAX_US);
+    w.text(limit_key(&check.name, &check.scope))?.number(interval.min(BURST_MAX_US)).number(burst);
+    Ok(())
+}
+
+fn slot(w: &mut Writer, check: &SlotCheck) -> Result<(), Stop> {
+    w.text(slot_scope(&check.scope))?.long(check.limit);
+    Ok(())
+}
+
+fn cap(w: &mut Writer, check: &CapCheck, call: &Reserve) -> Result<(), Stop> {
+    let counts = check.kind.as_ref().is_none_or(|only| *only == call.kind);
+    w.text(cap_key(check))?.flag(counts).number(check.limit).flag(check.refundable);
+    for period in &check.periods {
+        bounds(w.word(&period.id)?, period);
+    }
+    Ok(())
+}
+
+fn allowance(w: &mut Writer, check: &AllowanceCheck) -> Result<(), Stop> {
+    w.word(check.kind.as_str())?.byte(class_number(check.class)).byte(check.priority);
+    w.number(check.amount.micro());
+    for period in &check.periods {
+        // An empty id says that it would be too long.
+        let id = format!("{}@{}", check.name, period.id);
+        let id = id.parse::<BucketId>().map(|_| id).unwrap_or_default();
+        bounds(w.word(id)?, period);
+    }
+    Ok(())
+}
+
+fn bounds(w: &mut Writer, period: &Period) {
+    w.number(period.start.0).number(period.end.0);
+}
+
+/// How a slot's scope is counted: keys by the bytes of their ids.
+pub(super) fn slot_scope(scope: &Scope) -> Vec<u8> {
+    match scope {
+        Scope::Key(key) => [b"key:", key.as_bytes().as_slice()].concat(),
+        other => other.to_string().into_bytes(),
+    }
+}
+
+fn limit_key(name: &str, scope: &Scope) -> String {
+    format!("{name}\0{scope}")
+}
+
+fn cap_key(check: &CapCheck) -> String {
+    let measure = match check.measure {
+        Measure::Requests => 'r',
+        Measure::Credits => 'c',
+    };
+    format!("{measure}{}", limit_key(&check.name, &check.scope))
+}
+
+/// `settle`, `release` and `doubt`.
+pub(super) fn ending(
+    charge: ChargeId,
+    actual: u64,
+    explanation: &[u8],
+    settings: &Settings,
+) -> Result<Vec<u8>, Stop> {
+    bounded(explanation)?;
+    let mut w = Writer::default();
+    w.word(charge.to_string())?.number(actual);
+    w.number(settings.refundable_for_ms).number(settings.explained_for_ms);
+    Ok(w.text(explanation)?.done())
+}
+
+fn bounded(text: &[u8]) -> Result<(), Stop> {
+    if text.len() > NOTE_MAX {
+        return Err(Refusal::Invalid("a note or explanation is at most 16 KiB".to_owned()).into());
+    }
+    Ok(())
+}
+
+/// `extend`, of one account.
+pub(super) fn extend(charges: &[ChargeId], lease_ms: u64) -> Result<Vec<u8>, Stop> {
+    let mut w = Writer::default();
+    w.number(lease_ms).short(charges.len())?;
+    for charge in charges {
+        w.word(charge.to_string())?;
+    }
+    Ok(w.done())
+}
+
+/// `grant`; `fingerprint` is of the whole call.
+pub(super) fn grant(call: &Grant, fingerprint: &[u8; 32]) -> Result<Vec<u8>, Stop> {
+    let mut w = Writer::default();
+    w.raw(fingerprint).word(call.id.as_str())?.word(call.kind.as_str())?;
+    w.byte(class_number(call.class)).byte(call.priority).number(call.amount.micro());
+    w.maybe(call.effective.map(|at| at.0)).maybe(call.expires.map(|at| at.0));
+    let told = Writer::default().word(call.id.as_str())?.text(&call.reason)?.done();
+    Ok(w.text(told)?.done())
+}
+
+/// `document`: `expected` is the version that the change was made from, 0 for a new account.
+pub(super) fn document(expected: u64, document: &Document, bytes: &[u8]) -> Result<Vec<u8>, Stop> {
+    let active = document.keys.iter().filter(|key| key.status == KeyStatus::Active);
+    let keys: Vec<u8> = active.flat_map(|key| *key.id.as_bytes()).collect();
+    let mut w = Writer::default();
+    w.number(expected).number(document.version).byte(status_number(document.status));
+    Ok(w.text(keys)?.blob(bytes)?.done())
+}
+
+const fn status_number(status: AccountStatus) -> u8 {
+    match status {
+        AccountStatus::Active => 0,
+        AccountStatus::Suspended => 1,
+        AccountStatus::Closed => 2,
+    }
+}
+
+/// The reverse.
+pub(super) const fn status(number: u8) -> AccountStatus {
+    match number {
+        0 => AccountStatus::Active,
+        1 => AccountStatus::Suspended,
+        _ => AccountStatus::Closed,
+    }
+}

@@ -1,0 +1,381 @@
+//! Readers, and verbs over many accounts.
+//!
+//! Invariant: what is decided here is never money.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use redis::Value;
+
+use super::asking::Desk;
+use super::bytes::{Reader, Writer};
+use super::directory::look;
+use super::records::{self, Head};
+use super::scripts::Verb;
+use super::{calls, replies};
+use crate::credit::{AccountId, ChargeId, Partition};
+use crate::ledger::model::{self, Account, Context, Stop, invariants, of_ended, of_open};
+use crate::ledger::{ChargeRecord, Extend, Extended, Gates, OpenRef, Refusal, Scope, View};
+use crate::seam::Timestamp;
+
+/// The most records that one call lists, and the most accounts that are taken from one index.
+const LIST_MAX: usize = 1_000;
+/// The most accounts that one search for due work looks at.
+const SCAN_MAX: usize = 4_000;
+
+/// An account, the rest of its record, and what the rules decide with.
+async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Context), Stop> {
+    let mut heard = look(desk, id, true).await?;
+    let context = heard.context(desk.settings.lease_ms);
+    let mut more = std::mem::take(&mut heard.more).into_iter();
+    let record = replies::text_of(more.next().unwrap_or(Value::Nil))?;
+    let document = replies::text_of(more.next().unwrap_or(Value::Nil))?;
+    if record.is_empty() {
+        return Err(Refusal::UnknownAccount.into());
+    }
+    let open = pairs(more.next().unwrap_or(Value::Nil))?;
+    let (account, head) = records::account(id, &record, &document, &open)?;
+    Ok((account, head, context))
+}
+
+fn pairs(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop> {
+    let mut texts = match value {
+        Value::Map(map) => {
+            let both = |(key, value)| Ok((replies::text_of(key)?, replies::text_of(value)?));
+            return map.into_iter().map(both).collect();
+        }
+        other => replies::texts(other)?.into_iter(),
+    };
+    let mut found = Vec::new();
+    while let (Some(key), Some(value)) = (texts.next(), texts.next()) {
+        found.push((key, value));
+    }
+    Ok(found)
+}
+
+pub(super) async fn view(
+    desk: &Arc<Desk>,
+    account: &AccountId,
+    gates: &Gates,
+) -> Result<View, Stop> {
+    let (account, _, context) = load(desk, account).await?;
+    model::view(account, gates, &context)
+}
+
+/// All that is kept of an account, readably.
+pub(super) async fn inspect(desk: &Arc<Desk>, id: &AccountId) -> Result<String, Stop> {
+    let (account, head, _) = load(desk, id).await?;
+    let mut text = format!("{account:#?}\n{head:#?}\n");
+    let mut before = None;
+    loop {
+        let records = charges(desk, id, before, LIST_MAX).await?;
+        let Some(last) = records.last() else { return Ok(text) };
+        before = Some(last.charge);
+        for record in &records {
+            text.push_str(&format!("{record:#?}\n"));
+        }
+    }
+}
+
+/// Checks an account's records against the rules and against each other.
+pub(super) async fn audit(desk: &Arc<Desk>, id: &AccountId) -> Result<(), Stop> {
+    let (account, head, _) = load(desk, id).await?;
+    check(&account, &head).map_err(|broken| Stop::Broken(format!("account {id}: {broken}")))
+}
+
+fn check(account: &Account, head: &Head) -> Result<(), String> {
+    invariants(account)?;
+    if account.document.version != head.document_version {
+        return Err("record and document disagree about the version".to_owned());
+    }
+    if usize::try_from(head.open) != Ok(account.open.len()) {
+        return Err(format!("says {} open charges, has {}", head.open, account.open.len()));
+    }
+    let slots = slots(account);
+    if slots != head.slots {
+        return Err(format!("says slots {:?}, has {slots:?}", head.slots));
+    }
+    let next = model::next_due(account);
+    let known = [head.lease_next, head.wake_next].into_iter().flatten().min();
+    match (known, next) {
+        (Some(known), Some(next)) if known <= next => Ok(()),
+        (_, None) => Ok(()),
+        _ => Err(format!("looks for due work at {known:?}, has some at {next:?}")),
+    }
+}
+
+/// The running charges of each scope.
+fn slots(account: &Account) -> BTreeMap<Vec<u8>, u32> {
+    let mut slots: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    for open in account.open.values().filter(|open| !open.unknown) {
+        let feature = open.feature.clone().map(Scope::Feature);
+        let scopes = [Scope::Account, Scope::Key(open.key), Scope::Route(open.route.clone())];
+        for scope in scopes.into_iter().chain(feature) {
+            let used = slots.entry(calls::slot_scope(&scope)).or_default();
+            *used = used.saturating_add(1);
+        }
+    }
+    slots
+}
+
+/// One charge. Its id says where it lies; whose it is stands there.
+pub(super) async fn charge(desk: &Arc<Desk>, charge: ChargeId) -> Result<ChargeRecord, Stop> {
+    let epoch = desk.keys.epoch(charge.partition());
+    match fetch(desk, charge, vec![epoch; 9], "").await? {
+        Found::Record(record) => Ok(*record),
+        Found::None => Err(Refusal::UnknownCharge.into()),
+        Found::Of(account) => {
+            let found = charge_of(desk, &account, charge).await?;
+            found.ok_or_else(|| Refusal::UnknownCharge.into())
+        }
+    }
+}
+
+async fn charge_of(
+    desk: &Arc<Desk>,
+    account: &AccountId,
+    charge: ChargeId,
+) -> Result<Option<ChargeRecord>, Stop> {
+    match fetch(desk, charge, desk.keys.all(account), account.as_str()).await? {
+        Found::Record(record) => Ok(Some(*record)),
+        Found::None | Found::Of(_) => Ok(None),
+    }
+}
+
+enum Found {
+    None,
+    /// It is open, or a deadline has ended it; its account was not asked.
+    Of(AccountId),
+    Record(Box<ChargeRecord>),
+}
+
+async fn fetch(
+    desk: &Arc<Desk>,
+    charge: ChargeId,
+    mut keys: Vec<Vec<u8>>,
+    account: &str,
+) -> Result<Found, Stop> {
+    keys.extend([desk.keys.charge(charge), desk.keys.texts(charge)]);
+    let arg = Writer::default().word(charge.to_string())?.done();
+    let partition = charge.partition();
+    let heard = desk.ask_with(Verb::Charge, partition, keys, account, Ok(arg)).await?;
+    let now = heard.now;
+    let mut more = heard.more.into_iter().map(replies::text_of);
+    let mut next = || more.next().unwrap_or_else(|| Ok(Vec::new()));
+    let (tomb, texts, open, lapsed) = (next()?, next()?, next()?, next()?);
+    if tomb.is_empty() && open.is_empty() {
+        return Ok(Found::None);
+    }
+    if let Some(owner) = pointer(charge, &tomb, account)? {
+        if !open.is_empty() {
+            let (open, [note, explanation]) = records::open(&owner, charge, &open)?;
+            return Ok(Found::Record(Box::new(of_open(&open, note, explanation))));
+        }
+        if lapsed.is_empty() {
+            return Ok(if account.is_empty() { Found::Of(owner) } else { Found::None });
+        }
+        return ended(desk, charge, &lapsed, &[], now);
+    }
+    ended(desk, charge, &tomb, &texts, now)
+}
+
+/// Whose charge it is while it has no tombstone of its own.
+fn pointer(charge: ChargeId, tomb: &[u8], account: &str) -> Result<Option<AccountId>, Stop> {
+    if tomb.is_empty() {
+        return Reader::new(&[], "an open charge").parse(account.as_bytes()).map(Some);
+    }
+    records::pointer(charge, tomb)
+}
+
+fn ended(
+    desk: &Desk,
+    charge: ChargeId,
+    tomb: &[u8],
+    texts: &[u8],
+    now: Timestamp,
+) -> Result<Found, Stop> {
+    let tomb = records::tomb(charge, tomb)?;
+    if tomb.ended.at.plus_ms(desk.settings.refundable_for_ms) <= now {
+        return Ok(Found::None);
+    }
+    let [note, explanation] = match tomb.texts {
+        Some(texts) => texts,
+        None => records::texts(charge, texts)?,
+    };
+    Ok(Found::Record(Box::new(of_ended(&tomb.ended, note, explanation))))
+}
+
+/// An account's charges, newest first: those that are open, and those that have ended.
+pub(super) async fn charges(
+    desk: &Arc<Desk>,
+    account: &AccountId,
+    before: Option<ChargeId>,
+    limit: usize,
+) -> Result<Vec<ChargeRecord>, Stop> {
+    let (known, _, _) = load(desk, account).await?;
+    let limit = limit.min(LIST_MAX);
+    let (mut found, mut before) = (Vec::new(), before);
+    while found.len() < limit {
+        let mut ids = history(desk, account, before, limit).await?;
+        let older = |id: &&ChargeId| before.is_none_or(|before| **id < before);
+        ids.extend(known.open.keys().filter(older));
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.dedup();
+        ids.truncate(limit);
+        let Some(last) = ids.last() else { break };
+        before = Some(*last);
+        let records = join_all(ids.iter().map(|id| charge_of(desk, account, *id))).await;
+        for record in records {
+            found.extend(record?);
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+async fn history(
+    desk: &Desk,
+    account: &AccountId,
+    before: Option<ChargeId>,
+    limit: usize,
+) -> Result<Vec<ChargeId>, Stop> {
+    let key = desk.keys.history(account);
+    let from = before.map_or_else(|| "+".to_owned(), |before| format!("({before}"));
+    let limit = limit.to_string();
+    let words: [&[u8]; 7] =
+        [b"ZREVRANGEBYLEX", &key, from.as_bytes(), b"-", b"LIMIT", b"0", limit.as_bytes()];
+    let words = words.map(<[u8]>::to_vec).to_vec();
+    let texts = replies::texts(desk.command(Partition::of(account), words).await?)?;
+    let reader = Reader::new(&[], "an account's history");
+    texts.iter().map(|text| reader.parse(text)).collect()
+}
+
+/// Renews leases, one call for each account; the answers in the order of the charges.
+pub(super) fn extend(
+    desk: &Arc<Desk>,
+    call: &Extend,
+) -> impl Future<Output = Result<Vec<Extended>, Stop>> + Send + use<> {
+    let mut accounts: BTreeMap<&AccountId, Vec<(usize, ChargeId)>> = BTreeMap::new();
+    for (place, (account, charge)) in call.charges.iter().enumerate() {
+        accounts.entry(account).or_default().push((place, *charge));
+    }
+    let asked: Vec<_> = accounts
+        .into_iter()
+        .map(|(account, charges)| {
+            let ids: Vec<ChargeId> = charges.iter().map(|(_, charge)| *charge).collect();
+            let arg = calls::extend(&ids, desk.settings.lease_ms);
+            (charges, desk.ask(Verb::Extend, account, Vec::new(), arg))
+        })
+        .collect();
+    let count = call.charges.len();
+    async move {
+        let mut answers = vec![Extended::Ended; count];
+        for (charges, heard) in asked {
+            let heard = match heard.await {
+                // An account that cannot be read has no running leases; the others' must not suffer.
+                Err(Stop::Broken(_)) => continue,
+                heard => heard?,
+            };
+            let mut r = replies::applied(&heard, None)?;
+            for (place, _) in charges {
+                if let (Some(end), Some(answer)) = (r.maybe()?, answers.get_mut(place)) {
+                    *answer = Extended::Until(Timestamp(end));
+                }
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// Accounts with due work, those first that wait longest.
+pub(super) async fn due(desk: &Arc<Desk>, limit: usize) -> Result<Vec<AccountId>, Stop> {
+    let limit = limit.min(LIST_MAX);
+    if limit == 0 {
+        return alive(desk).await.map(|()| Vec::new());
+    }
+    let now = desk.about_now()?;
+    let asked = Partition::all().flat_map(|partition| {
+        [desk.keys.leases(partition), desk.keys.wakes(partition)].map(|key| {
+            let (now, most) = (now.0.to_string(), LIST_MAX.to_string());
+            let words: [&[u8]; 8] = [
+                b"ZRANGEBYSCORE", &key, b"-inf", now.as_bytes(), b"WITHSCORES", b"LIMIT", b"0",
+                most.as_bytes(),
+            ];
+            desk.command(partition, words.map(<[u8]>::to_vec).to_vec())
+        })
+    });
+    let mut candidates: BTreeMap<AccountId, Timestamp> = BTreeMap::new();
+    let reader = Reader::new(&[], "an index");
+    for list in join_all(asked).await {
+        for (id, at) in pairs(list?)? {
+            let at = Timestamp(reader.parse(&at)?);
+            let known = candidates.entry(reader.parse(&id)?).or_insert(at);
+            *known = at.min(*known);
+        }
+    }
+    let mut candidates: Vec<_> = candidates.into_iter().map(|(id, at)| (at, id)).collect();
+    candidates.sort_unstable();
+    candidates.truncate(SCAN_MAX);
+    let asked = candidates.iter().map(|(_, id)| since(desk, id));
+    let mut found = Vec::new();
+    for (since, (_, id)) in join_all(asked).await.into_iter().zip(&candidates) {
+        found.extend(since?.map(|since| (since, id.clone())));
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
+}
+
+/// Since when something is due of an account that an index names; `None`: nothing is. One that is broken
+/// has nothing: a tick would be refused for ever, and it would stand before the others each time.
+async fn since(desk: &Arc<Desk>, id: &AccountId) -> Result<Option<Timestamp>, Stop> {
+    let heard = match desk.ask(Verb::LookDue, id, Vec::new(), Ok(Vec::new())).await {
+        Err(Stop::Broken(_)) => return Ok(None),
+        heard => heard?,
+    };
+    match replies::applied(&heard, None) {
+        Ok(mut r) => Ok(r.maybe()?.map(Timestamp)),
+        Err(Stop::Refused(refusal)) if *refusal == Refusal::UnknownAccount => Ok(None),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Whether the ledger answers and is there.
+async fn alive(desk: &Arc<Desk>) -> Result<(), Stop> {
+    let first = Partition::default();
+    let keys = vec![desk.keys.epoch(first); 11];
+    let arg = Writer::default().word("")?.done();
+    desk.ask_with(Verb::Charge, first, keys, "", Ok(arg)).await.map(|_| ())
+}
+
+/// The open charges of an instance: accounts with open charges are in the index of leases.
+pub(super) async fn open_of(desk: &Arc<Desk>, instance: &str) -> Result<Vec<OpenRef>, Stop> {
+    let lists = Partition::all().map(|partition| {
+        let key = desk.keys.leases(partition);
+        let words: [&[u8]; 4] = [b"ZRANGE", &key, b"0", b"-1"];
+        desk.command(partition, words.map(<[u8]>::to_vec).to_vec())
+    });
+    let reader = Reader::new(&[], "the index of leases");
+    let mut accounts: Vec<AccountId> = Vec::new();
+    for list in join_all(lists).await {
+        for text in replies::texts(list?)? {
+            accounts.push(reader.parse(&text)?);
+        }
+    }
+    let mut found = Vec::new();
+    for some in accounts.chunks(LIST_MAX) {
+        for account in join_all(some.iter().map(|id| load(desk, id))).await {
+            match account {
+                Ok((account, _, _)) => {
+                    let own = account.open.values().filter(|open| open.instance == instance);
+                    found.extend(own.map(|open| open.short()));
+                }
+                Err(Stop::Broken(why)) => tracing::warn!(why, "an account is left out"),
+                Err(Stop::Refused(refusal)) if *refusal == Refusal::UnknownAccount => {}
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+    Ok(found)
+}

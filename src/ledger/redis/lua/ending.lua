@@ -1,0 +1,63 @@
+-- What settle, release and doubt share: finding the charge, writing its end.
+--
+-- KEYS  as every verb; 10 charge  11 texts
+-- ARGV  2 call: '<Bc0i8i8i8Hc0' charge, actual, how long a tombstone is kept, how long texts are,
+--         explanation
+
+local CHARGE, TEXTS = KEYS[10], KEYS[11]
+
+local r = {}
+r.charge, r.actual, r.kept_ms, r.told_ms, r.explanation = unpack('<Bc0i8i8i8Hc0', ARGV[2])
+
+-- The charge as it is known: open, or ended; and whether it lies among those that a deadline has ended.
+-- The last answer says that it is another account's.
+local function seen(bytes)
+  local e = bytes and read_tomb(r.charge, bytes) or nil
+  if e and e.account ~= account_id then return nil, nil, false, true end
+  if not e or e.state == 0 then
+    local open = call('HGET', OPEN, r.charge)
+    if open then return read_open(r.charge, open), nil, false, false end
+    local lapsed = call('HGET', LAPSED, r.charge)
+    if not lapsed then return nil, nil, false, false end
+    e = read_tomb(r.charge, lapsed)
+    if e.at + r.kept_ms <= now then return nil, nil, false, false end
+    return nil, e, true, false
+  end
+  if e.at + r.kept_ms <= now then return nil, nil, false, false end
+  return nil, e, false, false
+end
+
+-- Note and explanation that are kept already, as bytes of both.
+local function texts_so_far(open, e, lapsed)
+  if open then return open.note, open.explanation end
+  if lapsed then return unpack('<Hc0Hc0', e.texts) end
+  local texts = e and call('GET', TEXTS)
+  if texts then return unpack('<Hc0Hc0', texts) end
+  return '', ''
+end
+
+local function write_end(verb, e, open, lapsed)
+  local note, explanation = texts_so_far(open, e, lapsed)
+  if r.explanation ~= '' then explanation = r.explanation end
+  local texts = pack('<Hc0Hc0', #note, note, #explanation, explanation)
+  local tomb = write_tomb(e)
+  local record = prepare(verb, { { charge = r.charge, bytes = tomb .. texts } })
+  put()
+  call('HDEL', lapsed and LAPSED or OPEN, r.charge)
+  local lives = math.max(1, e.at + r.kept_ms - now)
+  call('SET', CHARGE, tomb, 'PX', digits(lives))
+  call('SET', TEXTS, texts, 'PX', digits(r.told_ms))
+  call('SET', ACCOUNT, record)
+end
+
+-- What remains available of the charge's kind; nothing for an id whose kind nobody knows.
+local function rest_of(open, e)
+  local o = open or core_of(e)
+  return o and sum(o.kind, 'available') or 0
+end
+
+local stored = call('MGET', EPOCH, ACCOUNT, CHARGE)
+local no = look_at_clock(stored[1]) or read_account(stored[2])
+if no then return no end
+local open, e, lapsed, another = seen(stored[3])
+if another then return reply(UNKNOWN_CHARGE) end

@@ -1,0 +1,58 @@
+-- grant: gives credits. What becomes effective at once repays debt first.
+--
+-- KEYS  as every verb; 10 grant
+-- ARGV  2 call: '<c32Bc0Bc0BBi8i8i8Hc0' fingerprint of the call, id, kind, class, priority, amount,
+--         effective (-1: now), expires (-1: never), what the stream is told beside it
+-- reply 0: '<i8' repaid, then the bucket as in the record
+--       1 lost, 3 clock jump, 6 unknown account, 9 status '<B', 10 conflict, 18 too many '<Hc0',
+--       19 invalid '<Hc0', 20 newer
+-- checks the id, its time, the account's status, the number of buckets, the sum
+-- writes grant, account, stream; the index of wakes where a moment comes sooner
+
+local GRANT = KEYS[10]
+local LIVE_MAX = 64
+
+local r = {}
+r.fingerprint, r.id, r.kind, r.class, r.priority, r.amount, r.effective, r.expires, r.more =
+  unpack('<c32Bc0Bc0BBi8i8i8Hc0', ARGV[2])
+
+local function check()
+  local start = math.max(r.effective, now)
+  if r.expires ~= NONE and r.expires <= start then
+    return told(INVALID, 'the grant would end before it begins: give a later end')
+  end
+  if account.status == CLOSED then return reply(ACCOUNT_STATUS, pack('<B', CLOSED)) end
+  if find(r.id) then return reply(CONFLICT) end
+  local live, there = 0, r.amount
+  for _, p in ipairs(account.purses) do
+    if p.available > 0 or p.held > 0 then live = live + 1 end
+    if p.kind == r.kind then there = there + p.available + p.held + (owes(p, r.kind) and p.spent or 0) end
+  end
+  if live >= LIVE_MAX then
+    return told(TOO_MANY, 'an account has at most 64 buckets with credits left: use some up first')
+  end
+  if there > MAX then return told(INVALID, 'the account would have more than 2^53 micro-credits') end
+  return nil
+end
+
+local stored = call('MGET', EPOCH, ACCOUNT, GRANT)
+local no = look_at_clock(stored[1])
+if no then return no end
+if stored[3] then
+  if string.byte(stored[3], 1) ~= VERSION then return told(NEWER, 'the grant') end
+  if string.sub(stored[3], 2, 33) ~= r.fingerprint then return reply(CONFLICT) end
+  return reply(APPLIED, string.sub(stored[3], 34))
+end
+no = read_account(stored[2]) or check()
+if no then return no end
+wake_all()
+local effective = r.effective == NONE and now or r.effective
+local p = make_purse(r.id, r.kind, r.class, r.amount, r.priority, effective, r.expires)
+local repaid = 0
+if effective > now then p.fresh = 1 else repaid = repay(p) end
+local body = pack('<i8', repaid) .. write_purse(p)
+local record = prepare('g', {}, r.more)
+put()
+call('SET', GRANT, pack('<B', VERSION) .. r.fingerprint .. body)
+call('SET', ACCOUNT, record)
+return reply(APPLIED, body)

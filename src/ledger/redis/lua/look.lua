@@ -1,0 +1,17 @@
+-- look: an account's records as they are, for readers who do the rules themselves.
+--
+-- ARGV  2 '<B' whether the open charges are wanted
+-- reply a list: the usual reply, the account, its document, and its open charges by id
+--       1 lost, 3 clock jump (a list of one each)
+-- checks nothing; writes nothing
+
+local stored = call('MGET', EPOCH, ACCOUNT, DOCUMENT)
+local no = look_at_clock(stored[1])
+if no then return { no } end
+local all = {}
+if unpack('<B', ARGV[2]) == 1 then all = call('HGETALL', OPEN) end
+if stored[2] then
+  local _, _, mark = unpack('<Bi8i8', stored[2])
+  if string.byte(stored[2], 1) == VERSION and mark > now then now = mark end
+end
+return { reply(APPLIED), stored[2] or '', stored[3] or '', all }

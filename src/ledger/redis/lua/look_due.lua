@@ -1,0 +1,40 @@
+-- look_due: whether an account that an index names has something to do; if not, the indexes are made
+-- exact.
+--
+-- reply 0: '<i8' since when something is due, or -1; 1 lost, 3 clock jump, 6 unknown account, 20 newer
+-- checks what is due
+-- writes account and indexes, where they were too early; nothing of money
+
+local stored = call('MGET', EPOCH, ACCOUNT)
+local no = look_at_clock(stored[1])
+if no then return no end
+if not stored[2] then
+  -- Only an index knows it.
+  call('ZREM', LEASES, account_id)
+  call('ZREM', WAKES, account_id)
+  return reply(UNKNOWN_ACCOUNT)
+end
+no = read_account(stored[2])
+if no then return no end
+if not may_be_due() then
+  -- Within grace the index is right and has to wait.
+  return reply(APPLIED, pack('<i8', NONE))
+end
+local rules = due_rules()
+local items = rules.list()
+rules.finish()
+local earliest = NONE
+local function sooner(at)
+  if at ~= NONE and (earliest == NONE or at < earliest) then earliest = at end
+end
+if #items > 0 then
+  for _, o in pairs(open_charges()) do sooner(next_of(o)) end
+  for _, p in ipairs(account.purses) do
+    if p.fresh == 1 then sooner(p.effective) elseif p.available > 0 then sooner(p.expires) end
+  end
+  return reply(APPLIED, pack('<i8', earliest))
+end
+local record = prepare('i', {})
+put()
+call('SET', ACCOUNT, record)
+return reply(APPLIED, pack('<i8', NONE))

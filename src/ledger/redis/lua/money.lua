@@ -1,0 +1,140 @@
+-- Drawing from buckets, giving back to them, debt. Included by verbs that move money.
+--
+-- Invariant: the walk is the model's: two stores with the same buckets draw the same legs.
+
+local GOODWILL_MS = 259200000
+local DEBTS_MAX = 64
+
+local function owes(p, kind)
+  return p.class == DEBT and p.kind == kind and p.spent > 0
+end
+
+-- Draws up to `amount` from what may pay, into a column; less where there is less.
+local function draw(kind, amount, to)
+  local legs, need = {}, amount
+  for _, p in ipairs(account.purses) do
+    if need == 0 then break end
+    if p.available > 0 and p.kind == kind and p.class ~= DEBT and p.effective <= now and not ended(p) then
+      local take = math.min(need, p.available)
+      post(p, 'available', to, take)
+      need = need - take
+      legs[#legs + 1] = { bucket = p.id, amount = take }
+    end
+  end
+  return legs, amount - need
+end
+
+-- Splits legs after the first `keep`: what stays with the charge, and what goes back.
+local function split(legs, keep)
+  local head, tail = {}, {}
+  for _, leg in ipairs(legs) do
+    local stays = math.min(keep, leg.amount)
+    keep = keep - stays
+    if stays > 0 then head[#head + 1] = { bucket = leg.bucket, amount = stays } end
+    if leg.amount > stays then tail[#tail + 1] = { bucket = leg.bucket, amount = leg.amount - stays } end
+  end
+  return head, tail
+end
+
+local function join(legs, bucket, amount)
+  for _, leg in ipairs(legs) do
+    if leg.bucket == bucket then
+      leg.amount = leg.amount + amount
+      return
+    end
+  end
+  legs[#legs + 1] = { bucket = bucket, amount = amount }
+end
+
+local function add_goodwill(charge, kind, amount)
+  local id = 'gw:' .. charge
+  local p = find(id)
+  if p and not (p.kind == kind and p.class == GOODWILL and p.effective <= now and not ended(p)) then
+    -- An operator has used the id for something else. Ids with @ belong to the ledger itself.
+    id = 'gw:' .. charge .. '@returned'
+    p = find(id)
+  end
+  if not p then return make_purse(id, kind, GOODWILL, amount, 0, now, now + GOODWILL_MS) end
+  p.granted, p.available, p.touched = p.granted + amount, p.available + amount, now
+  if p.granted > MAX then broken('a sum of credits is out of range') end
+  postings[#postings + 1] = pack('<Bc0c1c1i8', #id, id, 'g', 'a', amount)
+end
+
+-- Gives legs back from a column. What returns to a bucket that has ended expires; if it was bought or came
+-- with a purchase, it lives on as good will.
+local function give_back(charge, legs, from)
+  for _, leg in ipairs(legs) do
+    local p = purse_of(leg.bucket)
+    if not ended(p) then
+      post(p, from, 'available', leg.amount)
+    else
+      post(p, from, 'expired', leg.amount)
+      if p.class == PURCHASED or p.class == BONUS then add_goodwill(charge, p.kind, leg.amount) end
+    end
+  end
+end
+
+-- Debts and grants in the order in which they were made.
+local function by_age(test)
+  local found = {}
+  for _, p in ipairs(account.purses) do
+    if test(p) then found[#found + 1] = p end
+  end
+  table.sort(found, function(p, q) return p.no < q.no end)
+  return found
+end
+
+-- Repays open debts of the bucket's kind from it, oldest first.
+local function repay(p)
+  p.fresh = 0
+  local left = p.available
+  for _, debt in ipairs(by_age(function(q) return owes(q, p.kind) end)) do
+    local part = math.min(left, debt.spent)
+    if part == 0 then break end
+    post(debt, 'spent', 'voided', part)
+    debt.repaid_by = debt.repaid_by or {}
+    debt.repaid_by[#debt.repaid_by + 1] = { bucket = p.id, amount = part }
+    left = left - part
+  end
+  local repaid = p.available - left
+  post(p, 'available', 'spent', repaid)
+  return repaid
+end
+
+-- Lets grants that have become effective repay debt: what is owed later is not theirs to repay.
+local function wake_all()
+  if account.wake_next == NONE or account.wake_next > now then return end
+  for _, p in ipairs(by_age(function(q) return q.fresh == 1 and q.effective <= now end)) do
+    repay(p)
+  end
+end
+
+-- How much more may be owed for this charge.
+local function room(open)
+  local count, owed, largest = 0, 0, open.held
+  for _, p in ipairs(account.purses) do
+    if owes(p, open.kind) then
+      count, owed, largest = count + 1, owed + p.spent, math.max(largest, p.hold)
+    end
+  end
+  if count >= DEBTS_MAX then return 0 end
+  local bound = open.max_debt == NONE and largest or open.max_debt
+  return math.min(open.held, math.max(0, bound - math.min(owed, MAX)))
+end
+
+-- Covers `extra` for a charge: drawn, then advanced as debt, then let go. Legs join `legs`.
+local function cover(open, legs, extra)
+  local more, drawn = draw(open.kind, extra, 'spent')
+  for _, leg in ipairs(more) do join(legs, leg.bucket, leg.amount) end
+  local rest = extra - drawn
+  local debt = open.over_run == 1 and math.min(rest, room(open)) or 0
+  if debt > 0 then
+    local id = 'debt:' .. open.charge
+    if find(id) then broken('there is a bucket ' .. id .. ' already') end
+    local p = make_purse(id, open.kind, DEBT, debt, 0, now, NONE)
+    p.hold = open.held
+    post(p, 'available', 'spent', debt)
+    join(legs, id, debt)
+  end
+  return debt, rest - debt
+end

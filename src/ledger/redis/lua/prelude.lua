@@ -1,0 +1,264 @@
+-- What every verb about an account shares: the time, the account's record, postings, writing.
+--
+-- KEYS  1 epoch  2 account  3 document  4 open  5 lapsed  6 history  7 leases  8 wakes  9 stream
+-- ARGV  1 frame: '<Bi8Bi8Bc0' version, caller's clock, flags (1: within grace), test clock (-1: none),
+--         the account's id
+-- reply one string: '<BBi8B' version, status, time, flags (1: something was written, 2: within grace); then
+--       the status's own
+--
+-- Record of an account: HEAD, keys, purses in draw order, slots, counters, paces, buckets that are used
+-- up, archive, and bytes of later versions, which are kept as they are.
+--
+-- Invariant: nothing is written before the last thing that can fail.
+-- Invariant: amounts are whole micro-credits below 2^53; a number leaves as packed bytes or by `digits`.
+-- Invariant: strings are compared byte by byte; `<` would follow the server's locale.
+
+local EPOCH, ACCOUNT, DOCUMENT, OPEN, LAPSED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local HISTORY, LEASES, WAKES, STREAM = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local call, pack, unpack = redis.call, struct.pack, struct.unpack
+
+local VERSION = 1
+local MAX = 9007199254740991
+local NONE = -1
+local JUMP_MS = 300000
+local STALE_CALL_MS = 5000
+local MILLI = 1000
+local GRACE = 2
+
+local APPLIED, LOST, CLOCK_JUMP, STALE, TICK = 0, 1, 3, 4, 5
+local UNKNOWN_ACCOUNT, INVALID_KEY, UNKNOWN_CHARGE, ACCOUNT_STATUS, CONFLICT = 6, 7, 8, 9, 10
+local TOO_OLD, ENDED, RATE_LIMITED, SLOTS_FULL, CAP_EXCEEDED = 11, 12, 13, 14, 15
+local INSUFFICIENT, EXISTS, TOO_MANY, INVALID, NEWER = 16, 17, 18, 19, 20
+
+local ACTIVE, CLOSED = 0, 2
+local GOODWILL, BONUS, PURCHASED, DEBT = 2, 3, 4, 6
+local DEBT_RANK = 255
+
+local HEAD = '<Bi8i8i8Bi8i8I4i8i8I4Hc0H'
+local PURSE = '<Bc0Bc0BBBi8i8i8i8i8i8i8i8i8i8i8H'
+local EPOCH_RECORD = '<BBc16i8i8'
+
+local now, grace, wrote = 0, false, 0
+local account_id
+local account
+local postings, made = {}, {}
+
+local function digits(n)
+  return string.format('%.0f', n)
+end
+
+local function reply(status, body)
+  return pack('<BBi8B', VERSION, status, now, wrote + (grace and GRACE or 0)) .. (body or '')
+end
+
+local function told(status, text)
+  return reply(status, pack('<Hc0', #text, text))
+end
+
+-- A record contradicts itself: nothing has been written yet, and nothing will be.
+local function broken(what)
+  error({ err = 'BROKEN ' .. what })
+end
+
+local function precedes(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- The time and whether it may be believed; a refusal if not. `record` is the partition's epoch.
+local function look_at_clock(record)
+  local _, clock, flags, test_clock, id = unpack('<Bi8Bi8Bc0', ARGV[1])
+  account_id = id
+  if not record then return reply(LOST) end
+  local version, test, _, grace_until = unpack(EPOCH_RECORD, record)
+  if version ~= VERSION then return told(NEWER, 'the epoch') end
+  if test == 1 and test_clock ~= NONE then
+    now, grace = test_clock, flags == 1
+    return nil
+  end
+  local time = call('TIME')
+  now = time[1] * MILLI + math.floor(time[2] / MILLI)
+  if math.abs(now - clock) > JUMP_MS then return reply(CLOCK_JUMP) end
+  -- A call that lay in a socket while the server hung must not end what could not be renewed meanwhile.
+  grace = now < grace_until or now - clock > STALE_CALL_MS
+  return nil
+end
+
+local function read_purse(bytes, at)
+  local p = {}
+  local repaid
+  p.id, p.kind, p.class, p.priority, p.fresh, p.effective, p.expires, p.granted, p.available, p.held,
+    p.spent, p.expired, p.voided, p.touched, p.hold, p.no, repaid, at = unpack(PURSE, bytes, at)
+  if repaid > 0 then
+    p.repaid_by = {}
+    for i = 1, repaid do
+      local leg = {}
+      leg.bucket, leg.amount, at = unpack('<Bc0i8', bytes, at)
+      p.repaid_by[i] = leg
+    end
+  end
+  return p, at
+end
+
+local function write_purse(p)
+  local repaid = p.repaid_by or {}
+  local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, p.class, p.priority, p.fresh, p.effective,
+    p.expires, p.granted, p.available, p.held, p.spent, p.expired, p.voided, p.touched, p.hold, p.no,
+    #repaid)
+  for _, leg in ipairs(repaid) do
+    bytes = bytes .. pack('<Bc0i8', #leg.bucket, leg.bucket, leg.amount)
+  end
+  return bytes
+end
+
+-- Reads an account's record into `account`; a refusal if this version cannot.
+local function read_account(bytes)
+  if not bytes then return reply(UNKNOWN_ACCOUNT) end
+  if string.byte(bytes, 1) ~= VERSION then return told(NEWER, 'the account') end
+  local a = { purses = {}, slots = {}, counters = {}, paces = {} }
+  local n, at
+  _, a.seq, a.mark, a.document, a.status, a.lease_next, a.wake_next, a.open, a.next_no, a.dead_next,
+    a.dead_count, a.keys, n, at = unpack(HEAD, bytes)
+  for i = 1, n do
+    a.purses[i], at = read_purse(bytes, at)
+  end
+  n, at = unpack('<H', bytes, at)
+  for i = 1, n do
+    local s = {}
+    s.scope, s.used, at = unpack('<Hc0I4', bytes, at)
+    a.slots[i] = s
+  end
+  n, at = unpack('<H', bytes, at)
+  for i = 1, n do
+    local c, spans = { spans = {} }, nil
+    c.key, spans, at = unpack('<Hc0B', bytes, at)
+    for j = 1, spans do
+      local s = {}
+      s.period, s.ends, s.used, at = unpack('<Bc0i8i8', bytes, at)
+      c.spans[j] = s
+    end
+    a.counters[i] = c
+  end
+  n, at = unpack('<H', bytes, at)
+  for i = 1, n do
+    local p = {}
+    p.key, p.tat, at = unpack('<Hc0i8', bytes, at)
+    a.paces[i] = p
+  end
+  a.dead, at = unpack('<I4c0', bytes, at)
+  a.rest = string.sub(bytes, at)
+  if a.mark > now then now = a.mark end
+  account = a
+  return nil
+end
+
+-- Amounts of a kind in a column, over buckets that may pay if it is `available`.
+local function sum(kind, column)
+  local total = 0
+  for _, p in ipairs(account.purses) do
+    local counts = p.kind == kind
+    if counts and column == 'available' then
+      counts = p.class ~= DEBT and p.effective <= now and (p.expires == NONE or p.expires > now)
+    end
+    if counts then total = total + p[column] end
+  end
+  return math.min(total, MAX)
+end
+
+local function rank(p)
+  return p.class == DEBT and DEBT_RANK or p.class
+end
+
+-- The draw order, which is total.
+local function draws_before(p, q)
+  if p.class ~= q.class then return rank(p) < rank(q) end
+  if p.priority ~= q.priority then return p.priority < q.priority end
+  if p.expires ~= q.expires then return q.expires == NONE or (p.expires ~= NONE and p.expires < q.expires) end
+  if p.effective ~= q.effective then return p.effective < q.effective end
+  return precedes(p.id, q.id)
+end
+
+local function insert(p)
+  local at = 1
+  for i, q in ipairs(account.purses) do
+    if draws_before(q, p) then at = i + 1 else break end
+  end
+  table.insert(account.purses, at, p)
+end
+
+local function ended(p)
+  return p.expires ~= NONE and p.expires <= now
+end
+
+-- Walks buckets that are used up; `visit` says whether the bucket stays there.
+local function walk_dead(visit)
+  local at, kept, count = 1, {}, 0
+  while at <= #account.dead do
+    local from, p = at, nil
+    p, at = read_purse(account.dead, at)
+    if visit(p) then
+      kept[#kept + 1] = string.sub(account.dead, from, at - 1)
+      count = count + 1
+    end
+  end
+  account.dead, account.dead_count = table.concat(kept), count
+end
+
+-- Brings a bucket that is used up back among the others, if it is there.
+local function revive(id)
+  if not string.find(account.dead, pack('<Bc0', #id, id), 1, true) then return nil end
+  local found
+  walk_dead(function(p)
+    if p.id ~= id then return true end
+    found = p
+    return false
+  end)
+  if found then insert(found) end
+  return found
+end
+
+local function find(id)
+  for _, p in ipairs(account.purses) do
+    if p.id == id then return p end
+  end
+  return revive(id)
+end
+
+local function purse_of(id)
+  return find(id) or broken('there is no bucket ' .. id)
+end
+
+-- Moves an amount from one column of a bucket to another. Holds are not told to the stream: what is held
+-- is part of what is available there.
+local CODES = { available = 'a', held = 'h', spent = 's', expired = 'x', voided = 'v' }
+local function post(p, from, to, amount)
+  if amount == 0 then return end
+  local less, more = p[from] - amount, p[to] + amount
+  if less < 0 or more > MAX then broken(from .. ' of bucket ' .. p.id .. ' does not allow a posting') end
+  p[from], p[to], p.touched = less, more, now
+  if (from == 'available' or from == 'held') and (to == 'available' or to == 'held') then return end
+  postings[#postings + 1] = pack('<Bc0c1c1i8', #p.id, p.id, CODES[from], CODES[to], amount)
+end
+
+-- A new bucket, all of it available.
+local function make_purse(id, kind, class, amount, priority, effective, expires)
+  local p = { id = id, kind = kind, class = class, priority = priority, fresh = 0, effective = effective,
+    expires = expires, granted = amount, available = amount, held = 0, spent = 0, expired = 0, voided = 0,
+    touched = now, hold = 0, no = account.next_no }
+  account.next_no = account.next_no + 1
+  insert(p)
+  made[#made + 1] = write_purse(p)
+  postings[#postings + 1] = pack('<Bc0c1c1i8', #id, id, 'g', 'a', amount)
+  return p
+end
+
+local function check_purse(p)
+  local total = p.available + p.held + p.spent + p.expired + p.voided
+  if total ~= p.granted or p.granted > MAX then broken('bucket ' .. p.id .. ' does not balance') end
+  for column in pairs(CODES) do
+    if p[column] < 0 then broken(column .. ' of bucket ' .. p.id .. ' is negative') end
+  end
+end

@@ -1,0 +1,28 @@
+-- release: ends a charge by giving everything back. An id never seen is closed too: it can never be
+-- reserved.
+--
+-- reply 0: '<i8i8' returned, available
+--       1 lost, 3 clock jump, 6 unknown account, 8 unknown charge, 12 ended '<B', 20 newer
+-- checks that it is open, never seen, or ended by its deadline within the hour
+-- writes as settle
+
+local function answer(o, ended_charge)
+  return reply(APPLIED, pack('<i8i8', ended_charge.returned, rest_of(o, ended_charge)))
+end
+
+if e and e.state == RELEASED and e.by_deadline == 0 then return answer(nil, e) end
+wake_all()
+if open then
+  e = release_open(open)
+elseif not e then
+  e = { charge = r.charge, account = account_id, state = RELEASED, by_deadline = 0, late = 0, at = now,
+    actual = 0, charged = 0, returned = 0, debt = 0, absorbed = 0, legs = {}, core = '' }
+elseif e.state == RELEASED then
+  -- Its deadline had released it already; now somebody has said that this was right.
+  e.by_deadline = 0
+else
+  no = correct(e, RELEASED, 0)
+  if no then return no end
+end
+write_end('l', e, open, lapsed)
+return answer(open, e)

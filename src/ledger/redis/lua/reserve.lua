@@ -1,0 +1,350 @@
+-- reserve, and with DRY set quote: every gate in order, then the hold. All or nothing.
+--
+-- KEYS  as every verb; 10 charge
+-- ARGV  2 call: CALL below; then '<H' rates of '<Hc0i8i8' (key, interval and burst in microseconds), '<H'
+--         slots of '<Hc0I4' (scope, limit), '<H' caps of '<Hc0Bi8B' (key, whether it counts, limit,
+--         refundable) and two periods '<Bc0i8i8' (id, start, end), '<H' allowances of '<Bc0BBi8' (kind,
+--         class, priority, amount) and two periods of which the id is the bucket's
+-- reply 0: '<i8i8i8H' available, held, lease's end, legs; legs '<Bc0i8'; per cap '<Bi8' (which period, 255:
+--         none; used); per slot '<I4'
+--       1 lost, 2 broken (an error), 3 clock jump, 4 stale: the document, 5 tick, 6 unknown account,
+--       7 invalid key, 9 status '<B', 10 conflict, 11 too old, 12 ended '<B' state, 13 rate limited '<Bi8' (which,
+--       when), 14 slots full '<B' (which; 255: open charges), 15 cap exceeded '<BBi8' (which, period, used),
+--       16 insufficient '<i8i8i8' (available, held, freed at), 19 invalid '<Hc0', 20 newer '<Hc0'
+-- checks the id, due work, age, document's version and periods, status, key, allowances, rates, slots, caps,
+--       balance
+-- writes account, open, charge; indexes where a moment comes sooner; stream, open and lapsed for due work
+
+local CHARGE = KEYS[10]
+local CALL = '<Bc0c32c16i8i8i8i8i8i8i8i8BBBc0Bc0BBc0Hc0Hc0'
+local AGE_MS = 600000
+local OPEN_MAX = 4096
+local ALLOWANCES_MAX = 16
+local YEARS_MS = 315360000000
+local NO_PERIOD, ALL_OPEN = 255, 255
+local PLAN, FREE = 1, 5
+
+local r, at = {}, nil
+r.charge, r.fingerprint, r.key, r.document, r.born, r.amount, r.lease_ms, r.timeout, r.reconcile, r.max_debt,
+  r.kept_ms, r.on_unknown, r.over_run, r.kind, r.route, r.has_feature, r.feature, r.rest, r.note, at =
+  unpack(CALL, ARGV[2])
+
+local function read_list(read)
+  local n
+  n, at = unpack('<H', ARGV[2], at)
+  local list = {}
+  for i = 1, n do list[i] = read() end
+  return list
+end
+
+local function read_periods(into)
+  for i = 1, 2 do
+    local p = {}
+    p.id, p.start, p.ends, at = unpack('<Bc0i8i8', ARGV[2], at)
+    into[i] = p
+  end
+  return into
+end
+
+local rates = read_list(function()
+  local x = {}
+  x.key, x.interval, x.burst, at = unpack('<Hc0i8i8', ARGV[2], at)
+  return x
+end)
+local slots = read_list(function()
+  local x = {}
+  x.scope, x.limit, at = unpack('<Hc0I4', ARGV[2], at)
+  return x
+end)
+local caps = read_list(function()
+  local x = {}
+  x.key, x.counts, x.limit, x.refundable, at = unpack('<Hc0Bi8B', ARGV[2], at)
+  return read_periods(x)
+end)
+local allowances = read_list(function()
+  local x = {}
+  x.kind, x.class, x.priority, x.amount, at = unpack('<Bc0BBi8', ARGV[2], at)
+  return read_periods(x)
+end)
+
+-- Which of two periods contains now; nil: none.
+local function current(periods)
+  for i = 1, 2 do
+    if periods[i].start <= now and now < periods[i].ends then return i end
+  end
+  return nil
+end
+
+local function used_of(cap, which)
+  local counter = find_counter(cap.key)
+  for _, s in ipairs(counter and counter.spans or {}) do
+    if s.period == cap[which].id then return s.used end
+  end
+  return 0
+end
+
+local function answer(o)
+  local parts = { pack('<i8i8i8H', sum(o.kind, 'available'), sum(o.kind, 'held'), o.lease_end, #o.legs),
+    write_legs(o.legs) }
+  for _, cap in ipairs(caps) do
+    local which = current(cap)
+    parts[#parts + 1] = pack('<Bi8', which and which - 1 or NO_PERIOD, which and used_of(cap, which) or 0)
+  end
+  for _, slot in ipairs(slots) do parts[#parts + 1] = pack('<I4', used_slots(slot.scope)) end
+  return reply(APPLIED, table.concat(parts))
+end
+
+-- Refuses an id that has ended, or that is known with another content.
+local function recognise(e, o)
+  local known = e and core_of(e) or o
+  if known and known.fingerprint ~= r.fingerprint then return reply(CONFLICT) end
+  if e then return reply(ENDED, pack('<B', e.state)) end
+  return nil
+end
+
+local function check_caller()
+  local fits = account.document == r.document
+  for _, cap in ipairs(caps) do fits = fits and current(cap) ~= nil end
+  for _, allowance in ipairs(allowances) do fits = fits and current(allowance) ~= nil end
+  if not fits then return reply(STALE, call('GET', DOCUMENT) or '') end
+  if account.status ~= ACTIVE then return reply(ACCOUNT_STATUS, pack('<B', account.status)) end
+  for i = 1, #account.keys, 16 do
+    if string.sub(account.keys, i, i + 15) == r.key then return nil end
+  end
+  return reply(INVALID_KEY)
+end
+
+local function touch_allowances()
+  if #allowances > ALLOWANCES_MAX then return told(INVALID, 'at most 16 allowances') end
+  for _, allowance in ipairs(allowances) do
+    if allowance.amount > 0 then
+      if allowance.class ~= PLAN and allowance.class ~= FREE then
+        return told(INVALID, 'an allowance is of the class plan or free')
+      end
+      local period = allowance[current(allowance)]
+      if period.id == '' then
+        return told(INVALID, "an allowance's name with its period is at most 128 characters")
+      end
+      if not find(period.id) then
+        repay(make_purse(period.id, allowance.kind, allowance.class, allowance.amount, allowance.priority,
+          period.start, period.ends))
+      end
+    end
+  end
+  return nil
+end
+
+-- Lets the request pass every rate limit (GCRA).
+local function pass_rates()
+  local function find_pace(key)
+    for _, p in ipairs(account.paces) do
+      if p.key == key then return p end
+    end
+    return nil
+  end
+
+  local now_us, running = now * MILLI, {}
+  for _, p in ipairs(account.paces) do
+    if p.tat > now_us then running[#running + 1] = p end
+  end
+  account.paces = running
+  for i, rate in ipairs(rates) do
+    local pace = find_pace(rate.key)
+    local tat = math.min(math.max(pace and pace.tat or 0, now_us), now_us + rate.burst)
+    local earliest = math.max(0, tat + rate.interval - rate.burst)
+    if earliest > now_us then
+      local part = earliest % MILLI
+      local retry_at = (earliest - part) / MILLI + (part > 0 and 1 or 0)
+      return reply(RATE_LIMITED, pack('<Bi8', i - 1, retry_at))
+    end
+    if not pace then
+      pace = { key = rate.key }
+      account.paces[#account.paces + 1] = pace
+    end
+    pace.tat = tat + rate.interval
+  end
+  return nil
+end
+
+local function pass_slots()
+  if account.open >= OPEN_MAX then return reply(SLOTS_FULL, pack('<B', ALL_OPEN)) end
+  for i, slot in ipairs(slots) do
+    if used_slots(slot.scope) >= slot.limit then return reply(SLOTS_FULL, pack('<B', i - 1)) end
+  end
+  return nil
+end
+
+local function pass_caps()
+  for i, cap in ipairs(caps) do
+    local which = current(cap)
+    if cap.counts == 1 and which then
+      local used = used_of(cap, which)
+      if used + weight(cap.key, r.amount) > cap.limit then
+        return reply(CAP_EXCEEDED, pack('<BBi8', i - 1, which - 1, used))
+      end
+    end
+  end
+  return nil
+end
+
+local function pass_balance()
+  local available = sum(r.kind, 'available')
+  if available >= r.amount then return nil end
+  local SOON_MS = 60000
+  local FREED_MAX = 512
+
+  -- When the hold will have ended at the latest, if that gives credits back.
+  local function ends_at(o)
+    if o.unknown == 0 then return math.max(o.begun + o.timeout, now + 1) end
+    if o.on_unknown == ON_RELEASE and o.deadline ~= NONE then return math.max(o.deadline, now + 1) end
+    return nil
+  end
+
+  local function returns_at(o, moment)
+    local back = 0
+    for _, leg in ipairs(o.legs) do
+      local p = find(leg.bucket)
+      local pays = p and p.class ~= DEBT and p.effective <= moment and (p.expires == NONE or p.expires > moment)
+      if pays then back = back + leg.amount end
+    end
+    return back
+  end
+
+  -- When holds that end within a minute will have freed enough; an account with very many is not searched.
+  local function freed_at(available)
+    if account.open > FREED_MAX then return NONE end
+    local ends = {}
+    for _, o in pairs(open_charges()) do
+      local moment = o.kind == r.kind and ends_at(o)
+      if moment and moment - now <= SOON_MS then ends[#ends + 1] = { at = moment, open = o } end
+    end
+    table.sort(ends, function(a, b)
+      if a.at ~= b.at then return a.at < b.at end
+      return precedes(a.open.charge, b.open.charge)
+    end)
+    local there = available
+    for _, e in ipairs(ends) do
+      there = there + returns_at(e.open, e.at)
+      if there >= r.amount then return e.at end
+    end
+    return NONE
+  end
+
+  return reply(INSUFFICIENT, pack('<i8i8i8', available, sum(r.kind, 'held'), freed_at(available)))
+end
+
+-- Counts the charge in every cap that counts its kind.
+local function count()
+  local FORGET_MS = 5356800000
+
+  -- Drops counters that nothing will correct or ask for any more.
+  local function forget_counters()
+    local kept = {}
+    for _, c in ipairs(account.counters) do
+      local lives = false
+      for _, s in ipairs(c.spans) do lives = lives or s.ends + FORGET_MS > now end
+      if lives then kept[#kept + 1] = c end
+    end
+    account.counters = kept
+  end
+
+  -- The counter's span of this period; a new one pushes out the one before the previous.
+  local function span_of(cap, period)
+    local counter = find_counter(cap.key)
+    if not counter then
+      counter = { key = cap.key, spans = {} }
+      account.counters[#account.counters + 1] = counter
+    end
+    for _, s in ipairs(counter.spans) do
+      if s.period == period.id then return s end
+    end
+    if #counter.spans >= 2 then table.remove(counter.spans, 1) end
+    counter.spans[#counter.spans + 1] = { period = period.id, ends = period.ends, used = 0 }
+    return counter.spans[#counter.spans]
+  end
+
+  forget_counters()
+  local counted = {}
+  for _, cap in ipairs(caps) do
+    if cap.counts == 1 then
+      local period, amount = cap[current(cap)], weight(cap.key, r.amount)
+      local span = span_of(cap, period)
+      span.used = math.min(span.used + amount, MAX)
+      counted[#counted + 1] = { key = cap.key, period = period.id, amount = amount, refundable = cap.refundable }
+    end
+  end
+  return counted
+end
+
+local function hold()
+  local legs = draw(r.kind, r.amount, 'held')
+  local o = { charge = r.charge, unknown = 0, lease_end = math.min(now + r.lease_ms, MAX), deadline = NONE,
+    on_unknown = r.on_unknown, over_run = r.over_run, begun = now, timeout = r.timeout,
+    reconcile = r.reconcile, held = r.amount, max_debt = r.max_debt, fingerprint = r.fingerprint, key = r.key,
+    kind = r.kind, route = r.route, has_feature = r.has_feature, feature = r.feature, legs = legs,
+    counted = count(), rest = r.rest, note = r.note, explanation = '', later = '' }
+  adjust_slots(o, key_scope(o), 1)
+  account.open = account.open + 1
+  expect_at(o.lease_end)
+  return o
+end
+
+local function write(o)
+  local record = prepare('r', due_ends())
+  put()
+  put_due(r.kept_ms)
+  if o then
+    call('HSET', OPEN, o.charge, write_open(o))
+    local lives = o.on_unknown == ON_HOLD and YEARS_MS or r.kept_ms + r.timeout + r.reconcile
+    call('SET', CHARGE, pack('<BBHc0', VERSION, 0, #account_id, account_id), 'PX', digits(lives))
+  end
+  call('SET', ACCOUNT, record)
+end
+
+-- What is known of the charge: its tombstone, or the open charge.
+local function seen(bytes)
+  if not bytes then return nil, nil end
+  local e = read_tomb(r.charge, bytes)
+  if e.account ~= account_id then return 'another', nil end
+  local open
+  if e.state == 0 then
+    open = call('HGET', OPEN, r.charge)
+    if open then return nil, read_open(r.charge, open) end
+    local lapsed = call('HGET', LAPSED, r.charge)
+    if not lapsed then return nil, nil end
+    e = read_tomb(r.charge, lapsed)
+  end
+  if e.at + r.kept_ms <= now then return nil, nil end
+  return e, nil
+end
+
+local stored = call('MGET', EPOCH, ACCOUNT, CHARGE)
+local no = look_at_clock(stored[1]) or read_account(stored[2])
+if no then return no end
+local tomb, open = seen(stored[3])
+if tomb == 'another' then return reply(CONFLICT) end
+no = recognise(tomb, open)
+if no then return no end
+if may_be_due() then
+  no = due_rules().catch_up()
+  if no then return no end
+  no = recognise(ended_now[r.charge], nil)
+  if no then return no end
+  -- Due work may have changed it.
+  open = open and opens and opens[r.charge] or open
+end
+if open then
+  if not DRY and (next(lapsed_now) or next(ended_now) or #postings > 0) then write(nil) end
+  return answer(open)
+end
+if now - r.born > AGE_MS then return reply(TOO_OLD) end
+if r.born - now > AGE_MS then
+  return told(INVALID, "the charge's id was made in the future: set the caller's clock")
+end
+no = check_caller() or touch_allowances() or pass_rates() or pass_slots() or pass_caps() or pass_balance()
+if no then return no end
+local o = hold()
+if opens then opens[o.charge] = o end
+if DRY then return answer(o) end
+write(o)
+return answer(o)

@@ -1,0 +1,27 @@
+-- settle: ends a charge by taking what was due. One whose outcome was unknown, or that a deadline had
+-- ended, is corrected once.
+--
+-- reply 0: '<i8i8i8i8i8B' charged, returned, debt, absorbed, available, late
+--       1 lost, 3 clock jump, 6 unknown account, 8 unknown charge, 10 conflict, 12 ended '<B', 20 newer
+-- checks that it is open, or ended by its deadline within the hour
+-- writes account, charge, texts, open or lapsed, history, stream; indexes where a moment comes sooner
+
+local function answer(o, ended_charge)
+  return reply(APPLIED, pack('<i8i8i8i8i8B', ended_charge.charged, ended_charge.returned, ended_charge.debt,
+    ended_charge.absorbed, rest_of(o, ended_charge), ended_charge.late))
+end
+
+if e and e.state == SETTLED and e.by_deadline == 0 then
+  if e.actual ~= r.actual then return reply(CONFLICT) end
+  return answer(nil, e)
+end
+if not open and not e then return reply(UNKNOWN_CHARGE) end
+wake_all()
+if open then
+  e = settle_open(open, r.actual)
+else
+  no = correct(e, SETTLED, r.actual)
+  if no then return no end
+end
+write_end('s', e, open, lapsed)
+return answer(open, e)

@@ -1,0 +1,174 @@
+-- Writing an account back: buckets that are used up leave the usual path, the record is checked and
+-- packed, indexes and the stream get theirs.
+--
+-- Order: `prepare` computes and checks everything; `put` writes indexes, which are hints, and the stream;
+-- then the verb writes its own keys, whose types it has seen; the record comes last.
+--
+-- Entry of the stream: '<Bc1i8i8Hc0' version, verb, sequence, time, account; then postings, new buckets,
+-- ended charges, and what the verb adds.
+
+local LISTED_MS = 2592000000
+local DEAD_MAX = 128
+
+local entry
+local history = {}
+local lease_moved, wake_moved, wake_exact = false, false, false
+
+-- A lease lapses or a deadline comes then: the index may only be too early.
+local function expect_at(at)
+  if at ~= NONE and (account.lease_next == NONE or at < account.lease_next) then
+    account.lease_next, lease_moved = at, true
+  end
+end
+
+local function age_of(p)
+  return math.max(p.touched, p.expires)
+end
+
+-- Archives what has been used up for long, and the oldest of too many.
+local function archive()
+  local TOUCHED_MS = 7200000
+  local BURIED_MS = 172800000
+
+  local function read_archive(bytes)
+    local n, at = unpack('<H', bytes)
+    local sums = {}
+    for i = 1, n do
+      local s = {}
+      s.kind, s.granted, s.spent, s.expired, s.voided, at = unpack('<Bc0i8i8i8i8', bytes, at)
+      sums[i] = s
+    end
+    return sums, string.sub(bytes, at)
+  end
+
+  local function write_archive(sums, later)
+    table.sort(sums, function(a, b) return precedes(a.kind, b.kind) end)
+    local parts = { pack('<H', #sums) }
+    for _, s in ipairs(sums) do
+      parts[#parts + 1] = pack('<Bc0i8i8i8i8', #s.kind, s.kind, s.granted, s.spent, s.expired, s.voided)
+    end
+    return table.concat(parts) .. later
+  end
+
+  -- Adds a bucket to the sums of its kind; false if they would be too large.
+  local function add_up(sums, p)
+    local found
+    for _, s in ipairs(sums) do
+      if s.kind == p.kind then found = s end
+    end
+    if not found then
+      found = { kind = p.kind, granted = 0, spent = 0, expired = 0, voided = 0 }
+      sums[#sums + 1] = found
+    end
+    if found.granted + p.granted > MAX then return false end
+    for _, column in ipairs({ 'granted', 'spent', 'expired', 'voided' }) do
+      found[column] = found[column] + p[column]
+    end
+    return true
+  end
+
+  local ages = {}
+  walk_dead(function(p)
+    ages[#ages + 1] = age_of(p)
+    return true
+  end)
+  table.sort(ages)
+  local early = ages[#ages - DEAD_MAX] or NONE
+  local sums, later = read_archive(account.rest)
+  account.dead_next = NONE
+  walk_dead(function(p)
+    local age = age_of(p)
+    local may_leave = (p.expires == NONE or p.expires + BURIED_MS <= now) and p.touched + TOUCHED_MS <= now
+    local leaves = age + LISTED_MS <= now or (age <= early and may_leave)
+    if leaves and add_up(sums, p) then return false end
+    if account.dead_next == NONE or age + LISTED_MS < account.dead_next then
+      account.dead_next = age + LISTED_MS
+    end
+    return true
+  end)
+  account.rest = write_archive(sums, later)
+end
+
+-- Checks every bucket; those that are used up leave the usual path. The answer is the others as bytes.
+local function pack_purses()
+  local live, dead, next_wake = {}, {}, NONE
+  for _, p in ipairs(account.purses) do
+    check_purse(p)
+    if p.available == 0 and p.held == 0 and not (p.class == DEBT and p.spent > 0) then
+      dead[#dead + 1] = write_purse(p)
+      local leaves = age_of(p) + LISTED_MS
+      if account.dead_next == NONE or leaves < account.dead_next then account.dead_next = leaves end
+    else
+      live[#live + 1] = write_purse(p)
+      local wakes = p.fresh == 1 and p.effective or (p.available > 0 and p.expires or NONE)
+      if wakes ~= NONE and (next_wake == NONE or wakes < next_wake) then next_wake = wakes end
+    end
+  end
+  if #dead > 0 then
+    account.dead = account.dead .. table.concat(dead)
+    account.dead_count = account.dead_count + #dead
+  end
+  local sooner = next_wake ~= NONE and (account.wake_next == NONE or next_wake < account.wake_next)
+  if sooner or (wake_exact and next_wake ~= account.wake_next) then
+    account.wake_next, wake_moved = next_wake, true
+  end
+  return #live, table.concat(live)
+end
+
+local function pack_account()
+  local n, purses = pack_purses()
+  if account.dead_count > DEAD_MAX or (account.dead_next ~= NONE and account.dead_next <= now) then archive() end
+  account.mark = now
+  local parts = { pack(HEAD, VERSION, account.seq, account.mark, account.document, account.status,
+    account.lease_next, account.wake_next, account.open, account.next_no, account.dead_next,
+    account.dead_count, #account.keys, account.keys, n), purses, pack('<H', #account.slots) }
+  for _, s in ipairs(account.slots) do parts[#parts + 1] = pack('<Hc0I4', #s.scope, s.scope, s.used) end
+  parts[#parts + 1] = pack('<H', #account.counters)
+  for _, c in ipairs(account.counters) do
+    parts[#parts + 1] = pack('<Hc0B', #c.key, c.key, #c.spans)
+    for _, s in ipairs(c.spans) do
+      parts[#parts + 1] = pack('<Bc0i8i8', #s.period, s.period, s.ends, s.used)
+    end
+  end
+  parts[#parts + 1] = pack('<H', #account.paces)
+  for _, p in ipairs(account.paces) do parts[#parts + 1] = pack('<Hc0i8', #p.key, p.key, p.tat) end
+  parts[#parts + 1] = pack('<I4c0', #account.dead, account.dead)
+  parts[#parts + 1] = account.rest
+  return table.concat(parts)
+end
+
+-- What the stream is told, if anything that lasts has happened.
+local function pack_entry(verb, ended_charges, more)
+  if #postings == 0 and #made == 0 and #ended_charges == 0 then return nil end
+  account.seq = account.seq + 1
+  local parts = { pack('<Bc1i8i8Hc0', VERSION, verb, account.seq, now, #account_id, account_id),
+    pack('<H', #postings), table.concat(postings), pack('<H', #made), table.concat(made),
+    pack('<H', #ended_charges) }
+  for _, e in ipairs(ended_charges) do
+    parts[#parts + 1] = pack('<Bc0I4c0', #e.charge, e.charge, #e.bytes, e.bytes)
+  end
+  parts[#parts + 1] = pack('<Hc0', #more, more)
+  return table.concat(parts)
+end
+
+-- Everything that may still fail. The answer is the record as it will be written.
+local function prepare(verb, ended_charges, more)
+  entry = pack_entry(verb, ended_charges, more or '')
+  for _, e in ipairs(ended_charges) do history[#history + 1] = e.charge end
+  return pack_account()
+end
+
+local function index(key, at)
+  if at == NONE then call('ZREM', key, account_id) else call('ZADD', key, digits(at), account_id) end
+end
+
+local function put()
+  wrote = 1
+  if lease_moved then index(LEASES, account.lease_next) end
+  if wake_moved then index(WAKES, account.wake_next) end
+  for _, charge in ipairs(history) do call('ZADD', HISTORY, '0', charge) end
+  if entry then
+    call('HLEN', OPEN)
+    call('XADD', STREAM, '*', 'e', entry)
+  end
+end

@@ -1,0 +1,123 @@
+//! The scripts, put together: one file for each verb behind the parts that it shares with others.
+//!
+//! Invariant: only `reserve` and `grant` are refused when memory is full: what gives back, ends, corrects or
+//! revokes must never be.
+
+use super::link::Script;
+
+/// What a script does. The number is its place in the list that a link is opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Reserve,
+    Quote,
+    Settle,
+    Release,
+    Doubt,
+    Extend,
+    Tick,
+    LookDue,
+    Grant,
+    Look,
+    Charge,
+    Document,
+    Claim,
+    Returned,
+}
+
+const PRELUDE: &str = include_str!("lua/prelude.lua");
+const MONEY: &str = include_str!("lua/money.lua");
+const CHARGES: &str = include_str!("lua/charges.lua");
+const WRITE: &str = include_str!("lua/write.lua");
+const ENDS: &str = include_str!("lua/ends.lua");
+const DUE: &str = include_str!("lua/due.lua");
+const ENDING: &str = include_str!("lua/ending.lua");
+const RESERVE: &str = include_str!("lua/reserve.lua");
+
+/// Writes nothing.
+const READS: &str = "#!lua flags=no-writes\n";
+/// Refused when memory is full.
+const GROWS: &str = "#!lua\n";
+/// Runs when memory is full.
+const ENDS_THINGS: &str = "#!lua flags=allow-oom\n";
+
+impl Verb {
+    const ALL: [Self; 14] = [
+        Self::Reserve,
+        Self::Quote,
+        Self::Settle,
+        Self::Release,
+        Self::Doubt,
+        Self::Extend,
+        Self::Tick,
+        Self::LookDue,
+        Self::Grant,
+        Self::Look,
+        Self::Charge,
+        Self::Document,
+        Self::Claim,
+        Self::Returned,
+    ];
+
+    /// Its place in the list.
+    pub(super) const fn place(self) -> usize {
+        self as usize
+    }
+
+    /// Its name, its flags, and its parts in order.
+    fn parts(self) -> (&'static str, &'static str, Vec<&'static str>) {
+        let moving = vec![PRELUDE, MONEY, CHARGES, WRITE, ENDS];
+        let with = |more: &[&'static str]| [&moving, more].concat();
+        match self {
+            Self::Reserve => ("reserve", GROWS, with(&[DUE, "local DRY = false\n", RESERVE])),
+            Self::Quote => ("quote", READS, with(&[DUE, "local DRY = true\n", RESERVE])),
+            Self::Settle => {
+                ("settle", ENDS_THINGS, with(&[ENDING, include_str!("lua/settle.lua")]))
+            }
+            Self::Release => {
+                ("release", ENDS_THINGS, with(&[ENDING, include_str!("lua/release.lua")]))
+            }
+            Self::Doubt => ("doubt", ENDS_THINGS, with(&[ENDING, include_str!("lua/doubt.lua")])),
+            Self::Extend => {
+                ("extend", ENDS_THINGS, vec![PRELUDE, include_str!("lua/extend.lua")])
+            }
+            Self::Tick => ("tick", ENDS_THINGS, with(&[DUE, include_str!("lua/tick.lua")])),
+            Self::LookDue => {
+                ("look_due", ENDS_THINGS, with(&[DUE, include_str!("lua/look_due.lua")]))
+            }
+            Self::Grant => {
+                ("grant", GROWS, vec![PRELUDE, MONEY, WRITE, include_str!("lua/grant.lua")])
+            }
+            Self::Look => ("look", READS, vec![PRELUDE, include_str!("lua/look.lua")]),
+            Self::Charge => ("charge", READS, vec![PRELUDE, include_str!("lua/charge.lua")]),
+            Self::Document => {
+                ("document", ENDS_THINGS, vec![PRELUDE, WRITE, include_str!("lua/document.lua")])
+            }
+            Self::Claim => ("claim", ENDS_THINGS, vec![PRELUDE, include_str!("lua/claim.lua")]),
+            Self::Returned => {
+                ("returned", ENDS_THINGS, vec![PRELUDE, include_str!("lua/returned.lua")])
+            }
+        }
+    }
+}
+
+/// All scripts, each at its verb's place.
+pub(super) fn all() -> Vec<Script> {
+    Verb::ALL.iter().map(|verb| script(*verb)).collect()
+}
+
+fn script(verb: Verb) -> Script {
+    let (name, flags, parts) = verb.parts();
+    Script { name, text: format!("{flags}{}", parts.concat()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_has_its_place() {
+        for (place, verb) in Verb::ALL.into_iter().enumerate() {
+            assert_eq!(verb.place(), place);
+        }
+    }
+}
