@@ -67,6 +67,8 @@ mod processes;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod redis_server;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod routes;
