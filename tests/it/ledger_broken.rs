@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redb::{ReadableTable, TableDefinition};
-use tollgate::credit::{AccountId, ChargeId, Class, KeyId, Partition};
+use tollgate::credit::{AccountId, ChargeId, Class, Partition};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
 use tollgate::meter::{Journal, Marks, Recovered, recover, sweep};
@@ -44,7 +44,7 @@ fn open(disk: &SimulatedDisk, clock: &Arc<SimulatedClock>) -> EmbeddedLedger {
 fn another(ledger: &dyn Ledger, name: &str, number: u8, base: &Reserve) -> ChargeId {
     let account: AccountId = name.parse().unwrap();
     ok(wait(ledger.create_account(new_account(&account))));
-    let key = KeyId::from_bytes([number; 16]);
+    let key = crate::ledger_world::key_of(&account, number);
     let call = NewKey { account: account.clone(), id: key, hash: [1; 32], label: "".into() };
     let document_version = ok(wait(ledger.create_key(call))).version;
     let grant = Grant {

@@ -1,5 +1,5 @@
-//! Random histories: the embedded ledger and the model must agree answer by answer, through restarts and
-//! clock steps, and the invariants must hold after each step.
+//! Random histories: the embedded ledger, Redis and the model must agree answer by answer, through restarts
+//! and clock steps; the invariants must hold after each step, and what Redis refuses leaves no trace in it.
 //!
 //! `TOLLGATE_CASES` is the number of histories, `TOLLGATE_SEED` the seed of the first; a failure names both
 //! and the call.
@@ -17,7 +17,8 @@ use tollgate::ledger::*;
 use tollgate::seam::{Clock, Entropy, SeededEntropy, SimulatedClock, Timestamp};
 
 use crate::ledger_disk::SimulatedDisk;
-use crate::ledger_world::{DAY, HOUR, LEASE, MINUTE, NOON, wait};
+use crate::ledger_redis::RedisStore;
+use crate::ledger_world::{DAY, HOUR, LEASE, MINUTE, NOON, key_of, wait};
 
 /// Calls of one history.
 const STEPS: u32 = 500;
@@ -38,6 +39,11 @@ struct History {
     model: ModelLedger,
     embedded: Option<EmbeddedLedger>,
     open: Open,
+    redis: Option<RedisStore>,
+    /// What was in Redis after the latest call.
+    digest: String,
+    /// Calls of all verbs.
+    calls: u64,
     accounts: Vec<AccountId>,
     keys: Vec<KeyId>,
     charges: Vec<(AccountId, ChargeId)>,
@@ -54,6 +60,12 @@ macro_rules! both {
         let judged = wait($h.model.$verb($($argument.clone()),*));
         let answer = wait($h.embedded.as_ref().unwrap().$verb($($argument.clone()),*));
         assert_eq!(answer, judged, "seed {} step {}: {asked}", $h.seed, $h.step);
+        if $h.redis.is_some() {
+            let redis = &$h.redis.as_ref().unwrap().ledger;
+            let answer = wait(redis.$verb($($argument.clone()),*));
+            assert!(answer == judged, "seed {} step {}: {asked}: Redis says {answer:#?}, the model {judged:#?}", $h.seed, $h.step);
+            $h.look_for_traces(&asked, matches!(answer, Answer::Refused(_)));
+        }
         $h.tally(&judged);
         judged
     }};
@@ -66,6 +78,8 @@ impl History {
         let shared = Arc::clone(&clock);
         let open: Open = Box::new(move || open(&shared));
         let accounts = ["acct_ana", "acct_bob"].map(|id| id.parse().unwrap()).to_vec();
+        // Keys 0 and 2 are the first account's, 1 and 3 the second's.
+        let keys = (0..4).map(|n| key_of(&accounts[usize::from(n % 2)], n)).collect();
         Self {
             seed,
             step: 0,
@@ -75,15 +89,45 @@ impl History {
             model,
             embedded: Some(open()),
             open,
+            redis: None,
+            digest: String::new(),
+            calls: 0,
             accounts,
-            keys: (0..4).map(|n| KeyId::from_bytes([n; 16])).collect(),
+            keys,
             charges: Vec::new(),
             charged: BTreeMap::new(),
             seen: Tally::new(),
         }
     }
 
+    /// A third store beside the two.
+    fn with_redis(mut self) -> Self {
+        self.redis = Some(RedisStore::start(&self.clock));
+        self
+    }
+
+    /// What was refused has changed nothing, to the last byte.
+    fn look_for_traces(&mut self, asked: &str, refused: bool) {
+        let Some(store) = &self.redis else { return };
+        let digest = store.digest();
+        if refused {
+            assert_eq!(digest, self.digest, "seed {} step {}: {asked} left a trace", self.seed, self.step);
+        }
+        self.digest = digest;
+    }
+
+    /// The invariants of every account in Redis, and its records against each other.
+    fn check_redis(&self) {
+        let Some(store) = &self.redis else { return };
+        for account in &self.accounts {
+            if let Answer::Refused(Refusal::Broken(why)) = wait(store.ledger.audit(account.clone())) {
+                panic!("seed {} step {}: {why}", self.seed, self.step);
+            }
+        }
+    }
+
     fn tally<T: Debug>(&mut self, answer: &Answer<T>) {
+        self.calls += 1;
         let name = match answer {
             Answer::Applied(_) => "Applied".to_owned(),
             Answer::Refused(refusal) => {
@@ -294,6 +338,9 @@ impl History {
         self.embedded = None;
         self.model.restart();
         self.embedded = Some((self.open)());
+        if let Some(store) = &self.redis {
+            store.ledger.restart(Arc::clone(&self.clock) as Arc<dyn Clock>);
+        }
     }
 
     fn directory(&mut self) {
@@ -322,11 +369,10 @@ impl History {
                     let place = usize::try_from(self.below(4)).unwrap();
                     let call = KeyChange { id: self.keys[place], status: KeyStatus::Revoked };
                     let _ = both!(self, change_key(call));
-                    let mut fresh = [0; 16];
-                    self.ids.fill(&mut fresh).unwrap();
-                    let id = KeyId::from_bytes(fresh);
-                    self.keys[place] = id;
                     let account = self.accounts[place % 2].clone();
+                    let partition = Partition::of(&account);
+                    let id = KeyId::make(self.clock.now(), partition, &self.ids).unwrap();
+                    self.keys[place] = id;
                     let call = NewKey { account, id, hash: [1; 32], label: String::new() };
                     let _ = both!(self, create_key(call));
                 }
@@ -423,6 +469,7 @@ impl History {
                 _ => self.money(),
             }
             self.model.check().unwrap_or_else(|why| panic!("seed {}: {why}", self.seed));
+            self.check_redis();
             self.remember();
             if step % 25 == 0 || step + 1 == STEPS {
                 self.compare_everything();
@@ -447,7 +494,17 @@ impl History {
 
     fn compare_everything(&mut self) {
         for account in self.accounts.clone() {
-            let _ = both!(self, inspect(account));
+            let judged = wait(self.model.inspect(account.clone()));
+            let answer = wait(self.embedded.as_ref().unwrap().inspect(account.clone()));
+            assert_eq!(answer, judged, "seed {} step {}: inspect", self.seed, self.step);
+            let Some(store) = &self.redis else { continue };
+            let (Answer::Applied(all), Answer::Applied(judged)) =
+                (wait(store.ledger.inspect(account)), judged)
+            else {
+                continue;
+            };
+            let first = |text: &str| text.split("\n}\n").next().unwrap_or_default().to_owned();
+            assert_eq!(first(&all), first(&judged), "seed {} step {}", self.seed, self.step);
         }
     }
 
@@ -520,18 +577,20 @@ const MUST_SEE: [&str; 21] = [
 
 #[test]
 #[expect(clippy::print_stdout, reason = "says how much was tried, and from which seed")]
-fn embedded_and_model_agree_on_random_histories() {
+fn all_stores_agree_on_random_histories() {
     let (cases, first) = (setting("TOLLGATE_CASES", 14), setting("TOLLGATE_SEED", 1));
-    let mut seen = Tally::new();
+    let (mut seen, mut calls) = (Tally::new(), 0);
     for seed in first..first + cases {
         let disk = SimulatedDisk::default();
-        let mut history = History::new(seed, move |clock| open_with(disk.opener(), clock));
+        let mut history =
+            History::new(seed, move |clock| open_with(disk.opener(), clock)).with_redis();
         history.play();
+        calls += history.calls;
         for (what, times) in history.seen {
             *seen.entry(what).or_default() += times;
         }
     }
-    println!("{cases} histories from seed {first}: {seen:?}");
+    println!("{cases} histories from seed {first}, {calls} calls: {seen:?}");
     let of = |what: &str| u64::from(seen.get(what).copied().unwrap_or(0));
     assert!(of("Applied") >= cases * 360, "only {} calls were applied", of("Applied"));
     if cases >= 14 {

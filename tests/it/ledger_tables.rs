@@ -7,6 +7,7 @@ use tollgate::seam::Timestamp;
 use crate::ledger_world::{
     DAY, HOUR, LEASE, MINUTE, World, columns, credits, kind, legs, new_account, no, ok,
     on_every_store, wait,
+    neighbour,
 };
 
 #[test]
@@ -338,7 +339,7 @@ fn a_lapsed_lease_frees_the_slot_and_keeps_the_credits() {
 fn slots_count_their_scope() {
     on_every_store(|w| {
         w.buy("a", 10);
-        let other = tollgate::credit::KeyId::from_bytes([8; 16]);
+        let other = crate::ledger_world::key_of(&w.account, 8);
         let key = NewKey { account: w.account.clone(), id: other, hash: [2; 32], label: "".into() };
         let version = ok(wait(w.store.ledger().create_key(key))).version;
         let first =
@@ -611,7 +612,7 @@ fn a_refusal_leaves_no_trace() {
                 ..w.call(99)
             },
             Reserve { document_version: 0, ..w.call(1) },
-            Reserve { key: tollgate::credit::KeyId::from_bytes([0; 16]), ..w.call(1) },
+            Reserve { key: crate::ledger_world::key_of(&w.account, 0), ..w.call(1) },
             Reserve { fingerprint: [0; 32], ..held.clone() },
             Reserve { note: vec![b'x'; NOTE_MAX + 1], ..w.call(1) },
         ];
@@ -781,8 +782,10 @@ fn the_directory_is_idempotent_and_lists_in_order() {
         assert_eq!(ids(None, 1), ["acct_bob"]);
         assert_eq!(ids(Some("acct_bob"), 9), ["acct_maria"]);
         assert_eq!(ok(wait(ledger.document_of_key(w.key))).account, w.account);
+        let bob = neighbour(&w.account);
+        ok(wait(ledger.create_account(new_account(&bob))));
         let stolen = NewKey {
-            account: "acct_bob".parse().unwrap(),
+            account: bob,
             id: w.key,
             hash: [1; 32],
             label: "".into(),
@@ -821,7 +824,7 @@ fn another_account_cannot_touch_a_charge() {
         w.buy("a", 10);
         let call = w.call(5);
         ok(w.reserve(&call));
-        let bob: tollgate::credit::AccountId = "acct_bob".parse().unwrap();
+        let bob = neighbour(&w.account);
         ok(wait(w.store.ledger().create_account(new_account(&bob))));
         let settle = Settle {
             account: bob.clone(),
@@ -833,6 +836,25 @@ fn another_account_cannot_touch_a_charge() {
         let release = Release { account: bob.clone(), charge: call.charge, explanation: vec![] };
         assert_eq!(no(wait(w.store.ledger().release(release))), Refusal::UnknownCharge);
         assert_eq!(no(w.reserve(&Reserve { account: bob, ..call })), Refusal::Conflict);
+    });
+}
+
+#[test]
+fn an_id_lies_where_its_account_lies() {
+    on_every_store(|w| {
+        let call = w.call(5);
+        ok(w.reserve(&Reserve { amount: Amount::ZERO, ..call.clone() }));
+        let ada: tollgate::credit::AccountId = "acct_ada".parse().unwrap();
+        ok(wait(w.store.ledger().create_account(new_account(&ada))));
+        let before = w.everything();
+        let elsewhere = Reserve { account: ada.clone(), ..w.call(0) };
+        assert!(matches!(no(w.reserve(&elsewhere)), Refusal::Invalid(_)));
+        let (account, charge) = (ada.clone(), call.charge);
+        let release = Release { account, charge, explanation: vec![] };
+        assert_eq!(no(wait(w.store.ledger().release(release))), Refusal::UnknownCharge);
+        let key = NewKey { account: ada, id: w.key, hash: [1; 32], label: "".into() };
+        assert!(matches!(no(wait(w.store.ledger().create_key(key))), Refusal::Invalid(_)));
+        assert_eq!(w.everything(), before);
     });
 }
 
@@ -863,7 +885,7 @@ fn a_correction_goes_to_the_period_before() {
             ..Gates::default()
         };
         let counted = |w: &World, day: &str| -> Option<u64> {
-            let text = w.everything();
+            let text = w.readable();
             let spans = text.split("spans: ").nth(1)?;
             let used = spans.split(day).nth(1)?.split("used: ").nth(1)?;
             used.split(',').next()?.parse().ok()
@@ -1036,7 +1058,20 @@ fn an_ended_charge_is_forgotten_after_thirty_days() {
         assert_eq!(no(w.settle(call.charge, 5)), Refusal::UnknownCharge);
         assert!(matches!(no(w.reserve(&call)), Refusal::TooOld { .. }));
         ok(w.reserve(&w.call(1)));
-        assert!(!w.everything().contains(&call.charge.to_string()));
+        assert!(!w.readable().contains(&call.charge.to_string()));
+    });
+}
+
+#[test]
+fn an_id_that_is_closed_again_after_it_was_forgotten_is_remembered_anew() {
+    on_every_store(|w| {
+        let charge = w.id();
+        ok(w.release(charge));
+        w.clock.advance(30 * DAY);
+        ok(w.release(charge));
+        w.buy("a", 10);
+        ok(w.reserve(&w.call(1)));
+        assert_eq!(no(w.settle(charge, 1)), Refusal::Ended(ChargeState::Released));
     });
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::ledger_disk::SimulatedDisk;
+use crate::ledger_redis::RedisStore;
 use redb::Database;
 use redb::backends::InMemoryBackend;
 use tollgate::credit::{
@@ -25,6 +26,7 @@ pub(crate) const LEASE: u64 = MINUTE;
 pub(crate) enum Store {
     Model(Box<ModelLedger>),
     Embedded(EmbeddedLedger),
+    Redis(Box<RedisStore>),
 }
 
 impl Store {
@@ -32,6 +34,7 @@ impl Store {
         match self {
             Self::Model(ledger) => ledger.as_ref(),
             Self::Embedded(ledger) => ledger,
+            Self::Redis(store) => &store.ledger,
         }
     }
 
@@ -39,6 +42,15 @@ impl Store {
         match self {
             Self::Model(ledger) => wait(ledger.inspect(account.clone())),
             Self::Embedded(ledger) => wait(ledger.inspect(account.clone())),
+            Self::Redis(store) => wait(store.ledger.inspect(account.clone())),
+        }
+    }
+
+    /// As `inspect`, to the last byte that is kept.
+    fn bytes(&self, account: &AccountId) -> Answer<String> {
+        match self {
+            Self::Redis(store) => Answer::Applied(store.digest()),
+            other => other.inspect(account),
         }
     }
 }
@@ -119,13 +131,29 @@ pub(crate) fn on_every_store(story: impl Fn(World)) {
     story(World::with(Store::Model(Box::new(ledger)), model));
     let ledger = embedded_in_memory(&file);
     story(World::with(Store::Embedded(ledger), file));
+    let redis = clock();
+    let store = RedisStore::start(&redis);
+    story(World::with(Store::Redis(Box::new(store)), redis));
+}
+
+/// Another account of the same partition.
+pub(crate) fn neighbour(account: &AccountId) -> AccountId {
+    let names = (0..).map(|n| format!("acct_bob{n}").parse::<AccountId>().unwrap());
+    names.into_iter().find(|id| Partition::of(id) == Partition::of(account)).unwrap()
+}
+
+/// A key of an account, the same for the same number.
+pub(crate) fn key_of(account: &AccountId, number: u8) -> KeyId {
+    let mut bytes = [number; 16];
+    bytes[6..8].copy_from_slice(&Partition::of(account).number().to_be_bytes());
+    KeyId::from_bytes(bytes)
 }
 
 impl World {
     /// An account with one key, after the time of grace.
     pub(crate) fn with(store: Store, clock: Arc<SimulatedClock>) -> Self {
         let account: AccountId = "acct_maria".parse().unwrap();
-        let key = KeyId::from_bytes([7; 16]);
+        let key = key_of(&account, 7);
         ok(wait(store.ledger().create_account(new_account(&account))));
         let call = NewKey { account: account.clone(), id: key, hash: [1; 32], label: "".into() };
         let document = ok(wait(store.ledger().create_key(call)));
@@ -264,9 +292,14 @@ impl World {
         }
     }
 
-    /// Everything that is kept of the account, as text.
-    pub(crate) fn everything(&self) -> String {
+    /// Everything that is kept of the account, as a person reads it.
+    pub(crate) fn readable(&self) -> String {
         ok(self.store.inspect(&self.account))
+    }
+
+    /// Everything that is kept, to the last byte.
+    pub(crate) fn everything(&self) -> String {
+        ok(self.store.bytes(&self.account))
     }
 }
 

@@ -312,6 +312,11 @@ impl Records for Tables<'_> {
             .collect::<Result<_, StorageError>>()?;
         for (at, charge) in over {
             self.purges.remove((at, charge))?;
+            // An id may have been closed again after it was forgotten: then its time has begun again.
+            let ended = self.ended(ChargeId::from_bytes(charge))?;
+            if ended.is_some_and(|ended| ended_purge(ended.at) > now) {
+                continue;
+            }
             self.ended.remove(charge)?;
             self.notes.remove(charge)?;
             self.explanations.remove(charge)?;

@@ -88,7 +88,7 @@ fn for_end(
     account: &AccountId,
     charge: ChargeId,
 ) -> Outcome<(Account, Draft, Option<Ended>)> {
-    placed(charge.partition(), account)?;
+    placed(charge.partition(), account).map_err(|_| Refusal::UnknownCharge)?;
     let before = load(r, account)?;
     if r.charge_owner(charge)?.is_some_and(|owner| owner != *account) {
         return Err(Refusal::UnknownCharge.into());
@@ -166,6 +166,7 @@ fn is_due(r: &dyn Records, c: &Context, id: &AccountId) -> Outcome<bool> {
 }
 
 pub(crate) fn grant(r: &mut dyn Records, c: &Context, call: &Grant) -> Outcome<Granted> {
+    super::grant::sound(call)?;
     if let Some(given) = r.given(&call.id)? {
         let same = given.call == *call;
         return if same { Ok(given.answer) } else { Err(Refusal::Conflict.into()) };

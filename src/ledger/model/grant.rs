@@ -37,7 +37,6 @@ pub(crate) fn grant(draft: &mut Draft, call: &Grant, context: &Context) -> Resul
 }
 
 fn check(call: &Grant, context: &Context) -> Result<(), Stop> {
-    sound(call)?;
     let start = call.effective.unwrap_or(context.now).max(context.now);
     if call.expires.is_some_and(|end| end <= start) {
         return Err(invalid("the grant would end before it begins: give a later end"));
@@ -45,7 +44,7 @@ fn check(call: &Grant, context: &Context) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What does not depend on the time or the account.
+/// What depends neither on the time nor on the account; checked before anything is looked up.
 pub(crate) fn sound(call: &Grant) -> Result<(), Stop> {
     if call.amount.is_zero() {
         return Err(invalid("a grant of nothing: give an amount above zero"));

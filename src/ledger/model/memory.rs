@@ -203,6 +203,10 @@ impl Records for Memory {
         let over = self.purges.iter().take_while(|(at, _)| *at <= now).take(limit);
         for (at, charge) in over.copied().collect::<Vec<_>>() {
             self.purges.remove(&(at, charge));
+            // An id may have been closed again after it was forgotten: then its time has begun again.
+            if self.ended.get(&charge).is_some_and(|ended| ended_purge(ended.at) > now) {
+                continue;
+            }
             self.ended.remove(&charge);
             self.texts.remove(&charge);
             if let Some(owner) = self.owners.remove(&charge) {

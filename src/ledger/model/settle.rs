@@ -68,6 +68,11 @@ pub(crate) fn release(
         return Ok(released(draft, ended, now));
     }
     wake_all(draft, now)?;
+    if seen.is_none() && !draft.account.open.contains_key(&call.charge) {
+        // The id may have been another charge's, long ago: nothing said of that is this one's.
+        draft.notes.push((call.charge, Vec::new()));
+        draft.explanations.push((call.charge, Vec::new()));
+    }
     let money = &mut draft.account.money;
     let ended = match (draft.account.open.remove(&call.charge), seen) {
         (Some(open), _) => release_open(money, Arc::unwrap_or_clone(open), now)?,

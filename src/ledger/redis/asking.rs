@@ -164,7 +164,7 @@ impl Desk {
         account: &str,
         arg: Result<Vec<u8>, Stop>,
     ) -> BoxFuture<'static, Result<Heard, Stop>> {
-        let framed = arg.and_then(|arg| Ok(vec![self.frame(account)?.bytes()?, arg]));
+        let framed = self.frame(account).and_then(|frame| Ok(vec![frame.bytes()?, arg?]));
         let args = match framed {
             Ok(args) => args,
             Err(stop) => return std::future::ready(Err(stop)).boxed(),
@@ -186,6 +186,9 @@ impl Desk {
         partition: Partition,
         words: Vec<Vec<u8>>,
     ) -> BoxFuture<'static, Result<Value, Stop>> {
+        if let Err(stop) = self.about_now() {
+            return std::future::ready(Err(stop)).boxed();
+        }
         let deadline_ms = self.settings.deadlines.other_ms;
         let outcome = self.link.run(Call { what: What::Command(words), partition, deadline_ms });
         async move { told(outcome.await) }.boxed()

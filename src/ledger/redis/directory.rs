@@ -44,6 +44,7 @@ pub(super) async fn change_account(
 }
 
 pub(super) async fn create_key(desk: &Arc<Desk>, call: &NewKey) -> Result<Document, Stop> {
+    desk.about_now()?;
     model::placed(call.id.partition(), &call.account)?;
     if owner(desk, call.id).await?.is_some_and(|owner| owner != call.account) {
         return Err(Refusal::Conflict.into());

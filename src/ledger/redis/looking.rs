@@ -16,7 +16,9 @@ use super::records::{self, Head};
 use super::scripts::Verb;
 use super::{calls, replies};
 use crate::credit::{AccountId, ChargeId, Partition};
-use crate::ledger::model::{self, Account, Context, Stop, invariants, of_ended, of_open};
+use crate::ledger::model::{
+    self, Account, Context, Ended, Open, Stop, invariants, of_ended, of_open,
+};
 use crate::ledger::{ChargeRecord, Extend, Extended, Gates, OpenRef, Refusal, Scope, View};
 use crate::seam::Timestamp;
 
@@ -64,19 +66,32 @@ pub(super) async fn view(
     model::view(account, gates, &context)
 }
 
-/// All that is kept of an account, readably.
+/// All that is kept of an account, readably: the same text as the other stores', and the record's head.
 pub(super) async fn inspect(desk: &Arc<Desk>, id: &AccountId) -> Result<String, Stop> {
     let (account, head, _) = load(desk, id).await?;
-    let mut text = format!("{account:#?}\n{head:#?}\n");
+    let mut text = format!("{account:#?}\n");
     let mut before = None;
     loop {
-        let records = charges(desk, id, before, LIST_MAX).await?;
-        let Some(last) = records.last() else { return Ok(text) };
-        before = Some(last.charge);
-        for record in &records {
-            text.push_str(&format!("{record:#?}\n"));
+        let ids = charge_ids(desk, &account, before, LIST_MAX).await?;
+        let Some(last) = ids.last() else { break };
+        before = Some(*last);
+        for charge in ids {
+            text.push_str(&told_of(desk, id, charge).await?);
         }
     }
+    Ok(format!("{text}{head:#?}\n"))
+}
+
+async fn told_of(desk: &Arc<Desk>, id: &AccountId, charge: ChargeId) -> Result<String, Stop> {
+    let (ended, [note, explanation]) =
+        match fetch(desk, charge, desk.keys.all(id), id.as_str()).await? {
+            Found::None | Found::Of(_) => return Ok(String::new()),
+            Found::Open(_, texts) => (None, texts),
+            Found::Ended(ended, texts) => (Some(ended), texts),
+        };
+    let (note, explanation) = (note.escape_ascii(), explanation.escape_ascii());
+    let ended = ended.map(|ended| format!("{ended:#?}\n")).unwrap_or_default();
+    Ok(format!("{charge} note {note} explanation {explanation}\n{ended}"))
 }
 
 /// Checks an account's records against the rules and against each other.
@@ -124,12 +139,12 @@ fn slots(account: &Account) -> BTreeMap<Vec<u8>, u32> {
 pub(super) async fn charge(desk: &Arc<Desk>, charge: ChargeId) -> Result<ChargeRecord, Stop> {
     let epoch = desk.keys.epoch(charge.partition());
     match fetch(desk, charge, vec![epoch; 9], "").await? {
-        Found::Record(record) => Ok(*record),
         Found::None => Err(Refusal::UnknownCharge.into()),
         Found::Of(account) => {
             let found = charge_of(desk, &account, charge).await?;
             found.ok_or_else(|| Refusal::UnknownCharge.into())
         }
+        found => found.record().ok_or_else(|| Refusal::UnknownCharge.into()),
     }
 }
 
@@ -138,17 +153,25 @@ async fn charge_of(
     account: &AccountId,
     charge: ChargeId,
 ) -> Result<Option<ChargeRecord>, Stop> {
-    match fetch(desk, charge, desk.keys.all(account), account.as_str()).await? {
-        Found::Record(record) => Ok(Some(*record)),
-        Found::None | Found::Of(_) => Ok(None),
-    }
+    Ok(fetch(desk, charge, desk.keys.all(account), account.as_str()).await?.record())
 }
 
 enum Found {
     None,
     /// It is open, or a deadline has ended it; its account was not asked.
     Of(AccountId),
-    Record(Box<ChargeRecord>),
+    Open(Box<Open>, [Vec<u8>; 2]),
+    Ended(Box<Ended>, [Vec<u8>; 2]),
+}
+
+impl Found {
+    fn record(self) -> Option<ChargeRecord> {
+        match self {
+            Self::None | Self::Of(_) => None,
+            Self::Open(open, [note, explanation]) => Some(of_open(&open, note, explanation)),
+            Self::Ended(ended, [note, explanation]) => Some(of_ended(&ended, note, explanation)),
+        }
+    }
 }
 
 async fn fetch(
@@ -170,8 +193,8 @@ async fn fetch(
     }
     if let Some(owner) = pointer(charge, &tomb, account)? {
         if !open.is_empty() {
-            let (open, [note, explanation]) = records::open(&owner, charge, &open)?;
-            return Ok(Found::Record(Box::new(of_open(&open, note, explanation))));
+            let (open, texts) = records::open(&owner, charge, &open)?;
+            return Ok(Found::Open(Box::new(open), texts));
         }
         if lapsed.is_empty() {
             return Ok(if account.is_empty() { Found::Of(owner) } else { Found::None });
@@ -200,11 +223,11 @@ fn ended(
     if tomb.ended.at.plus_ms(desk.settings.refundable_for_ms) <= now {
         return Ok(Found::None);
     }
-    let [note, explanation] = match tomb.texts {
+    let texts = match tomb.texts {
         Some(texts) => texts,
         None => records::texts(charge, texts)?,
     };
-    Ok(Found::Record(Box::new(of_ended(&tomb.ended, note, explanation))))
+    Ok(Found::Ended(Box::new(tomb.ended), texts))
 }
 
 /// An account's charges, newest first: those that are open, and those that have ended.
@@ -218,12 +241,7 @@ pub(super) async fn charges(
     let limit = limit.min(LIST_MAX);
     let (mut found, mut before) = (Vec::new(), before);
     while found.len() < limit {
-        let mut ids = history(desk, account, before, limit).await?;
-        let older = |id: &&ChargeId| before.is_none_or(|before| **id < before);
-        ids.extend(known.open.keys().filter(older));
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        ids.dedup();
-        ids.truncate(limit);
+        let ids = charge_ids(desk, &known, before, limit).await?;
         let Some(last) = ids.last() else { break };
         before = Some(*last);
         let records = join_all(ids.iter().map(|id| charge_of(desk, account, *id))).await;
@@ -233,6 +251,22 @@ pub(super) async fn charges(
     }
     found.truncate(limit);
     Ok(found)
+}
+
+/// The newest charges before `before`.
+async fn charge_ids(
+    desk: &Desk,
+    account: &Account,
+    before: Option<ChargeId>,
+    limit: usize,
+) -> Result<Vec<ChargeId>, Stop> {
+    let mut ids = history(desk, &account.document.account, before, limit).await?;
+    let older = |id: &&ChargeId| before.is_none_or(|before| **id < before);
+    ids.extend(account.open.keys().filter(older));
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    ids.dedup();
+    ids.truncate(limit);
+    Ok(ids)
 }
 
 async fn history(
@@ -377,5 +411,6 @@ pub(super) async fn open_of(desk: &Arc<Desk>, instance: &str) -> Result<Vec<Open
             }
         }
     }
+    found.sort_by(|a, b| (&a.account, a.charge).cmp(&(&b.account, b.charge)));
     Ok(found)
 }

@@ -105,6 +105,7 @@ impl RedisLedger {
     ) -> Reply<T> {
         let keys = vec![self.0.keys.charge(charge), self.0.keys.texts(charge)];
         let arg = placed(charge, account)
+            .map_err(|_| Refusal::UnknownCharge.into())
             .and_then(|()| calls::ending(charge, actual, explanation, &self.0.settings));
         self.told(verb, account, keys, arg, read)
     }
@@ -254,6 +255,7 @@ impl Ledger for RedisLedger {
 
 /// Claims the id wherever it belongs, then gives. What was refused gives the claim up again.
 async fn grant(desk: &Arc<Desk>, call: Grant) -> Result<Granted, Stop> {
+    desk.about_now()?;
     sound_grant(&call)?;
     let fingerprint: [u8; 32] = Sha256::digest(super::packed::pack(&call)?).into();
     let new = claim(desk, &call, true).await?;

@@ -27,8 +27,10 @@ local function seen(bytes)
   return nil, e, false, false
 end
 
--- Note and explanation that are kept already, as bytes of both.
-local function texts_so_far(open, e, lapsed)
+-- Note and explanation that are kept already. Of an id that was closed unseen there are none: it may have
+-- been another charge's, long ago.
+local function texts_so_far(open, e, lapsed, unseen)
+  if unseen then return '', '' end
   if open then return open.note, open.explanation end
   if lapsed then return unpack('<Hc0Hc0', e.texts) end
   local texts = e and call('GET', TEXTS)
@@ -36,16 +38,15 @@ local function texts_so_far(open, e, lapsed)
   return '', ''
 end
 
-local function write_end(verb, e, open, lapsed)
-  local note, explanation = texts_so_far(open, e, lapsed)
+local function write_end(verb, e, open, lapsed, unseen)
+  local note, explanation = texts_so_far(open, e, lapsed, unseen)
   if r.explanation ~= '' then explanation = r.explanation end
   local texts = pack('<Hc0Hc0', #note, note, #explanation, explanation)
   local tomb = write_tomb(e)
   local record = prepare(verb, { { charge = r.charge, bytes = tomb .. texts } })
   put()
   call('HDEL', lapsed and LAPSED or OPEN, r.charge)
-  local lives = math.max(1, e.at + r.kept_ms - now)
-  call('SET', CHARGE, tomb, 'PX', digits(lives))
+  call('SET', CHARGE, tomb, 'PX', digits(r.kept_ms))
   call('SET', TEXTS, texts, 'PX', digits(r.told_ms))
   call('SET', ACCOUNT, record)
 end

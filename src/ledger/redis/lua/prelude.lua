@@ -40,6 +40,7 @@ local EPOCH_RECORD = '<BBc16i8i8'
 
 local now, grace, wrote = 0, false, 0
 local account_id
+local _ -- what is read and not looked at
 local account
 local postings, made = {}, {}
 

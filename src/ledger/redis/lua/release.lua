@@ -11,10 +11,11 @@ local function answer(o, ended_charge)
 end
 
 if e and e.state == RELEASED and e.by_deadline == 0 then return answer(nil, e) end
+local unseen = not open and not e
 wake_all()
 if open then
   e = release_open(open)
-elseif not e then
+elseif unseen then
   e = { charge = r.charge, account = account_id, state = RELEASED, by_deadline = 0, late = 0, at = now,
     actual = 0, charged = 0, returned = 0, debt = 0, absorbed = 0, legs = {}, core = '' }
 elseif e.state == RELEASED then
@@ -24,5 +25,5 @@ else
   no = correct(e, RELEASED, 0)
   if no then return no end
 end
-write_end('l', e, open, lapsed)
+write_end('l', e, open, lapsed, unseen)
 return answer(open, e)

@@ -164,7 +164,11 @@ end
 
 local function put()
   wrote = 1
-  if lease_moved then index(LEASES, account.lease_next) end
+  if lease_moved then
+    -- While there are open charges the account is found here, even if they are kept for ever.
+    local at = account.lease_next
+    index(LEASES, (at == NONE and account.open > 0) and MAX or at)
+  end
   if wake_moved then index(WAKES, account.wake_next) end
   for _, charge in ipairs(history) do call('ZADD', HISTORY, '0', charge) end
   if entry then
