@@ -18,6 +18,11 @@ impl Tasks {
         drop(self.0.spawn_local(task));
     }
 
+    /// Starts `task` on the current runtime, within a `LocalSet` or without. A panic ends that task alone.
+    pub fn spawn_free(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.spawn(task));
+    }
+
     /// How many have not ended.
     #[must_use]
     pub fn running(&self) -> usize {

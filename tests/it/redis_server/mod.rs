@@ -178,6 +178,20 @@ impl RedisServer {
         redis::from_redis_value(self.command(&words)).unwrap()
     }
 
+    /// Waits until its only replica has all that has been written so far.
+    #[track_caller]
+    pub(crate) fn wait_for_its_replica(&self) {
+        let told = || self.say::<String>("INFO replication");
+        let number = |text: &str, name: &str| -> Option<u64> {
+            let (_, rest) = text.split_once(name)?;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        let written = number(&told(), "master_repl_offset:").unwrap();
+        wait_until("the replica has it", || {
+            number(&told(), "offset=").is_some_and(|confirmed| confirmed >= written)
+        });
+    }
+
     /// `false`: it ended at once.
     fn try_start(&mut self) -> bool {
         let log = self.folder.path().join("redis.log");

@@ -96,7 +96,7 @@ fn sentinels_name_another_primary() {
     assert_eq!(all.ports().len(), 3);
     let first = all.primary_port();
     all.primary().command(&[b"SET", b"a", b"1"]);
-    let _: u32 = all.primary().say("WAIT 1 5000");
+    all.primary().wait_for_its_replica();
     all.fail_over();
     assert_eq!(all.primary().say::<String>("GET a"), "1");
     let second = all.primary_port();

@@ -1,0 +1,236 @@
+//! Reaching a server: its address, TLS, login, and who it is.
+//!
+//! Invariant: nothing that is configured as a password gets into a text.
+//! Invariant: every step lies within the deadline for connecting.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisResult, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::errors::{self, Verdict};
+use super::job::ROOM;
+use super::{Prepared, tls};
+use crate::ledger::redis::settings::{Address, Login, Settings, Tls};
+
+/// What reads and writes for a connection; it must be polled, and ends with the connection.
+pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A connection that somebody must drive.
+pub(super) struct Wire {
+    pub(super) sender: MultiplexedConnection,
+    /// `None`: it has ended.
+    pub(super) driver: Option<Driver>,
+}
+
+/// Where a server is found.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// There.
+    At(Address),
+    /// Where the Sentinels say.
+    Named { sentinels: Vec<Address>, login: Login, name: String },
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) run_id: String,
+    pub(super) up_for: Duration,
+}
+
+impl Wire {
+    /// Reaches a server; nobody has logged in yet.
+    async fn open(address: &Address, tls: Option<&Tls>) -> Result<Self, String> {
+        let tcp = TcpStream::connect((address.host.as_str(), address.port));
+        let tcp = tcp.await.map_err(|error| format!("{address} cannot be reached: {error}"))?;
+        tcp.set_nodelay(true).map_err(|error| format!("{address}: {error}"))?;
+        let stream: Box<dyn Stream> = match tls {
+            Some(tls) => {
+                let wrapped = tls::wrap(tls, &address.host, tcp).await;
+                Box::new(wrapped.map_err(|why| format!("{address}: {why}"))?)
+            }
+            None => Box::new(tcp),
+        };
+        // The client says nothing by itself: what a server answers to a login is read here.
+        let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(2 * ROOM);
+        let made = MultiplexedConnection::new_with_config(&silent, stream, config).await;
+        let (sender, driver) = made.map_err(|error| format!("{address}: {error}"))?;
+        Ok(Self { sender, driver: Some(Box::pin(driver)) })
+    }
+
+    /// Waits for an answer while driving.
+    pub(super) async fn drive<T>(&mut self, answer: impl Future<Output = T>) -> T {
+        tokio::pin!(answer);
+        if let Some(driver) = &mut self.driver {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                () = driver => self.driver = None,
+            }
+        }
+        // With the driver went whoever could still answer: this does not wait.
+        answer.await
+    }
+
+    async fn ask(&mut self, command: &Cmd) -> Verdict {
+        let mut sender = self.sender.clone();
+        let answer = self.drive(async { sender.send_packed_command(command).await }).await;
+        errors::judge(answer)
+    }
+
+    /// Asks for several things in one write.
+    pub(super) async fn ask_all(&mut self, commands: &redis::Pipeline) -> RedisResult<Vec<Value>> {
+        let mut sender = self.sender.clone();
+        let count = commands.len();
+        self.drive(async { sender.send_packed_commands(commands, 0, count).await }).await
+    }
+
+    async fn demand(&mut self, command: &Cmd) -> Result<Value, String> {
+        match self.ask(command).await {
+            Verdict::Done(value) => Ok(value),
+            other => Err(other.words()),
+        }
+    }
+
+    async fn log_in(&mut self, login: &Login, database: u32) -> Result<(), String> {
+        if let Some(password) = &login.password {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(user) = &login.user {
+                auth.arg(user);
+            }
+            self.demand(auth.arg(password)).await?;
+        }
+        self.demand(&redis::cmd("PING")).await?;
+        if database != 0 {
+            self.demand(redis::cmd("SELECT").arg(database)).await?;
+        }
+        // For people who look at CLIENT LIST; a login without that right still works.
+        self.ask(redis::cmd("CLIENT").arg("SETNAME").arg("tollgate")).await;
+        Ok(())
+    }
+
+    async fn load(&mut self, scripts: &[Prepared]) -> Result<(), String> {
+        for script in scripts {
+            self.demand(&load(script)).await?;
+        }
+        Ok(())
+    }
+
+    async fn identity(&mut self) -> Result<Identity, String> {
+        let info = self.demand(redis::cmd("INFO").arg("server")).await?;
+        let text: String = redis::from_redis_value(info).map_err(|error| error.to_string())?;
+        let find = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+        };
+        let run_id = find("run_id").ok_or("INFO names no run_id")?.to_owned();
+        let seconds = find("uptime_in_seconds").and_then(|number| number.parse().ok());
+        Ok(Identity { run_id, up_for: Duration::from_secs(seconds.unwrap_or_default()) })
+    }
+
+    async fn is_primary(&mut self) -> Result<bool, String> {
+        let role = self.demand(&redis::cmd("ROLE")).await?;
+        let role: Vec<Value> = redis::from_redis_value(role).map_err(|error| error.to_string())?;
+        Ok(role.first().is_some_and(|role| *role == Value::BulkString(b"master".to_vec())))
+    }
+}
+
+/// The command that loads a script.
+pub(super) fn load(script: &Prepared) -> Cmd {
+    let mut command = redis::cmd("SCRIPT");
+    command.arg("LOAD").arg(script.text.as_str());
+    command
+}
+
+/// Reaches the server at a place, logs in, loads the scripts.
+pub(super) async fn reach(
+    settings: &Settings,
+    scripts: &[Prepared],
+    place: &Place,
+    database: u32,
+) -> Result<(Wire, Identity), String> {
+    let address = match place {
+        Place::At(address) => address.clone(),
+        Place::Named { sentinels, login, name } => named(settings, sentinels, login, name).await?,
+    };
+    let work = async {
+        let mut wire = log_in_at(settings, &address, database).await?;
+        if matches!(place, Place::Named { .. }) && !wire.is_primary().await? {
+            return Err(format!("{address} is not the primary, though the Sentinels say so"));
+        }
+        let identity = wire.identity().await?;
+        wire.load(scripts).await?;
+        Ok((wire, identity))
+    };
+    within(settings.deadlines.connect_ms, &address, work).await
+}
+
+/// Reaches a data server and logs in.
+async fn log_in_at(settings: &Settings, address: &Address, database: u32) -> Result<Wire, String> {
+    let mut wire = Wire::open(address, settings.tls.as_ref()).await?;
+    wire.log_in(&settings.login, database).await.map_err(|why| format!("{address}: {why}"))?;
+    Ok(wire)
+}
+
+/// Asks a data server one thing on a connection of its own.
+pub(super) async fn once(
+    settings: &Settings,
+    address: &Address,
+    command: &Cmd,
+) -> Result<Value, String> {
+    let work = async {
+        let mut wire = log_in_at(settings, address, 0).await?;
+        wire.demand(command).await
+    };
+    within(settings.deadlines.connect_ms, address, work).await
+}
+
+async fn named(
+    settings: &Settings,
+    sentinels: &[Address],
+    login: &Login,
+    name: &str,
+) -> Result<Address, String> {
+    let mut why = "no Sentinel is configured".to_owned();
+    for address in sentinels {
+        let work = async {
+            let mut wire = Wire::open(address, settings.tls.as_ref()).await?;
+            wire.log_in(login, 0).await?;
+            let mut question = redis::cmd("SENTINEL");
+            wire.demand(question.arg("GET-MASTER-ADDR-BY-NAME").arg(name)).await
+        };
+        // One that hangs must not keep us from the others for the whole time.
+        let share = (settings.deadlines.connect_ms / 4).max(100);
+        match within(share, address, work).await {
+            Ok(Value::Nil) => why = format!("the Sentinel {address} does not watch {name:?}"),
+            Ok(value) => match redis::from_redis_value::<(String, u16)>(value) {
+                Ok((host, port)) => return Ok(Address { host, port }),
+                Err(error) => why = format!("the Sentinel {address}: {error}"),
+            },
+            Err(said) => why = format!("no Sentinel answers: {said}"),
+        }
+    }
+    Err(why)
+}
+
+async fn within<T>(
+    ms: u64,
+    address: &Address,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    match timeout(Duration::from_millis(ms), work).await {
+        Ok(done) => done,
+        Err(_) => Err(format!("{address} does not answer within {ms} ms")),
+    }
+}
