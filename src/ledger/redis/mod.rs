@@ -8,4 +8,4 @@ mod keys;
 mod link;
 mod settings;
 
-pub use settings::{Address, Deadlines, Login, Settings, Tls, Topology};
+pub use settings::{Address, Deadlines, ExportSettings, Login, Settings, Tls, Topology};
