@@ -30,7 +30,7 @@ use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 
 /// The ledger's file within its folder.
-const LEDGER_FILE: &str = "ledger.redb";
+pub(crate) const LEDGER_FILE: &str = "ledger.redb";
 
 /// A running proxy. Dropped without `stop`, it runs on until the process ends.
 #[derive(Debug)]

@@ -92,7 +92,9 @@ fn no_command_tells_a_secret_of_redis() {
             ("TOLLGATE_ADMIN_TOKEN", TOKEN),
             ("IMAGES_KEY", TOKEN),
         ];
-        for words in [&["check"][..], &["serve", "--config"]] {
+        let doctor = ["doctor", "--json", "--config"];
+        let create = ["ledger", "create", "--config"];
+        for words in [&["check"][..], &["serve", "--config"], &doctor, &create] {
             let output = std::process::Command::new(BIN)
                 .args(words)
                 .arg(&file)

@@ -2,10 +2,16 @@
 //!
 //! Invariant: a verb is one script, one round trip, all or nothing.
 
+mod check;
+mod create;
+mod epoch;
 #[allow(dead_code)]
 mod keys;
 #[allow(dead_code, clippy::unimplemented)]
 mod link;
+mod plain;
 mod settings;
 
+pub use check::examine;
+pub use create::{CreateError, create};
 pub use settings::{Address, Deadlines, ExportSettings, Login, Settings, Tls, Topology};
