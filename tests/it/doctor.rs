@@ -37,9 +37,7 @@ impl Place {
 
     /// A Redis with these settings, one on each line, on a free port.
     fn server(&mut self, settings: &str, more: &[&str]) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let address = free();
         let port = address.port();
         let file = self.path(&format!("{port}.conf"));
         let folder = self.folder.path().display();
@@ -49,6 +47,15 @@ impl Place {
         eventually("the server listens", || TcpStream::connect(address).ok());
         self.servers.push(process);
         address
+    }
+
+    /// A node of a cluster, alone and without slots; and the port of its bus.
+    fn cluster_node(&mut self) -> (SocketAddr, String) {
+        let number = self.servers.len();
+        let bus = free().port().to_string();
+        let nodes = format!("cluster-enabled yes\ncluster-config-file nodes-{number}.conf\n");
+        let own = format!("{SAFE}{nodes}cluster-port {bus}\nappenddirname log-{number}\n");
+        (self.server(&own, &[]), bus)
     }
 
     /// Runs a command on a configuration with this store.
@@ -77,6 +84,11 @@ impl Place {
         let said = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8(said).unwrap())
     }
+}
+
+/// An address that was free a moment ago.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn redis(address: SocketAddr) -> String {
@@ -195,6 +207,81 @@ fn sentinels_name_the_primary() {
     let (code, found) = place.doctor(&strange);
     let wrong = ["error unknown_primary", "error unknown_primary", "error unreachable"];
     assert_eq!((code, unwell(&found)), (Some(1), wrong.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn tls_is_checked_both_ways() {
+    let mut place = Place::new();
+    let names = vec!["127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    std::fs::write(place.path("own.pem"), made.cert.pem()).unwrap();
+    std::fs::write(place.path("own.key"), made.signing_key.serialize_pem()).unwrap();
+    let file = |name: &str| place.path(name).display().to_string();
+    let (pem, key, tls) = (file("own.pem"), file("own.key"), free());
+    let settings = format!(
+        "{SAFE}tls-port {}\ntls-cert-file {pem}\ntls-key-file {key}\ntls-ca-cert-file {pem}\n",
+        tls.port()
+    );
+    place.server(&settings, &[]);
+    let with = |scheme: &str, tls_settings: &str| {
+        format!("redis: {{ url: {scheme}://{tls}, {tls_settings} state: ./data }}")
+    };
+    let client = "certificate_file: own.pem, key_file: own.key";
+    let good = with("rediss", &format!("tls: {{ ca_file: own.pem, {client} }},"));
+    assert_eq!(place.create(&good).0, Some(0));
+    let (code, found) = place.doctor(&good);
+    assert_eq!((code, unwell(&found)), (Some(0), vec!["warning no_replicas".to_owned()]));
+    let implied = with("redis", &format!("tls: {{ ca_file: own.pem, {client} }},"));
+    assert_eq!(place.doctor(&implied).0, Some(0));
+    for bad in [
+        with("redis", ""),
+        with("rediss", ""),
+        with("rediss", "tls: { ca_file: own.pem },"),
+        with("rediss", &format!("tls: {{ {client} }},")),
+    ] {
+        let (code, found) = place.doctor(&bad);
+        assert_eq!(
+            (code, unwell(&found)),
+            (Some(75), vec!["error unreachable".to_owned()]),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn a_cluster_is_asked_as_a_whole() {
+    let mut place = Place::new();
+    let ((one, bus), (two, _)) = (place.cluster_node(), place.cluster_node());
+    let store = format!("redis: {{ cluster: [{one}, {two}], state: ./data }}");
+    let (code, found) = place.doctor(&store);
+    assert_eq!((code, unwell(&found)), (Some(75), vec!["error unreachable".to_owned()]));
+    ask(one, &["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
+    ask(two, &["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
+    ask(two, &["CLUSTER", "SET-CONFIG-EPOCH", "2"]);
+    let (host, port) = (one.ip().to_string(), one.port().to_string());
+    ask(two, &["CLUSTER", "MEET", &host, &port, &bus]);
+    let alone = "warning no_replicas".to_owned();
+    eventually("the nodes have met", || {
+        let (code, found) = place.doctor(&store);
+        let whole = code == Some(1) && unwell(&found).contains(&"error no_ledger".to_owned());
+        (whole && unwell(&found).len() == 3).then_some(())
+    });
+    assert_eq!(place.create(&store).0, Some(0));
+    let (code, found) = place.doctor(&store);
+    assert_eq!((code, unwell(&found)), (Some(0), vec![alone.clone(), alone.clone()]));
+    assert_eq!(found.iter().filter(|(_, code)| code == "cluster").count(), 2, "{found:?}");
+    let single = redis(one);
+    let (code, found) = place.doctor(&single);
+    assert!(
+        code == Some(1) && unwell(&found).contains(&"error is_cluster".to_owned()),
+        "{found:?}"
+    );
+    // One comes back empty: half of the ledger is gone, and is not taken for new.
+    ask(two, &["FLUSHALL"]);
+    let (code, found) = place.doctor(&store);
+    let lost = vec![alone.clone(), alone, "error ledger_lost".to_owned()];
+    assert_eq!((code, unwell(&found)), (Some(1), lost));
+    assert_eq!(place.create(&store).0, Some(1));
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod whole;
 
 use futures_util::future::BoxFuture;
 
-use super::link::{Call, Outcome};
+use super::link::{Call, Link, Outcome};
 use super::plain::{self, Plain};
 use super::settings::{Settings, Topology};
 use crate::ledger::finding::Finding;
@@ -30,6 +30,20 @@ pub(super) trait Servers {
         command: Vec<Vec<u8>>,
         deadline_ms: u64,
     ) -> BoxFuture<'static, Vec<(String, Outcome)>>;
+}
+
+impl Servers for Link {
+    fn run(&self, call: Call) -> BoxFuture<'static, Outcome> {
+        self.run(call)
+    }
+
+    fn everywhere(
+        &self,
+        command: Vec<Vec<u8>>,
+        deadline_ms: u64,
+    ) -> BoxFuture<'static, Vec<(String, Outcome)>> {
+        self.everywhere(command, deadline_ms)
+    }
 }
 
 /// Looks at everything that the ledger's safety depends on.
