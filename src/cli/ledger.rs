@@ -1,4 +1,6 @@
 //! `tollgate ledger`: the ledger as a whole.
+//!
+//! Invariant: no other command makes a ledger in Redis.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,6 @@
 //! Where the ledger lies.
+//!
+//! Invariant: no message quotes a URL or a password, whatever is wrong with it.
 
 use std::path::Path;
 

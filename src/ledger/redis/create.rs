@@ -170,3 +170,6 @@ fn page(outcome: Outcome) -> Result<(String, Option<String>), CreateError> {
         Outcome::NotDone(why) | Outcome::Unknown(why) => Err(CreateError::Unreachable(why)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,6 @@
 //! Asks the servers; judges nothing.
+//!
+//! Invariant: nothing here writes; a server that does not answer one question is asked the next.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! What a server says of itself.
+//!
+//! Invariant: what it did not say is absent, never a default.
 
 use std::collections::BTreeMap;
 

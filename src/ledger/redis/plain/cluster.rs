@@ -1,4 +1,6 @@
 //! Where a cluster's slots are.
+//!
+//! Invariant: a partition's keys lie in the slot of the number in their braces, on every topology.
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;

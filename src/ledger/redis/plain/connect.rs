@@ -1,4 +1,6 @@
 //! One connection to one server: deadline, TLS, login.
+//!
+//! Invariant: a connection logs in before it is given away, and with TLS wherever the settings say so.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! What Sentinels say.
+//!
+//! Invariant: each is asked by itself, so that one that is away or wrong is seen.
 
 use std::time::Duration;
 
