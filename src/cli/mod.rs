@@ -12,11 +12,13 @@ mod balance;
 mod charge;
 mod check;
 pub mod demo;
+mod doctor;
 mod failure;
 mod grant;
 mod health;
 pub mod http;
 mod key;
+mod ledger;
 mod limits;
 mod output;
 mod remote;
@@ -45,6 +47,9 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Schema(schema::Schema),
+    Doctor(doctor::Doctor),
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     #[command(subcommand)]
     Account(account::Account),
     #[command(subcommand)]
@@ -78,6 +83,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Ledger(ledger) => ledger.run(),
         Command::Account(account) => account.run(),
         Command::Key(key) => key.run(),
         Command::Grant(grant) => grant.run(),

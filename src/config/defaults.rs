@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
 
 /// Where clients connect.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -18,6 +19,18 @@ pub(super) const KIND: &str = "credits";
 
 /// How long a lease runs unless renewed, in milliseconds.
 pub(super) const LEASE_MS: u64 = MINUTE;
+/// What the name of every key in Redis begins with.
+pub(super) const PREFIX: &str = "tollgate:";
+/// How long the record of an ended charge is kept in Redis, in milliseconds.
+pub(super) const REFUNDABLE_MS: u64 = 30 * 24 * HOUR;
+/// How long its explanation is kept in Redis, in milliseconds.
+pub(super) const EXPLAINED_MS: u64 = 24 * HOUR;
+/// The folder of the ledger stream's files within an instance's own.
+pub(super) const EXPORT_FOLDER: &str = "ledger-stream";
+/// The size of one of them, in bytes.
+pub(super) const ROTATE_BYTES: u64 = 64 << 20;
+/// How many entries of the ledger stream may wait without an alarm.
+pub(super) const ALARM: u32 = 100_000;
 
 /// For the head of a request, in milliseconds.
 pub(super) const HEAD_MS: u64 = 10 * SECOND;

@@ -45,6 +45,9 @@ impl Environment for System {
     }
 }
 
+/// What every secret is then: a token that is long enough, a credential, and the URL of a Redis.
+const ASSUMED: &str = "redis://assumed-and-long-enough";
+
 /// An environment in which every variable is set and every file is there: for checking a file where its
 /// secrets are not.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,11 +55,11 @@ pub struct Assumed;
 
 impl Environment for Assumed {
     fn variable(&self, _name: &str) -> Option<String> {
-        Some("assumed-and-long-enough".to_owned())
+        Some(ASSUMED.to_owned())
     }
 
     fn file(&self, _path: &Path) -> io::Result<Vec<u8>> {
-        Ok(b"assumed-and-long-enough".to_vec())
+        Ok(ASSUMED.as_bytes().to_vec())
     }
 
     fn cores(&self) -> usize {

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::format::Format;
 use super::problem::Place;
@@ -18,6 +19,15 @@ pub(super) struct At<T> {
     pub(super) value: T,
     /// Where it stands.
     pub(super) place: Place,
+}
+
+/// A text, or a mapping that says where it is kept.
+#[derive(Clone, Debug)]
+pub(super) enum TextOr<T, O> {
+    /// The text itself.
+    Text(At<T>),
+    /// Something else, which is a choice of mappings.
+    Other(O),
 }
 
 /// A mapping from names to values, in the order of the file.
@@ -80,6 +90,49 @@ impl<T: Format> JsonSchema for At<T> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         T::schema()
+    }
+}
+
+struct TextOrVisitor<T, O>(PhantomData<(T, O)>);
+
+impl<'de, T: Format, O: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T, O> {
+    type Value = TextOr<T, O>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a mapping")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<Self::Value, A::Error> {
+        AtVisitor(PhantomData).visit_seq(parts).map(TextOr::Text)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, node: D) -> Result<Self::Value, D::Error> {
+        O::deserialize(node).map(TextOr::Other)
+    }
+}
+
+impl<'de, T: Format, O: Deserialize<'de>> Deserialize<'de> for TextOr<T, O> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(PLACED, TextOrVisitor(PhantomData))
+    }
+}
+
+impl<T: Format, O: JsonSchema> JsonSchema for TextOr<T, O> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("TextOr{}", O::schema_name()).into()
+    }
+
+    /// The other's choices, and the text before them.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = O::json_schema(generator);
+        if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
+            choices.insert(0, T::schema().into());
+        }
+        schema
     }
 }
 

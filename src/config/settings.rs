@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::ledger::redis;
 use crate::meter::Rules;
 use crate::proxy::ProxySettings;
 
@@ -35,6 +36,35 @@ pub enum StoreSettings {
         /// How long a lease runs unless renewed, in milliseconds.
         lease_ms: u64,
     },
+    /// Redis or Valkey.
+    Redis {
+        /// Where it is and how it is spoken to.
+        redis: Box<redis::Settings>,
+        /// This instance's own folder, which holds its journals; made if it is not there.
+        folder: PathBuf,
+        /// The ledger stream's files.
+        export: redis::ExportSettings,
+    },
+}
+
+impl StoreSettings {
+    /// How long a lease runs unless renewed, in milliseconds.
+    #[must_use]
+    pub const fn lease_ms(&self) -> u64 {
+        match self {
+            Self::Embedded { lease_ms, .. } => *lease_ms,
+            Self::Redis { redis, .. } => redis.lease_ms,
+        }
+    }
+
+    /// The folder that is this instance's own, with its journals.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Embedded { path, .. } => path,
+            Self::Redis { folder, .. } => folder,
+        }
+    }
 }
 
 /// The operators' API.

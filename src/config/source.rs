@@ -63,8 +63,24 @@ impl Source {
             let cover = |(at, c)| if covered.contains(&at) { '*' } else { c };
             line = line.chars().enumerate().map(cover).collect();
         }
-        Excerpt::of(&line, place)
+        Excerpt::of(&without_logins(&line), place)
     }
+}
+
+/// A line with asterisks over what stands before the `@` of a URL: wherever it is written, and whatever
+/// else is wrong with it, a password may stand there.
+fn without_logins(line: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find([' ', '"', '\'']).unwrap_or(after.len());
+        let login = after.get(..end).and_then(|url| url.rfind('@')).unwrap_or(0);
+        let (login, after) = after.split_at(login);
+        shown.extend([before, "://"]);
+        shown.extend(login.chars().map(|_| '*'));
+        rest = after;
+    }
+    shown + rest
 }
 
 /// Whether a name is one that secrets have.
@@ -160,6 +176,17 @@ mod tests {
             ("  - json: /usage/tokens", None),
         ] {
             assert_eq!(suspect(line), column, "{line}");
+        }
+    }
+
+    #[test]
+    fn logins_are_covered() {
+        for (line, shown) in [
+            ("url: redis://u:pw@h/0 # x", "url: redis://****@h/0 # x"),
+            ("[redis://:p@w@h, http://h/@x]", "[redis://****@h, http://**@x]"),
+            ("http://h:1 a@b", "http://h:1 a@b"),
+        ] {
+            assert_eq!(without_logins(line), shown);
         }
     }
 

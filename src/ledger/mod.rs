@@ -10,6 +10,8 @@
 
 mod directory;
 pub mod embedded;
+mod finding;
+mod folder;
 pub mod model;
 pub mod redis;
 mod packed;
@@ -24,6 +26,8 @@ use futures_util::future::BoxFuture;
 pub use directory::{
     AccountChange, AccountStatus, Document, KeyChange, KeyRecord, KeyStatus, NewAccount, NewKey,
 };
+pub use finding::{Finding, Level, UNREACHABLE};
+pub use folder::{examine_file, examine_folder};
 pub use verbs::{
     AllowanceCheck, CapCheck, CapState, ChargeRecord, ChargeState, Doubt, Extend, Extended, Gates,
     Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, RateCheck, Release, Released,

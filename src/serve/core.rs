@@ -22,7 +22,6 @@ use tower::{Service, ServiceExt};
 
 use super::quoter::{Asks, queue};
 use super::{Shared, runtime};
-use crate::config::StoreSettings;
 use crate::meter::{Directory, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
 use crate::proxy::{Body, BoxError, ClientPlane, Core, FromPeer, Upstream, stack};
@@ -139,7 +138,7 @@ async fn serve(shared: &Shared, core: Rc<Core>, asks: Asks, listener: TcpListene
     let background = Tasks::default();
     let over = shared.stop.control.clone();
     background.spawn(over.clone().run_until_cancelled_owned(quotes(core.clone(), asks)).map(drop));
-    let renew = renewals(core.clone(), lease_ms(shared));
+    let renew = renewals(core.clone(), shared.settings.store.lease_ms());
     background.spawn(over.run_until_cancelled_owned(renew).map(drop));
     let accepting = accept(shared, &core, &connections, listener);
     shared.stop.drain.run_until_cancelled(accepting).await;
@@ -156,11 +155,6 @@ async fn serve(shared: &Shared, core: Rc<Core>, asks: Asks, listener: TcpListene
     if tokio::time::timeout(LAST_WORDS, core.tasks.ended()).await.is_err() {
         tracing::error!(left = core.tasks.running(), "not settled; the next start recovers them");
     }
-}
-
-fn lease_ms(shared: &Shared) -> u64 {
-    let StoreSettings::Embedded { lease_ms, .. } = shared.settings.store;
-    lease_ms
 }
 
 async fn accept(shared: &Shared, core: &Rc<Core>, connections: &Tasks, listener: TcpListener) {

@@ -30,7 +30,7 @@ use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 
 /// The ledger's file within its folder.
-const LEDGER_FILE: &str = "ledger.redb";
+pub(crate) const LEDGER_FILE: &str = "ledger.redb";
 
 /// A running proxy. Dropped without `stop`, it runs on until the process ends.
 #[derive(Debug)]
@@ -122,18 +122,16 @@ pub fn start(settings: Settings) -> io::Result<Running> {
 }
 
 fn open(settings: Settings) -> io::Result<Shared> {
-    let StoreSettings::Embedded { path: folder, lease_ms } = settings.store.clone();
+    let folder = settings.store.folder().to_owned();
     std::fs::create_dir_all(&folder).map_err(|error| no_folder(&folder, &error))?;
     let (clock, entropy, disk) = seams();
-    let file = embedded::Settings { path: folder.join(LEDGER_FILE), lease_ms };
-    let ledger = EmbeddedLedger::open(&file, clock.clone())
-        .map_err(|error| no_ledger(&file.path, &error))?;
+    let ledger = open_ledger(&settings.store, &clock)?;
     // Conflicts were reported when the configuration was read; this only keeps them from being served.
     RouteTable::new(&settings.rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
     Ok(Shared {
         instance: instance(&*disk, &folder, &*entropy)?,
         guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
-        ledger: Arc::new(ledger),
+        ledger,
         settings: Arc::new(settings),
         stop: Stop::default(),
         healthy: Arc::new(AtomicBool::new(true)),
@@ -142,6 +140,21 @@ fn open(settings: Settings) -> io::Result<Shared> {
         entropy,
         disk,
     })
+}
+
+fn open_ledger(store: &StoreSettings, clock: &Arc<dyn Clock>) -> io::Result<Arc<dyn Ledger>> {
+    match store {
+        StoreSettings::Embedded { path, lease_ms } => {
+            let file = embedded::Settings { path: path.join(LEDGER_FILE), lease_ms: *lease_ms };
+            let ledger = EmbeddedLedger::open(&file, clock.clone())
+                .map_err(|error| no_ledger(&file.path, &error))?;
+            Ok(Arc::new(ledger))
+        }
+        StoreSettings::Redis { .. } => {
+            let told = "a ledger in Redis cannot be served yet: use `store: { embedded: … }`";
+            Err(io::Error::new(io::ErrorKind::Unsupported, told))
+        }
+    }
 }
 
 fn no_ledger(file: &Path, error: &OpenError) -> io::Error {

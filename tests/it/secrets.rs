@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::crash::{CHAT, DUBBING, IMAGES, body, headers};
-use super::processes::{Site, TOKEN, ask};
+use super::processes::{BIN, Site, TOKEN, ask};
 
 const PROMPT: &str = "canary-prompt-5f1d";
 const QUERY: &str = "canary-query-77ab";
@@ -56,5 +56,80 @@ fn no_secret_and_no_body_is_logged_or_kept() {
     let wrong = wrong.rsplit('_').next().unwrap();
     for canary in [secret, wrong, TOKEN, PROMPT, QUERY, HEADER] {
         assert!(!all.contains(canary), "{canary} was logged or kept");
+    }
+}
+
+const IN_URL: &str = "canary-redis-url-91ce";
+const PASSWORD: &str = "canary-redis-password-3fb8";
+const SENTINEL: &str = "canary-redis-sentinel-c6d0";
+
+/// The configurations of Redis that have a secret, none of which answers.
+const STORES: [&str; 4] = [
+    "url: { env: URL }",
+    "url: { env: OPEN }, user: tollgate, password: { env: PASSWORD }",
+    "cluster: [127.0.0.1:1], password: { env: PASSWORD }",
+    "sentinel: { addresses: [127.0.0.1:1], name: m, password: { env: SENTINEL } }, \
+     password: { env: PASSWORD }",
+];
+
+#[test]
+fn no_command_tells_a_secret_of_redis() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/redis.yaml");
+    let example = std::fs::read_to_string(example).unwrap();
+    let (before, rest) = example.split_once("  redis:\n").unwrap();
+    let (_, after) = rest.split_once("admin:").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("redis.yaml");
+    for store in STORES {
+        let text = format!("{before}  redis: {{ {store}, state: ./data }}\nadmin:{after}");
+        std::fs::write(&file, text).unwrap();
+        let url = format!("redis://tollgate:{IN_URL}@127.0.0.1:1");
+        let variables = [
+            ("URL", url.as_str()),
+            ("OPEN", "redis://127.0.0.1:1"),
+            ("PASSWORD", PASSWORD),
+            ("SENTINEL", SENTINEL),
+            ("TOLLGATE_ADMIN_TOKEN", TOKEN),
+            ("IMAGES_KEY", TOKEN),
+        ];
+        let doctor = ["doctor", "--json", "--config"];
+        let create = ["ledger", "create", "--config"];
+        for words in [&["check"][..], &["serve", "--config"], &doctor, &create] {
+            let output = std::process::Command::new(BIN)
+                .args(words)
+                .arg(&file)
+                .envs(variables)
+                .env("TOLLGATE_LOG", "trace")
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let mut all = String::from_utf8_lossy(&said).into_owned();
+            let code = output.status.code();
+            assert_eq!(code == Some(0), words[0] == "check", "{words:?}: {code:?} {all}");
+            kept(folder.path(), &mut all);
+            for canary in [IN_URL, PASSWORD, SENTINEL, TOKEN] {
+                assert!(!all.contains(canary), "{words:?} told {canary}");
+            }
+        }
+        let settings = tollgate::config::load_with(&file, &Variables(&variables)).unwrap().0;
+        let shown = format!("{settings:#?}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}
+
+/// An environment of variables only.
+struct Variables<'a>(&'a [(&'a str, &'a str)]);
+
+impl tollgate::config::Environment for Variables<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    fn file(&self, _: &Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn cores(&self) -> usize {
+        1
     }
 }

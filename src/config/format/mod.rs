@@ -7,6 +7,7 @@ mod http;
 mod money;
 mod number;
 mod path;
+mod redis;
 mod unit;
 mod word;
 
@@ -15,6 +16,7 @@ use schemars::{Schema, json_schema};
 pub(super) use self::http::Upstream;
 pub(super) use self::money::{Scalar, Testable};
 pub(super) use self::path::{Match, Segment, canonical, segments};
+pub(super) use self::redis::{Prefix, RedisUrl};
 pub(super) use self::unit::{Bytes, Millis};
 
 /// A type that is written as a scalar.
@@ -45,6 +47,9 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "address" => read::<std::net::SocketAddr>(text),
         "network" => read::<ipnet::IpNet>(text),
         "url" => read::<Upstream>(text),
+        "redis-url" => read::<RedisUrl>(text),
+        "server" => read::<crate::ledger::redis::Address>(text),
+        "prefix" => read::<Prefix>(text),
         "match" => read::<Match>(text),
         "header" => read::<::http::HeaderName>(text),
         "status" => read::<StatusSet>(text),

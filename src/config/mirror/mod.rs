@@ -8,6 +8,7 @@ mod price;
 mod quantity;
 mod route;
 mod server;
+mod store;
 mod upstream;
 
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
@@ -15,5 +16,6 @@ pub(super) use plan::{Allowance, Cap, Concurrency, GrantClass, Plan, Rate};
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
 pub(super) use route::Route;
-pub(super) use server::{Admin, Durability, File, Store};
+pub(super) use server::{Admin, File};
+pub(super) use store::{Deadlines, Durability, Embedded, Export, Redis, Sentinel, Store, Tls};
 pub(super) use upstream::{Credentials, Secret, Timeouts, Upstream};

@@ -1,4 +1,4 @@
-//! The file as a whole: listeners, store, limits.
+//! The file as a whole: listeners, limits.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Plan, Price, Route, Secret, Upstream};
+use super::{Plan, Price, Route, Secret, Store, Upstream};
 use crate::config::format::{Bytes, Millis};
 use crate::config::placed::{At, Named};
 
@@ -52,34 +52,6 @@ pub(in crate::config) struct File {
     /// What clients may ask for. The most specific match wins, whatever the order.
     #[schemars(length(min = 1))]
     pub(in crate::config) routes: Vec<Route>,
-}
-
-/// Where the ledger lies.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::config) enum Store {
-    /// In a folder of this machine.
-    Embedded(Embedded),
-}
-
-/// A ledger in a folder of this machine.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Embedded {
-    /// The folder; made if it is not there. Relative paths begin at the folder of this file.
-    pub(in crate::config) path: At<String>,
-    /// What an acknowledged write survives. Default: power.
-    pub(in crate::config) durability: Option<At<Durability>>,
-    /// How long a running request keeps its slot and its hold after the last sign of life; at least 1s.
-    /// Default: 60s.
-    pub(in crate::config) lease: Option<At<Millis>>,
-}
-
-/// What an acknowledged write survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Durability {
-    Power,
-    Process,
 }
 
 /// The operators' API.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::config::format::{self, Millis};
 use crate::config::placed::At;
+use crate::config::problem::Place;
 
 /// A service that does the work.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -67,4 +68,13 @@ pub(in crate::config) enum Secret {
     Env(At<String>),
     /// In this file; a line break at its end is dropped. Relative paths begin at the folder of this file.
     File(At<String>),
+}
+
+impl Secret {
+    /// Where the reference stands.
+    pub(in crate::config) const fn place(&self) -> Place {
+        match self {
+            Self::Env(at) | Self::File(at) => at.place,
+        }
+    }
 }

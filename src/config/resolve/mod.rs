@@ -12,6 +12,7 @@ mod quantity;
 mod route;
 mod secret;
 mod server;
+mod store;
 mod table;
 mod unused;
 mod upstream;
@@ -67,7 +68,7 @@ impl Resolver<'_, '_> {
         Some(Settings {
             listen: or(self.file.listen.as_ref(), defaults::LISTEN),
             cores: self.cores(),
-            store,
+            store: store?,
             admin: admin?,
             rules: Arc::new(rules),
             proxy: Arc::new(proxy?),

@@ -1,19 +1,18 @@
-//! Listeners, store, limits.
+//! Listeners, limits.
 
 use http::HeaderName;
 
 use super::{Resolver, or};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis, canonical};
-use crate::config::mirror::{Admin, Durability, Route, Store};
-use crate::config::settings::{AdminSettings, Secret, StoreSettings};
+use crate::config::mirror::{Admin, Route};
+use crate::config::settings::{AdminSettings, Secret};
 use crate::proxy::{FloodSettings, Limits, ProxySettings};
 
 /// The shortest token that an operator may have, in characters.
 const TOKEN_MIN: usize = 16;
 /// The longest that a client may take for a head or a body, and a shutdown for its exchanges.
-const HOUR: Millis = Millis(3_600_000);
-const LEASE_MIN: Millis = Millis(1_000);
+pub(super) const HOUR: Millis = Millis(3_600_000);
 /// The smallest and largest head of a request, in bytes.
 const HEAD_BYTES: std::ops::RangeInclusive<u64> = (8 << 10)..=(1 << 20);
 
@@ -23,24 +22,6 @@ impl Resolver<'_, '_> {
             .cores
             .as_ref()
             .map_or_else(|| self.environment.cores().max(1), |at| size(at.value))
-    }
-
-    pub(super) fn store(&mut self) -> StoreSettings {
-        let Store::Embedded(embedded) = &self.file.store;
-        if let Some(at) = embedded.durability.as_ref().filter(|at| at.value == Durability::Process)
-        {
-            let message = "`durability: process` is not safe yet: it waits for the full journal";
-            self.findings
-                .error("not_safe_yet", at.place, message)
-                .help("write `durability: power`, or nothing");
-        }
-        let lease_ms = self.millis(embedded.lease.as_ref(), defaults::LEASE_MS, HOUR);
-        if let Some(at) = embedded.lease.as_ref().filter(|at| at.value.0 < LEASE_MIN.0) {
-            let message =
-                "a lease of at least 1s is wanted here: it is renewed three times in its life";
-            self.findings.error("out_of_range", at.place, message);
-        }
-        StoreSettings::Embedded { path: self.path(&embedded.path), lease_ms }
     }
 
     /// `None`: there is an error. `Some(None)`: there is no admin listener.

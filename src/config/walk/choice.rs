@@ -1,9 +1,10 @@
-//! Choices: one of some words, or a mapping with one of some names.
+//! Choices: one of some words or a text, or a mapping with one of some names.
 
 use serde_json::Value;
 
 use super::scalar::is_null;
-use super::{Spot, Walk, quoted, start, suggest, title};
+use super::{Object, Spot, Walk, expected, quoted, start, suggest, title};
+use crate::config::format;
 use crate::config::problem::Place;
 use crate::config::tree::{Entry, Node, Yaml};
 
@@ -16,7 +17,10 @@ impl Walk<'_, '_> {
                 let help = format!("it must be {}", wanted(choices));
                 self.findings.error("no_value", spot.place, message).help(help);
             }
-            Yaml::Scalar { text, .. } => self.word(choices, text, node.place, spot),
+            Yaml::Scalar { text, plain } => match free_text(choices) {
+                Some(schema) => self.scalar(schema, (text, *plain), node.place, spot),
+                None => self.word(choices, text, node.place, spot),
+            },
             Yaml::Map(entries) => self.tagged(choices, entries, spot),
             Yaml::List(_) => {
                 let message =
@@ -80,6 +84,22 @@ pub(super) fn names_one(choices: &'static [Value], node: &Node) -> bool {
     }
 }
 
+/// The schema of a text that is no word of a list.
+fn free_text(choices: &'static [Value]) -> Option<&'static Object> {
+    choices.iter().filter_map(Value::as_object).find(|choice| choice.contains_key("format"))
+}
+
+/// Whether a node is such a text, and has no place for a password.
+pub(super) fn is_open(choices: &'static [Value], node: &Node) -> bool {
+    let Some(Value::String(format)) = free_text(choices).and_then(|text| text.get("format")) else {
+        return false;
+    };
+    match &node.value {
+        Yaml::Scalar { text, .. } => !text.contains('@') && format::check(format, text).is_ok(),
+        _ => false,
+    }
+}
+
 /// The words that may be written.
 fn words(choices: &'static [Value]) -> impl Iterator<Item = &'static str> {
     choices.iter().flat_map(|choice| {
@@ -97,6 +117,9 @@ fn tags(choices: &'static [Value]) -> impl Iterator<Item = (&'static str, &'stat
 /// What may be written, in words.
 fn wanted(choices: &'static [Value]) -> String {
     let tags: Vec<String> = tags(choices).map(|(name, _)| format!("`{{ {name}: … }}`")).collect();
+    if let Some(text) = free_text(choices) {
+        return format!("{} or {}", expected(text), tags.join(" or "));
+    }
     let words = quoted(words(choices));
     match (words.is_empty(), tags.is_empty()) {
         (false, true) => format!("one of {words}"),

@@ -44,7 +44,8 @@ impl Walk<'_, '_> {
     fn node(&mut self, schema: &'static Value, node: &Node, spot: Spot<'_>) {
         let Some(schema) = self.follow(schema) else { return };
         if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
-            if schema.contains_key("writeOnly") && !choice::names_one(choices, node) {
+            let shown = choice::names_one(choices, node) || choice::is_open(choices, node);
+            if schema.contains_key("writeOnly") && !shown {
                 self.veil(node);
             }
             return self.choice(choices, node, spot);
@@ -153,7 +154,12 @@ fn expected(schema: &'static Object) -> String {
     let format = schema.get("format").and_then(Value::as_str);
     if let Some(format) = format.filter(|format| *format != "testable") {
         let article = if format.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
-        return format!("{article} {}", if format == "url" { "URL" } else { format });
+        let name = match format {
+            "url" => "URL",
+            "redis-url" => "Redis URL",
+            other => other,
+        };
+        return format!("{article} {name}");
     }
     let word = |name: &str| match name {
         "object" => "a mapping",

@@ -71,7 +71,8 @@ impl Walk<'_, '_> {
         };
         let message = format!("unknown name `{}` in {}", entry.name, title(spot.name));
         self.findings.error("unknown_name", entry.place, message).help(help);
-        if secretive(&entry.name) {
+        // A slip in the name of a secret does not make its value less of one.
+        if secretive(&entry.name) || meant.is_some_and(secretive) {
             self.veil(&entry.node);
         }
         meant

@@ -3,24 +3,28 @@
 use strsim::damerau_levenshtein;
 
 /// What people write who know other programs, and what it is called here.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 21] = [
     ("address", "listen"),
     ("api_key", "credentials"),
     ("auth", "credentials"),
     ("body_size", "body_limit"),
     ("cost", "rate"),
+    ("db", "database"),
     ("endpoint", "url"),
     ("estimate", "hold"),
     ("field", "json"),
     ("max", "maximum"),
     ("method", "match"),
     ("min", "minimum"),
+    ("nodes", "cluster"),
     ("path", "match"),
+    ("path", "state"),
     ("rates", "table"),
     ("secret", "token"),
     ("target", "upstream"),
     ("timeout", "timeouts"),
     ("unit", "per"),
+    ("username", "user"),
 ];
 
 /// Which of the known names was probably meant.

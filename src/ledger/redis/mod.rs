@@ -9,10 +9,14 @@
 mod asking;
 mod bytes;
 mod calls;
+mod check;
+mod create;
 mod directory;
+mod epoch;
 mod keys;
 mod link;
 mod looking;
+mod plain;
 mod records;
 mod replies;
 mod scripts;
@@ -27,7 +31,11 @@ use sha2::{Digest, Sha256};
 use self::asking::{Desk, Heard};
 use self::bytes::Writer;
 use self::scripts::Verb;
-pub use self::settings::{Address, Deadlines, Login, Settings, Tls, Topology};
+pub use self::check::examine;
+pub use self::create::{CreateError, create};
+pub use self::settings::{
+    Address, Deadlines, ExportSettings, Login, Settings, Tls, Topology,
+};
 use super::model::{Stop, sound_grant};
 use super::teller::answered;
 use super::{

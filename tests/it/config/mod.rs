@@ -8,7 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use tollgate::config::{Assumed, Environment, Report, Settings, load_text, load_with, schema};
+use tollgate::config::{
+    Assumed, Environment, Report, Settings, StoreSettings, load_text, load_with, schema,
+};
 
 /// The environment of the bad files: a good token, and every sort of bad one.
 struct Fake;
@@ -21,6 +23,8 @@ impl Environment for Fake {
             "SPACES" => "correct horse battery staple",
             "BROKEN" => "hunter2\nx-evil: 1",
             "EMPTY" => "",
+            "REDIS" => "rediss://tollgate:hunter2@redis.internal:6380/2",
+            "BROKEN_REDIS" => "redis://tollgate:hunter2@redis.internal:port",
             _ => return None,
         };
         Some(value.to_owned())
@@ -89,7 +93,7 @@ fn the_committed_schema_is_the_code() {
 #[test]
 fn every_runnable_file_is_accepted_without_warnings() {
     let found = files(&at("config"), "yaml");
-    assert_eq!(found.len(), 8, "{found:?}");
+    assert_eq!(found.len(), 9, "{found:?}");
     for path in found {
         let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap();
         let above = if path.starts_with("config/examples/") { ".." } else { "." };
@@ -102,7 +106,7 @@ fn every_runnable_file_is_accepted_without_warnings() {
 #[test]
 fn every_bad_file_has_its_report() {
     let cases = files(&at("tests/cases/config"), "yaml");
-    assert_eq!(cases.len(), 45);
+    assert_eq!(cases.len(), 55);
     for path in cases {
         let name = path.file_name().unwrap().to_str().unwrap();
         let report = match load_text(name, &read(&path), &Fake) {
@@ -157,6 +161,27 @@ fn shown(settings: &Settings) -> String {
 #[test]
 fn defaults_are_what_the_reference_says() {
     let reference = read(&at("config/reference.yaml"));
+    let redis = other_store(&reference);
+    assert!(matches!(defaults(&reference).store, StoreSettings::Embedded { .. }));
+    assert!(matches!(defaults(&redis).store, StoreSettings::Redis { .. }));
+}
+
+/// The reference with the store that is a comment in it: lines whose `#` stands directly before a name.
+fn other_store(reference: &str) -> String {
+    let (mut other, mut embedded) = (String::new(), false);
+    for line in reference.lines() {
+        embedded = line == "  embedded:" || (embedded && line.starts_with("    "));
+        match line.strip_prefix("  #").filter(|rest| !rest.trim_start().starts_with('#')) {
+            Some(rest) => writeln!(other, "  {rest}").unwrap(),
+            None if embedded => {}
+            None => writeln!(other, "{line}").unwrap(),
+        }
+    }
+    other
+}
+
+/// The settings that a reference gives, and those that are left without what it calls a default.
+fn defaults(reference: &str) -> Settings {
     let default = |line: &&str| line.split_once("# default").is_some();
     let necessary: String = reference
         .lines()
@@ -168,7 +193,8 @@ fn defaults_are_what_the_reference_says() {
             .unwrap_or_else(|report| panic!("{report}"))
             .0
     };
-    assert_eq!(shown(&load(&reference)), shown(&load(&necessary)));
+    assert_eq!(shown(&load(reference)), shown(&load(&necessary)));
+    load(reference)
 }
 
 #[test]
