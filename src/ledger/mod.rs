@@ -10,8 +10,10 @@
 
 mod directory;
 pub mod embedded;
+mod measured;
 pub mod model;
 pub mod redis;
+mod stream_gauges;
 mod teller;
 mod verbs;
 mod watch;
@@ -23,6 +25,8 @@ use futures_util::future::BoxFuture;
 pub use directory::{
     AccountChange, AccountStatus, Document, KeyChange, KeyRecord, KeyStatus, NewAccount, NewKey,
 };
+pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
+pub use stream_gauges::StreamGauges;
 pub use verbs::{
     AllowanceCheck, CapCheck, CapState, ChargeRecord, ChargeState, Doubt, Extend, Extended, Gates,
     Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, RateCheck, Release, Released,

@@ -91,6 +91,8 @@ pub(super) struct Metered {
     pub route: Arc<Route>,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
+    /// What the log line will say.
+    pub story: Rc<Story>,
 }
 
 /// Why a request goes no further.
@@ -119,6 +121,8 @@ pub(super) struct Story {
     pub path: String,
     /// The route.
     pub route: OnceCell<Name>,
+    /// Whether its exchange with an upstream has begun.
+    pub forwarded: Cell<bool>,
     /// The account.
     pub account: OnceCell<AccountId>,
     /// The key.

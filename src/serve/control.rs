@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::metrics::{Metrics, measured};
 use super::{Shared, runtime};
-use crate::admin::{self, Parts, Token};
+use crate::admin::{self, Parts, Ready, Token};
 use crate::ledger::Answer;
 use crate::meter::sweep;
 use crate::seam;
+use crate::telemetry::CONTENT_TYPE;
 
 /// How often idle accounts' due work is looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
@@ -20,13 +22,18 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// Starts the thread.
-pub(super) fn start(shared: Shared, admin: Option<TcpListener>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(
+    mut shared: Shared,
+    metrics: Metrics,
+    admin: Option<TcpListener>,
+) -> io::Result<JoinHandle<()>> {
+    shared.ledger = measured(&shared.ledger, &metrics.beside);
     let runtime = runtime()?;
     seam::thread("control", move || {
         runtime.block_on(async {
             let over = shared.stop.control.clone();
             let operators = async {
-                if let Err(error) = operators(&shared, admin).await {
+                if let Err(error) = operators(&shared, metrics, admin).await {
                     tracing::error!(%error, "the operators' listener has ended");
                 }
             };
@@ -36,16 +43,22 @@ pub(super) fn start(shared: Shared, admin: Option<TcpListener>) -> io::Result<Jo
     })
 }
 
-async fn operators(shared: &Shared, listener: Option<TcpListener>) -> io::Result<()> {
+async fn operators(
+    shared: &Shared,
+    metrics: Metrics,
+    listener: Option<TcpListener>,
+) -> io::Result<()> {
     let (Some(listener), Some(settings)) = (listener, &shared.settings.admin) else {
         return Ok(());
     };
     let (draining, healthy) = (shared.stop.draining.clone(), shared.healthy.clone());
-    let ready = Arc::new(move || match () {
+    let ready: Ready = Arc::new(move || match () {
         () if draining.load(Ordering::Relaxed) => Err("draining".to_owned()),
         () if !healthy.load(Ordering::Relaxed) => Err("the ledger does not answer".to_owned()),
         () => Ok(()),
     });
+    let is_ready = ready.clone();
+    let metrics = Arc::new(move || (CONTENT_TYPE, metrics.text(is_ready().is_ok())));
     let router = admin::router(Parts {
         ledger: shared.ledger.clone(),
         rules: shared.settings.rules.clone(),
@@ -53,6 +66,7 @@ async fn operators(shared: &Shared, listener: Option<TcpListener>) -> io::Result
         entropy: shared.entropy.clone(),
         token: Token::new(settings.token.reveal()),
         ready,
+        metrics,
     });
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let over = shared.stop.control.clone();

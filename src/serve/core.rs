@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 use tower::{Service, ServiceExt};
 
+use super::metrics::CoreTally;
 use super::quoter::{Asks, queue};
 use super::{Shared, runtime};
 use crate::config::StoreSettings;
@@ -36,6 +37,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Starts a core's thread. Errors of its setup are errors of the start.
 pub(super) fn start(
     shared: Shared,
+    tally: CoreTally,
     number: usize,
     listener: TcpListener,
 ) -> io::Result<JoinHandle<()>> {
@@ -47,10 +49,10 @@ pub(super) fn start(
             Err(error) => return drop(ready.send(Err(error))),
         };
         LocalSet::new().block_on(&runtime, async move {
-            match build(&shared, number) {
+            match build(&shared, &tally, number) {
                 Ok((core, asks)) => {
                     drop(ready.send(Ok(())));
-                    serve(&shared, core, asks, listener).await;
+                    serve(&shared, &tally, core, asks, listener).await;
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -66,8 +68,8 @@ fn room(bytes: u64) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)))
 }
 
-fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
-    let (settings, ledger) = (&shared.settings, &shared.ledger);
+fn build(shared: &Shared, counts: &CoreTally, number: usize) -> io::Result<(Rc<Core>, Asks)> {
+    let (settings, ledger) = (&shared.settings, &counts.measured(&shared.ledger));
     let (rules, proxy, tasks) = (&settings.rules, &settings.proxy, Tasks::default());
     let upstreams = (0..proxy.upstreams.len()).map(|index| Upstream::open(proxy, index));
     let settler = Settler::start(
@@ -77,6 +79,7 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         shared.disk.clone(),
         &shared.folder,
         number,
+        counts.tally.clone(),
     )?;
     let routes =
         RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
@@ -85,6 +88,7 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         routes,
         directory: Directory::new(ledger.clone(), rules.clone(), shared.clock.clone()),
         settler,
+        tally: counts.tally.clone(),
         ledger: ledger.clone(),
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
@@ -134,18 +138,23 @@ fn never<T>(error: Infallible) -> T {
 }
 
 /// Accepts until the drain begins, then waits for what runs.
-async fn serve(shared: &Shared, core: Rc<Core>, asks: Asks, listener: TcpListener) {
-    let connections = Tasks::default();
+async fn serve(
+    shared: &Shared,
+    counts: &CoreTally,
+    core: Rc<Core>,
+    asks: Asks,
+    listener: TcpListener,
+) {
     let background = Tasks::default();
     let over = shared.stop.control.clone();
     background.spawn(over.clone().run_until_cancelled_owned(quotes(core.clone(), asks)).map(drop));
     let renew = renewals(core.clone(), lease_ms(shared));
     background.spawn(over.run_until_cancelled_owned(renew).map(drop));
-    let accepting = accept(shared, &core, &connections, listener);
+    let accepting = accept(shared, &core, counts, listener);
     shared.stop.drain.run_until_cancelled(accepting).await;
     let drain = Duration::from_millis(core.settings.limits.drain_ms);
     let ended = async {
-        connections.ended().await;
+        counts.connections.ended().await;
         core.tasks.ended().await;
     };
     tokio::select! {
@@ -163,7 +172,8 @@ fn lease_ms(shared: &Shared) -> u64 {
     lease_ms
 }
 
-async fn accept(shared: &Shared, core: &Rc<Core>, connections: &Tasks, listener: TcpListener) {
+async fn accept(shared: &Shared, core: &Rc<Core>, counts: &CoreTally, listener: TcpListener) {
+    let connections = &counts.connections;
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot listen"),
@@ -177,7 +187,10 @@ async fn accept(shared: &Shared, core: &Rc<Core>, connections: &Tasks, listener:
                 let own = connection(core.clone(), service.clone(), stream, peer, drain);
                 connections.spawn(own);
             }
-            Ok((stream, _)) => refuse(stream),
+            Ok((stream, _)) => {
+                counts.turned_away.one();
+                refuse(stream);
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -10,7 +10,9 @@
 
 mod control;
 mod core;
+mod families;
 mod listen;
+mod metrics;
 mod quoter;
 
 use std::io;
@@ -23,11 +25,13 @@ use std::thread::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Settings, StoreSettings};
-use crate::ledger::Ledger;
 use crate::ledger::embedded::{self, EmbeddedLedger, OpenError};
+use crate::ledger::{Ledger, StoreTally};
 use crate::meter::{RouteTable, instance, recover};
 use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
+
+use metrics::{CoreTally, Metrics};
 
 /// The ledger's file within its folder.
 const LEDGER_FILE: &str = "ledger.redb";
@@ -112,13 +116,30 @@ pub fn start(settings: Settings) -> io::Result<Running> {
     let (data_addr, listeners) = listen::listeners(settings.listen, settings.cores)?;
     let admin = settings.admin.as_ref().map(|admin| listen::listener(admin.listen)).transpose()?;
     let admin_addr = admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let mut tallies = Vec::new();
     let mut cores = Vec::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        cores.push(core::start(shared.clone(), number, listener)?);
+        let tally = CoreTally::new(&settings.rules, &shared.clock);
+        tallies.push(tally.clone());
+        cores.push(core::start(shared.clone(), tally, number, listener)?);
     }
-    let control = control::start(shared.clone(), admin)?;
+    let metrics = metrics(&shared, tallies);
+    let control = control::start(shared.clone(), metrics, admin)?;
     let Shared { ledger, stop, .. } = shared;
     Ok(Running { data_addr, admin_addr, stop, cores, control, ledger })
+}
+
+fn metrics(shared: &Shared, cores: Vec<CoreTally>) -> Metrics {
+    Metrics {
+        cores,
+        beside: Arc::new(StoreTally::new(shared.clock.clone())),
+        // Nothing exports the embedded ledger's stream.
+        stream: None,
+        revision: shared.settings.rules.revision.clone(),
+        limits: shared.settings.proxy.limits,
+        started: shared.clock.now(),
+        clock: shared.clock.clone(),
+    }
 }
 
 fn open(settings: Settings) -> io::Result<Shared> {

@@ -8,7 +8,7 @@ use tollgate::credit::{AccountId, Class, KeyId, Plan, Zone};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
 use tollgate::meter::{
-    Asked, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Wanted, Work,
+    Asked, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Tally, Wanted, Work,
 };
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, SystemDisk, Tasks};
 
@@ -77,12 +77,16 @@ fn meter(
     let ledger: Arc<dyn Ledger> = ledger.clone();
     let clock: Arc<dyn Clock> = clock.clone();
     let disk = Arc::new(SystemDisk);
-    let settler = Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0).unwrap();
+    let tally = Arc::new(Tally::new(&rules, clock.clone()));
+    let own = tally.clone();
+    let settler =
+        Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0, own).unwrap();
     let meter = Meter {
         routes: RouteTable::new(&rules).unwrap(),
         directory: Directory::new(ledger.clone(), rules.clone(), clock.clone()),
         rules,
         settler,
+        tally,
         ledger,
         clock,
         entropy: Arc::new(SeededEntropy::new(3)),
