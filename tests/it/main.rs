@@ -29,6 +29,8 @@ mod downtime;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod exposition;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod framing;
@@ -50,6 +52,8 @@ mod ledger_properties;
 mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]

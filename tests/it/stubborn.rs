@@ -21,7 +21,7 @@ use super::panes::{self, NOON, TOKEN, call};
 const INNER: &str = "redis://10.0.0.7:6379 is gone";
 
 #[derive(Debug)]
-struct Stubborn(Option<Refusal>);
+pub(crate) struct Stubborn(pub(crate) Option<Refusal>);
 
 impl Stubborn {
     fn say<T: Send + 'static>(&self) -> Reply<T> {
