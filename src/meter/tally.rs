@@ -182,3 +182,22 @@ impl Drop for Running {
         self.0.exchanges.down();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_that_nobody_heard_of_shows_when_it_is_given_back() {
+        let released = Released { returned: Amount::MAX, available: Amount::ZERO };
+        for (heard, held) in [(false, Amount::MAX.micro()), (true, 5)] {
+            let mut stake = Stake { kind: Arc::default(), counted: false };
+            if heard {
+                stake.held(Amount::from_micro(5).unwrap());
+            }
+            stake.released(&released);
+            assert_eq!(stake.kind.held.value(), held);
+            assert_eq!(stake.kind.returned.value(), Amount::MAX.micro());
+        }
+    }
+}

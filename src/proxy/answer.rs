@@ -107,6 +107,7 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
         method: request.method().clone(),
         path: request.uri().path().chars().take(PATH_MAX).collect(),
         route: Default::default(),
+        counts: Default::default(),
         forwarded: Default::default(),
         account: Default::default(),
         key: Default::default(),

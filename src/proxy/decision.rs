@@ -30,10 +30,6 @@ impl Drop for Decision {
     fn drop(&mut self) {
         let left = if self.story.forwarded.get() { Code::Forwarded } else { Code::Left };
         let code = self.code.unwrap_or(left);
-        let routes = &self.tally.routes;
-        match self.story.route.get() {
-            Some(route) => routes.row(route.as_str()).decisions(code).one(),
-            None => routes.nameless().decisions(code).one(),
-        }
+        self.story.counts(&self.tally).decisions(code).one();
     }
 }

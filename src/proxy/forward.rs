@@ -56,7 +56,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let request = outgoing(core, upstream, head, body, admitted.is_some())?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
     let tally = &core.meter.tally;
-    let (counts, running) = (tally.routes.row(route.name.as_str()), tally.exchange());
+    let (counts, running) = (story.counts(tally).clone(), tally.exchange());
     let exchange =
         Exchange { core: core.clone(), upstream: index, account, body_limit, head_only, counts };
     story.forwarded.set(true);

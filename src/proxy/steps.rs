@@ -94,6 +94,7 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
         return Err(Rejection::unknown_route(head.method.as_str(), path).into());
     };
     _ = story.route.set(route.name.clone());
+    _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
     if head.headers.contains_key(UPGRADE) {
         let status = StatusCode::NOT_IMPLEMENTED;
         let detail = "This route does not speak WebSocket.";

@@ -18,6 +18,9 @@ pub(crate) struct Scrape {
 /// A name with labels.
 pub(crate) type Series = (String, Vec<(String, String)>);
 
+/// The buckets of a histogram: bound in millionths, `None` for +Inf, and how many.
+type Buckets = Vec<(Option<u128>, u128)>;
+
 impl Scrape {
     /// Reads a text.
     #[track_caller]
@@ -91,8 +94,7 @@ impl Scrape {
     fn check_histograms(&self) {
         let histograms = self.families.iter().filter(|(_, kind)| *kind == "histogram");
         for (family, _) in histograms {
-            let mut all: BTreeMap<Vec<(String, String)>, Vec<(Option<u128>, u128)>> =
-                BTreeMap::new();
+            let mut all: BTreeMap<Vec<(String, String)>, Buckets> = BTreeMap::new();
             for ((name, labels), value) in &self.samples {
                 if *name == format!("{family}_bucket") {
                     let (le, rest) = labels.split_last().unwrap();

@@ -59,6 +59,23 @@ fn sum(charges: &[Value], member: &str) -> u128 {
     charges.iter().map(|charge| micro(charge[member].as_str().unwrap())).sum()
 }
 
+/// Three clients leave in the middle of a stream, two before the head of their answer.
+fn leave(world: &World, payer: &Payer) {
+    let stream = json!({ "stream": true, "max_tokens": 9, "messages": [] });
+    for _ in 0..3 {
+        let mut wire = world.wire();
+        wire.write(&payer.post(CHAT, &stream).sample("slow=20").bytes());
+        wire.until("\r\n\r\n");
+        wire.some_of_the_body();
+    }
+    for number in 1..=2 {
+        let before = world.forwarded();
+        let mut wire = world.wire();
+        wire.write(&payer.images(number, "low").sample("hang=0.3").bytes());
+        until("it is forwarded", || world.forwarded() > before);
+    }
+}
+
 #[test]
 fn credits_are_counted_as_receipts_say() {
     let world = World::start(&[(
@@ -80,20 +97,7 @@ fn credits_are_counted_as_receipts_say() {
     let lossy = world.payer("studio", "5");
     let all = lossy.post(CHAT, &json!({ "max_tokens": 1, "messages": [] }));
     times(&world, 1, &all.sample("usage=8000,4000"), 200);
-    // Streams whose clients leave in the middle of the answer, or before its head.
-    let stream = json!({ "stream": true, "max_tokens": 9, "messages": [] });
-    for _ in 0..3 {
-        let mut wire = world.wire();
-        wire.write(&maria.post(CHAT, &stream).sample("slow=20").bytes());
-        wire.until("\r\n\r\n");
-        wire.some_of_the_body();
-    }
-    for number in 1..=2 {
-        let before = world.forwarded();
-        let mut wire = world.wire();
-        wire.write(&maria.images(number, "low").sample("hang=0.3").bytes());
-        until("it is forwarded", || world.forwarded() > before);
-    }
+    leave(&world, &maria);
     let now = quiet(&world);
     let all: Vec<_> = [&maria, &owing, &lossy].map(|payer| charges(&world, payer)).concat();
     assert_eq!(all.len(), 18);
@@ -250,6 +254,72 @@ fn what_runs_is_shown_while_it_runs() {
     until("nobody is connected", || scrape(&world).value("tollgate_connections", &[]) == "0");
     let labels = [("route", "images"), ("code", "metering_unavailable")];
     assert_eq!(after.value("tollgate_decisions_total", &labels), "1");
+}
+
+#[test]
+fn a_drain_is_shown_and_what_it_refuses_is_counted() {
+    let mut world = World::start(&[("store:", "cores: 1\nstore:")]);
+    let maria = world.payer("studio", "10");
+    let mut wire = world.wire();
+    wire.write(&maria.images(1, "low").sample("hang=1").bytes());
+    until("it is forwarded", || world.forwarded() == 1);
+    // Its head is begun, so that the drain does not take it for idle.
+    let mut late = world.wire();
+    let ask = maria.images(1, "low").bytes();
+    late.write(&ask[..20]);
+    until("it is accepted", || {
+        micro(scrape(&world).value("tollgate_connections", &[])) == 2_000_000
+    });
+    let draining = world.drain();
+    until("it drains", || scrape(&world).value("tollgate_ready", &[]) == "0");
+    late.write(&ask[20..]);
+    assert_eq!(late.reply().unwrap().problem().1, "draining");
+    let now = scrape(&world);
+    assert_eq!(now.value("tollgate_decisions_total", &[("route", "-"), ("code", "draining")]), "1");
+    wire.reply().unwrap().ok();
+    draining.join().unwrap();
+}
+
+#[test]
+fn who_leaves_in_the_middle_of_a_request_is_counted_once() {
+    let world = World::start(&[]);
+    let maria = world.payer("studio", "10");
+    for _ in 0..20 {
+        let mut wire = world.wire();
+        let ask = maria.images(1, "low").bytes();
+        wire.write(&ask[..ask.len() - 3]);
+    }
+    // Whether we saw the body break off or the client leave is chance; that it was one of them is not.
+    let seen = || {
+        let now = scrape(&world);
+        let all = now.counted("tollgate_decisions_total");
+        let count = |code| all.get(&vec!["images", code]).copied().unwrap_or_default();
+        assert_eq!(all.values().sum::<u64>(), count("left") + count("bad_request"));
+        count("left") + count("bad_request")
+    };
+    until("all have left", || seen() == 20);
+    assert_eq!(quiet(&world).value("tollgate_held_credits_total", &[("kind", "credits")]), "0");
+}
+
+/// README's table and what is scraped name the same families.
+#[test]
+fn readme_names_every_family() {
+    let readme = include_str!("../../README.md");
+    let section = readme.split("## Metrics").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut named: Vec<&str> = rows.map(|row| row.split(['`', '{']).next().unwrap()).collect();
+    named.retain(|name| !name.starts_with("tollgate_ledger_stream_"));
+    named.sort_unstable();
+    let world = World::start(&[]);
+    let now = scrape(&world);
+    assert_eq!(named, now.families.keys().collect::<Vec<_>>());
+    // The alerts name nothing else.
+    let words = section.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    for word in words.filter(|word| word.starts_with("tollgate_")) {
+        let known = |family: &String| word.starts_with(family.as_str());
+        let stream = word.starts_with("tollgate_ledger_stream_");
+        assert!(stream || now.families.keys().any(known), "{word}");
+    }
 }
 
 /// What there is at most: `routes` and `kinds` of the configuration, and the words of the program.
