@@ -322,6 +322,25 @@ fn readme_names_every_family() {
     }
 }
 
+#[test]
+fn connections_that_there_is_no_room_for_are_counted() {
+    let world = World::start(&[
+        ("drain: 10s", "drain: 10s, connections: 1"),
+        ("store:", "cores: 1\nstore:"),
+    ]);
+    let maria = world.payer("studio", "10");
+    let mut wire = world.wire();
+    wire.ask(&maria.images(1, "low")).ok();
+    for _ in 0..3 {
+        assert_eq!(world.wire().reply(), None);
+    }
+    let now = scrape(&world);
+    assert_eq!(now.value("tollgate_connections_refused_total", &[]), "3");
+    assert_eq!(now.value("tollgate_connections_limit", &[]), "1");
+    assert_eq!(now.value("tollgate_connections", &[]), "1");
+    wire.ask(&maria.images(1, "low")).ok();
+}
+
 /// What there is at most: `routes` and `kinds` of the configuration, and the words of the program.
 fn bound(routes: usize, kinds: usize) -> usize {
     let times = BOUNDS_US.len() + 3;
@@ -459,7 +478,7 @@ fn only_who_shows_the_token_reads_them() {
 fn counted(refusal: Option<Refusal>) -> Vec<(&'static str, u64)> {
     let clock = Arc::new(SimulatedClock::at(NOON));
     let tally = Arc::new(StoreTally::new(clock));
-    let ledger = Measured::new(Arc::new(Stubborn(refusal)), tally.clone());
+    let ledger = Measured::new(Stubborn::saying(refusal), tally.clone());
     let account: AccountId = "acct_maria".parse().unwrap();
     drop(futures_util::FutureExt::now_or_never(ledger.tick(account.clone())));
     let own = tally.verb(Verb::Tick);
@@ -482,7 +501,7 @@ fn each_word_of_a_store_is_counted() {
     }
     // An answer that nobody waits for is counted, and not timed.
     let tally = Arc::new(StoreTally::new(Arc::new(SimulatedClock::at(NOON))));
-    let ledger = Measured::new(Arc::new(Stubborn(None)), tally.clone());
+    let ledger = Measured::new(Stubborn::saying(None), tally.clone());
     drop(ledger.due(1));
     assert_eq!(tally.verb(Verb::Due).said(Said::Unheard).value(), 1);
     let mut took = tollgate::count::Spread::default();
