@@ -11,7 +11,7 @@
 //! 7. Observe: frames pass untouched, a bounded observer reads what the work was. [`observe`]
 //! 8. Judge: what the upstream did decides who pays. [`meter`]
 //! 9. Settle, off the response path, exactly once, until the ledger has it. [`meter`]
-//! 10. Tell: headers, receipt, log line. [`portal`], [`admin`]
+//! 10. Tell: headers, receipt, log line, metrics. [`portal`], [`admin`], [`telemetry`]
 //!
 //! # The floors
 //!
@@ -19,11 +19,11 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | [`seam`]: time, randomness, disk, tasks · [`credit`]: what is owed |
+//! | 0 | [`seam`]: time, randomness, disk, tasks · [`credit`]: what is owed · [`count`]: what is counted |
 //! | 1 | [`ledger`]: what is remembered · [`observe`]: bytes in, facts out |
 //! | 2 | [`meter`]: the rules between a request and the ledger |
 //! | 3 | [`proxy`]: the path of a request |
-//! | 4 | [`admin`]: the operators' API · [`portal`]: the clients' · [`telemetry`]: logs |
+//! | 4 | [`admin`]: the operators' API · [`portal`]: the clients' · [`telemetry`]: logs, the text of metrics |
 //! | 5 | [`config`]: a file becomes settings |
 //! | 6 | [`serve`]: listeners, cores, drain · [`cli`]: one file for each command |
 //!
@@ -36,6 +36,7 @@
 //! - Money is an integer number of micro-credits; it never passes through a float.
 //! - Everything that can grow has a bound, which is a named constant or a setting.
 
+pub mod count;
 pub mod credit;
 pub mod seam;
 

@@ -1,9 +1,9 @@
 //! Floor 4: the operators' API, on a listener of its own.
 //!
 //! Accounts, keys, grants, balances and charges as JSON under `/admin/v1`, one to one with the ledger's
-//! verbs; liveness and readiness beside it. The command line is a client of this API and nothing more.
+//! verbs; liveness, readiness and metrics beside it. The command line is a client of this API and nothing more.
 //!
-//! Invariant: nothing under `/admin/v1` answers without the token, not even whether a path exists.
+//! Invariant: nothing but `/livez` and `/readyz` answers without the token, not even whether a path exists.
 //! Invariant: a name that is not understood is an error, and so is an answer of the ledger that is neither
 //! yes nor no.
 
@@ -24,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::json;
 
 pub use guard::Token;
@@ -39,6 +40,9 @@ const BODY_MAX: usize = 64 * 1024;
 /// Whether this instance can serve; the error says why not.
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
+/// The metrics as they are now: the media type of their text, and the text.
+pub type Metrics = Arc<dyn Fn() -> (&'static str, String) + Send + Sync>;
+
 /// What the operators' API needs.
 pub struct Parts {
     /// Where money and the directory are kept.
@@ -53,6 +57,8 @@ pub struct Parts {
     pub token: Token,
     /// What `/readyz` answers.
     pub ready: Ready,
+    /// What `/metrics` answers.
+    pub metrics: Metrics,
 }
 
 impl fmt::Debug for Parts {
@@ -71,6 +77,7 @@ pub fn router(parts: Parts) -> Router {
     let parts = Arc::new(parts);
     let guarded = Router::new()
         .nest("/admin/v1", api())
+        .route("/metrics", get(metrics))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -108,6 +115,11 @@ async fn ready(State(parts): Shared) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
     }
+}
+
+async fn metrics(State(parts): Shared) -> Response {
+    let (kind, text) = (parts.metrics)();
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text).into_response()
 }
 
 async fn unknown_path() -> Problem {

@@ -12,9 +12,11 @@ mod directory;
 pub mod embedded;
 mod finding;
 mod folder;
+mod measured;
 pub mod model;
-pub mod redis;
 mod packed;
+pub mod redis;
+mod stream_gauges;
 mod teller;
 mod verbs;
 mod watch;
@@ -28,6 +30,8 @@ pub use directory::{
 };
 pub use finding::{Finding, Level, UNREACHABLE};
 pub use folder::{examine_file, examine_folder};
+pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
+pub use stream_gauges::StreamGauges;
 pub use verbs::{
     AllowanceCheck, CapCheck, CapState, ChargeRecord, ChargeState, Doubt, Extend, Extended, Gates,
     Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, RateCheck, Release, Released,

@@ -19,6 +19,7 @@ use super::rejection::Rejection;
 use super::route::RouteTable;
 use super::settings::{Due, Route, Rules};
 use super::settler::Settler;
+use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::credit::{Amount, ChargeId, Partition, Plan};
 use crate::ledger::{Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
@@ -37,6 +38,8 @@ pub struct Meter {
     pub directory: Directory,
     /// Where charges end.
     pub settler: Settler,
+    /// What is counted.
+    pub tally: Arc<Tally>,
     /// The store.
     pub ledger: Arc<dyn Ledger>,
     /// The time.
@@ -102,7 +105,8 @@ impl Meter {
         let permit = self.settler.permit().ok_or_else(busy)?;
         let account = identity.document.account.clone();
         let charge = self.new_charge(&identity)?;
-        let mut ticket = Some(Ticket::new(self.settler.clone(), account, charge, permit));
+        let stake = self.tally.stake(&wanted.due.price.kind);
+        let mut ticket = Some(Ticket::new(self.settler.clone(), account, charge, permit, stake));
         let void = |ticket: &mut Option<Ticket>| ticket.take().map(Ticket::void);
         for _ in 0..ROUNDS_MAX {
             let (call, held) = match self.call(&identity, wanted, charge) {
@@ -117,8 +121,8 @@ impl Meter {
             match self.ledger.reserve(call).await {
                 Answer::Applied(reserved) => {
                     self.heard(reserved.at);
-                    let ticket = ticket.ok_or_else(busy)?;
-                    ticket.reserved();
+                    let mut ticket = ticket.ok_or_else(busy)?;
+                    ticket.reserved(held.priced.total);
                     return Ok(Admitted { ticket, held, reserved, identity });
                 }
                 Answer::Refused(refusal) => {

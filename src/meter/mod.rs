@@ -8,6 +8,7 @@
 
 mod admit;
 mod body_source;
+mod code;
 mod flag;
 mod gates;
 mod identity;
@@ -30,6 +31,7 @@ mod settings;
 mod settler;
 pub mod statement;
 mod sweeper;
+mod tally;
 mod template;
 mod ticket;
 mod value;
@@ -37,6 +39,7 @@ mod verdict;
 mod watch;
 
 pub use admit::{Admitted, Meter, Wanted};
+pub use code::{Code, Hundred};
 pub use flag::Flag;
 pub use gates::{Place, gates};
 pub use identity::{Directory, Identity};
@@ -59,6 +62,7 @@ pub use settings::{
 };
 pub use settler::{Ending, Permit, Settler};
 pub use sweeper::sweep;
+pub use tally::{KindTally, RouteTally, Running, Stake, Tally};
 pub use ticket::Ticket;
 pub use verdict::{Charge, Verdict};
 pub use watch::{End, Watch};

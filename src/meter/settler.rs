@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::journal::Journal;
+use super::tally::{Stake, Tally};
 use crate::credit::{AccountId, ChargeId};
 use crate::ledger::{
     Answer, Doubt, Extend, Extended, Ledger, Refusal, Release, Released, Settle, Settled,
@@ -37,6 +38,7 @@ struct Inner {
     tasks: Tasks,
     permits: Arc<Semaphore>,
     journal: RefCell<Journal>,
+    tally: Arc<Tally>,
     /// The charges whose exchange is running: their leases are renewed.
     live: RefCell<BTreeMap<ChargeId, AccountId>>,
 }
@@ -70,11 +72,12 @@ impl Settler {
         disk: Arc<dyn Disk>,
         folder: &Path,
         core: usize,
+        tally: Arc<Tally>,
     ) -> std::io::Result<Self> {
         let journal = RefCell::new(Journal::start(disk, folder, core)?);
         let permits = Arc::new(Semaphore::new(places));
         let live = RefCell::default();
-        Ok(Self(Rc::new(Inner { ledger, tasks, permits, journal, live })))
+        Ok(Self(Rc::new(Inner { ledger, tasks, permits, journal, tally, live })))
     }
 
     /// A place in the queue, if there is one.
@@ -93,29 +96,34 @@ impl Settler {
 
     /// Renews this charge's lease from now on.
     pub(super) fn begin(&self, charge: ChargeId, account: AccountId) {
-        self.0.live.borrow_mut().insert(charge, account);
+        self.change_live(|live| _ = live.insert(charge, account));
     }
 
     /// Queues an end. The ledger is called before this returns, so a reserve that follows comes after it.
-    pub(super) fn end(&self, charge: ChargeId, end: Ending, permit: Permit) {
-        self.0.live.borrow_mut().remove(&charge);
+    pub(super) fn end(&self, charge: ChargeId, end: Ending, permit: Permit, stake: Stake) {
+        self.change_live(|live| _ = live.remove(&charge));
+        let began_us = self.0.tally.end_begins();
         let first = Call::of(&*self.0.ledger, &end);
         let settler = self.clone();
         self.0.tasks.spawn(async move {
-            settler.finish(charge, end, first).await;
+            settler.finish(charge, end, first, &stake).await;
+            settler.0.tally.end_is_known(began_us);
             settler.0.journal.borrow_mut().done(charge);
             drop(permit);
         });
     }
 
     /// Asks until the ledger has answered, by the same id: that is what makes asking again harmless.
-    async fn finish(&self, charge: ChargeId, end: Ending, first: Call) {
+    async fn finish(&self, charge: ChargeId, end: Ending, first: Call, stake: &Stake) {
         let mut call = first;
         let mut wait = RETRY_FIRST;
         loop {
-            match call.answer(charge).await {
+            match call.answer(charge, stake).await {
                 Outcome::Ended => return,
-                Outcome::Refused(refusal) => return end.refused(charge, &refusal),
+                Outcome::Refused(refusal) => {
+                    self.0.tally.refused.one();
+                    return end.refused(charge, &refusal);
+                }
                 Outcome::Tick => _ = self.0.ledger.tick(end.account().clone()).await,
                 Outcome::Again(why) => {
                     tracing::warn!(%charge, why, "settlement waits for the ledger");
@@ -143,12 +151,16 @@ impl Settler {
 
     /// An ended charge is not asked about again; its exchange runs on and settles as a late success.
     fn drop_ended(&self, charges: &[(AccountId, ChargeId)], renewed: &[Extended]) {
+        let pairs = charges.iter().zip(renewed);
+        let ended = pairs.filter(|(_, extended)| **extended == Extended::Ended);
+        self.change_live(|live| ended.for_each(|((_, charge), _)| _ = live.remove(charge)));
+    }
+
+    /// Changes what runs and says so. Ids sort by age: the first is the oldest.
+    fn change_live(&self, change: impl FnOnce(&mut BTreeMap<ChargeId, AccountId>)) {
         let mut live = self.0.live.borrow_mut();
-        for ((_, charge), extended) in charges.iter().zip(renewed) {
-            if *extended == Extended::Ended {
-                live.remove(charge);
-            }
-        }
+        change(&mut live);
+        self.0.tally.live(live.len(), live.keys().next().map(|charge| charge.born()));
     }
 
     /// How many charges have begun and not ended.
@@ -212,15 +224,17 @@ impl Call {
         }
     }
 
-    async fn answer(self, charge: ChargeId) -> Outcome {
+    async fn answer(self, charge: ChargeId, stake: &Stake) -> Outcome {
         match self {
             Self::Settle(reply) => outcome(reply.await, |settled| {
+                stake.settled(&settled);
                 tracing::info!(
                     %charge, charged = %settled.charged, returned = %settled.returned, debt = %settled.debt,
                     absorbed = %settled.absorbed, late = settled.late, "settled"
                 );
             }),
             Self::Release(reply) => outcome(reply.await, |released| {
+                stake.released(&released);
                 tracing::info!(%charge, returned = %released.returned, "released");
             }),
             Self::Doubt(reply) => {

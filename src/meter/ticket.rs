@@ -7,6 +7,7 @@
 
 use super::receipt::Explanation;
 use super::settler::{Ending, Permit, Settler};
+use super::tally::Stake;
 use crate::credit::{AccountId, Amount, ChargeId};
 use crate::ledger::{Doubt, Release, Settle};
 
@@ -18,6 +19,7 @@ pub struct Ticket {
     account: AccountId,
     charge: ChargeId,
     permit: Option<Permit>,
+    stake: Stake,
     forwarded: bool,
 }
 
@@ -28,8 +30,9 @@ impl Ticket {
         account: AccountId,
         charge: ChargeId,
         permit: Permit,
+        stake: Stake,
     ) -> Self {
-        Self { settler, account, charge, permit: Some(permit), forwarded: false }
+        Self { settler, account, charge, permit: Some(permit), stake, forwarded: false }
     }
 
     /// Which charge.
@@ -38,9 +41,10 @@ impl Ticket {
         self.charge
     }
 
-    /// The charge is reserved: its lease is renewed from now on. Not sooner: a charge that the ledger does not
+    /// The charge is reserved and holds `amount`: its lease is renewed from now on. Not sooner: a charge that the ledger does not
     /// know looks as if it had ended, and nobody would renew it again.
-    pub(super) fn reserved(&self) {
+    pub(super) fn reserved(&mut self, amount: Amount) {
+        self.stake.held(amount);
         self.settler.begin(self.charge, self.account.clone());
     }
 
@@ -80,7 +84,7 @@ impl Ticket {
 
     fn end(mut self, end: Ending) {
         if let Some(permit) = self.permit.take() {
-            self.settler.end(self.charge, end, permit);
+            self.settler.end(self.charge, end, permit, self.stake.clone());
         }
     }
 }
@@ -101,6 +105,6 @@ impl Drop for Ticket {
         } else {
             Ending::Release(Release { account, charge, explanation })
         };
-        self.settler.end(charge, end, permit);
+        self.settler.end(charge, end, permit, self.stake.clone());
     }
 }

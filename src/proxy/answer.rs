@@ -16,10 +16,11 @@ use tower::{Layer, Service};
 
 use super::body::{Body, whole};
 use super::core::Core;
+use super::decision::Decision;
 use super::guard::client_address;
 use super::headers::REQUEST_ID;
 use super::stage::{Arrived, Stop, Story};
-use crate::meter::{Rejection, request_id};
+use crate::meter::{Code, Rejection, request_id};
 
 /// How much of a path the log line has, in characters.
 const PATH_MAX: usize = 256;
@@ -64,6 +65,7 @@ where
         Box::pin(async move {
             let started = core.meter.clock.uptime_ms();
             let story = Rc::new(story(&core, &request));
+            let decision = Decision::awaited(core.meter.tally.clone(), story.clone());
             let trusted = &core.settings.trusted_proxies;
             let address = client_address(peer.ip().to_canonical(), request.headers(), trusted);
             let asked = accepts(&request);
@@ -71,6 +73,7 @@ where
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
             let answered =
                 AssertUnwindSafe(async { inner.call(arrived).await }).catch_unwind().await;
+            decision.is(decided(&answered));
             let (response, code) = match answered {
                 Ok(Ok(response)) => (response, ""),
                 Ok(Err(Stop::Answered(response))) => (response, ""),
@@ -87,6 +90,16 @@ where
     }
 }
 
+fn decided<E>(answered: &Result<Result<Response<Body>, Stop>, E>) -> Code {
+    match answered {
+        Ok(Ok(_)) => Code::Forwarded,
+        Ok(Err(Stop::Answered(_))) => Code::Answered,
+        Ok(Err(Stop::Refused(rejection))) => Code::of(rejection.code),
+        // What a panic is told as.
+        Err(_) => Code::MeteringUnavailable,
+    }
+}
+
 fn story(core: &Core, request: &Request<Incoming>) -> Story {
     let id = request_id(&*core.meter.clock, &*core.meter.entropy);
     Story {
@@ -94,6 +107,8 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
         method: request.method().clone(),
         path: request.uri().path().chars().take(PATH_MAX).collect(),
         route: Default::default(),
+        counts: Default::default(),
+        forwarded: Default::default(),
         account: Default::default(),
         key: Default::default(),
         charge: Default::default(),

@@ -8,6 +8,7 @@
 //! Invariant: every way out of this file ends the ticket, or drops it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,7 +24,7 @@ use super::core::Core;
 use super::headers::inward;
 use super::patience::Patience;
 use super::upstream::{Dialled, SendError, Upstream};
-use crate::meter::{End, OnDisconnect, Rejection, Watch};
+use crate::meter::{End, Hundred, OnDisconnect, Rejection, RouteTally, Watch};
 
 type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
 
@@ -38,6 +39,8 @@ pub(super) struct Exchange {
     pub(super) body_limit: u64,
     /// Whether the request asked for a head alone.
     pub(super) head_only: bool,
+    /// Its route's counters.
+    pub(super) counts: Arc<RouteTally>,
 }
 
 impl Exchange {
@@ -53,6 +56,7 @@ impl Exchange {
             return self.refuse(head, "Nothing was forwarded: the journal is full.", why);
         }
         let (answer, head) = self.ask(upstream, request, head).await;
+        self.counts.responses(Hundred::of(answer.status())).one();
         match answer {
             Asked::Answered(response) => self.answered(upstream, response, head).await,
             Asked::Failed(SendError::NeverSent(why)) => self.never_sent(head, why),
@@ -287,6 +291,16 @@ enum Asked {
     Failed(SendError),
     TimedOut(Reach),
     ClientLeft(Reach),
+}
+
+impl Asked {
+    /// What the upstream answered; `None`: nothing.
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answered(response) => Some(response.status().as_u16()),
+            Self::Failed(_) | Self::TimedOut(_) | Self::ClientLeft(_) => None,
+        }
+    }
 }
 
 /// How far a request got that nobody waits for any more.

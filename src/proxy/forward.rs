@@ -49,13 +49,17 @@ impl Service<Metered> for Forward {
 type Answer = oneshot::Receiver<Result<Response<Body>, Box<Rejection>>>;
 
 fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
-    let Metered { head, body, route, admitted } = metered;
+    let Metered { head, body, route, admitted, story } = metered;
     let (index, body_limit) = (route.upstream, route.body_limit);
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
     let request = outgoing(core, upstream, head, body, admitted.is_some())?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
-    let exchange = Exchange { core: core.clone(), upstream: index, account, body_limit, head_only };
+    let tally = &core.meter.tally;
+    let (counts, running) = (story.counts(tally).clone(), tally.exchange());
+    let exchange =
+        Exchange { core: core.clone(), upstream: index, account, body_limit, head_only, counts };
+    story.forwarded.set(true);
     let (sender, answer) = oneshot::channel();
     let cut = core.cut.clone();
     core.tasks.spawn(async move {
@@ -64,6 +68,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
             () = exchange.run(request, sender) => {}
             () = cut.cancelled() => {}
         }
+        drop(running);
     });
     Ok(answer)
 }

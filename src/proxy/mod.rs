@@ -7,6 +7,7 @@ mod account;
 mod answer;
 mod body;
 mod core;
+mod decision;
 mod exchange;
 mod forward;
 mod guard;

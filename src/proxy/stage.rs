@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 
 use super::body::{Body, Outgoing};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
-use crate::meter::{Admitted, Due, Identity, Rejection, Route};
+use crate::meter::{Admitted, Due, Identity, Rejection, Route, RouteTally, Tally};
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -91,6 +91,8 @@ pub(super) struct Metered {
     pub route: Arc<Route>,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
+    /// What the log line will say.
+    pub story: Rc<Story>,
 }
 
 /// Why a request goes no further.
@@ -119,6 +121,10 @@ pub(super) struct Story {
     pub path: String,
     /// The route.
     pub route: OnceCell<Name>,
+    /// The route's counters.
+    pub counts: OnceCell<Arc<RouteTally>>,
+    /// Whether its exchange with an upstream has begun.
+    pub forwarded: Cell<bool>,
     /// The account.
     pub account: OnceCell<AccountId>,
     /// The key.
@@ -127,6 +133,13 @@ pub(super) struct Story {
     pub charge: Cell<Option<ChargeId>>,
     /// What was held.
     pub held: Cell<Option<Amount>>,
+}
+
+impl Story {
+    /// The counters of its route, or of what has none.
+    pub(super) fn counts<'a>(&'a self, tally: &'a Tally) -> &'a Arc<RouteTally> {
+        self.counts.get().unwrap_or_else(|| tally.routes.nameless())
+    }
 }
 
 /// A layer made of one async function from a stage to the next.

@@ -94,6 +94,7 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
         return Err(Rejection::unknown_route(head.method.as_str(), path).into());
     };
     _ = story.route.set(route.name.clone());
+    _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
     if head.headers.contains_key(UPGRADE) {
         let status = StatusCode::NOT_IMPLEMENTED;
         let detail = "This route does not speak WebSocket.";
@@ -196,7 +197,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         if quote {
             return Err(Stop::Answered(json(&free_quote(&route))));
         }
-        return Ok(Metered { head, body, route, admitted: None });
+        return Ok(Metered { head, body, route, admitted: None, story });
     };
     let timeouts = core.upstreams.get(route.upstream).map(super::upstream::Upstream::timeouts);
     let wanted = Wanted {
@@ -224,7 +225,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
-    Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route })
+    Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route, story })
 }
 
 type Quote = Result<

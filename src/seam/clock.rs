@@ -57,6 +57,11 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// Milliseconds on a clock that never goes back and counts the time a machine was suspended.
     /// Only differences mean something.
     fn uptime_ms(&self) -> u64;
+
+    /// The same clock in microseconds, as finely as it goes.
+    fn uptime_us(&self) -> u64 {
+        self.uptime_ms().saturating_mul(1_000)
+    }
 }
 
 /// The machine's clocks.
@@ -71,11 +76,15 @@ impl Clock for SystemClock {
     }
 
     fn uptime_ms(&self) -> u64 {
+        self.uptime_us() / 1_000
+    }
+
+    fn uptime_us(&self) -> u64 {
         // Boot time counts suspension: a laptop that slept must not look like a clock that was set.
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-        seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
+        seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000)
     }
 }
 

@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::metrics::{Metrics, measured};
 use super::{Shared, runtime};
-use crate::admin::{self, Parts, Token};
-use crate::ledger::Answer;
+use crate::admin::{self, Parts, Ready, Token};
+use crate::ledger::{Answer, Ledger};
 use crate::meter::sweep;
 use crate::seam;
+use crate::telemetry::CONTENT_TYPE;
 
 /// How often idle accounts' due work is looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
@@ -20,39 +22,52 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// Starts the thread.
-pub(super) fn start(shared: Shared, admin: Option<TcpListener>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(
+    shared: Shared,
+    metrics: Metrics,
+    admin: Option<TcpListener>,
+) -> io::Result<JoinHandle<()>> {
     let runtime = runtime()?;
     seam::thread("control", move || {
         runtime.block_on(async {
             let over = shared.stop.control.clone();
+            let ledger = measured(&shared.ledgers.own().ledger, &metrics.beside);
             let operators = async {
-                if let Err(error) = operators(&shared, admin).await {
+                if let Err(error) = operators(&shared, &ledger, metrics, admin).await {
                     tracing::error!(%error, "the operators' listener has ended");
                 }
             };
-            let sweeping = over.run_until_cancelled(sweeper(&shared));
+            let sweeping = over.run_until_cancelled(sweeper(&shared, &*ledger));
             tokio::join!(operators, sweeping);
         });
     })
 }
 
-async fn operators(shared: &Shared, listener: Option<TcpListener>) -> io::Result<()> {
+async fn operators(
+    shared: &Shared,
+    ledger: &Arc<dyn Ledger>,
+    metrics: Metrics,
+    listener: Option<TcpListener>,
+) -> io::Result<()> {
     let (Some(listener), Some(settings)) = (listener, &shared.settings.admin) else {
         return Ok(());
     };
     let (draining, healthy) = (shared.stop.draining.clone(), shared.healthy.clone());
-    let ready = Arc::new(move || match () {
+    let ready: Ready = Arc::new(move || match () {
         () if draining.load(Ordering::Relaxed) => Err("draining".to_owned()),
         () if !healthy.load(Ordering::Relaxed) => Err("the ledger does not answer".to_owned()),
         () => Ok(()),
     });
+    let is_ready = ready.clone();
+    let metrics = Arc::new(move || (CONTENT_TYPE, metrics.text(is_ready().is_ok())));
     let router = admin::router(Parts {
-        ledger: shared.ledger.clone(),
+        ledger: ledger.clone(),
         rules: shared.settings.rules.clone(),
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
         token: Token::new(settings.token.reveal()),
         ready,
+        metrics,
     });
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let over = shared.stop.control.clone();
@@ -67,14 +82,14 @@ async fn operators(shared: &Shared, listener: Option<TcpListener>) -> io::Result
     }
 }
 
-async fn sweeper(shared: &Shared) {
+async fn sweeper(shared: &Shared, ledger: &dyn Ledger) {
     let mut rounds = tokio::time::interval(SWEEP_EVERY);
     loop {
         rounds.tick().await;
-        let answered = matches!(shared.ledger.due(0).await, Answer::Applied(_));
+        let answered = matches!(ledger.due(0).await, Answer::Applied(_));
         shared.healthy.store(answered, Ordering::Relaxed);
         if answered {
-            sweep(&*shared.ledger).await;
+            sweep(ledger).await;
         }
     }
 }

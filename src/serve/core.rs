@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -16,12 +17,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 use tower::{Service, ServiceExt};
 
+use super::ledgers::Own;
+use super::metrics::CoreTally;
 use super::quoter::{Asks, queue};
 use super::{Shared, runtime};
+use crate::ledger::Ledger;
 use crate::meter::{Directory, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
 use crate::proxy::{Body, BoxError, ClientPlane, Core, FromPeer, Upstream, stack};
@@ -35,6 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Starts a core's thread. Errors of its setup are errors of the start.
 pub(super) fn start(
     shared: Shared,
+    tally: CoreTally,
     number: usize,
     listener: TcpListener,
 ) -> io::Result<JoinHandle<()>> {
@@ -46,10 +51,13 @@ pub(super) fn start(
             Err(error) => return drop(ready.send(Err(error))),
         };
         LocalSet::new().block_on(&runtime, async move {
-            match build(&shared, number) {
+            let Own { ledger, returns } = shared.ledgers.own();
+            match build(&shared, &tally.measured(&ledger), &tally, number) {
                 Ok((core, asks)) => {
                     drop(ready.send(Ok(())));
-                    serve(&shared, core, asks, listener).await;
+                    let renew = renewals(core.clone(), shared.settings.store.lease_ms(), returns);
+                    let asked = quotes(core.clone(), asks);
+                    serve(&shared, &tally, core, join(asked, renew).map(drop), listener).await;
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -65,8 +73,13 @@ fn room(bytes: u64) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)))
 }
 
-fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
-    let (settings, ledger) = (&shared.settings, &shared.ledger);
+fn build(
+    shared: &Shared,
+    ledger: &Arc<dyn Ledger>,
+    counts: &CoreTally,
+    number: usize,
+) -> io::Result<(Rc<Core>, Asks)> {
+    let settings = &shared.settings;
     let (rules, proxy, tasks) = (&settings.rules, &settings.proxy, Tasks::default());
     let upstreams = (0..proxy.upstreams.len()).map(|index| Upstream::open(proxy, index));
     let settler = Settler::start(
@@ -76,6 +89,7 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         shared.disk.clone(),
         &shared.folder,
         number,
+        counts.tally.clone(),
     )?;
     let routes =
         RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
@@ -84,6 +98,7 @@ fn build(shared: &Shared, number: usize) -> io::Result<(Rc<Core>, Asks)> {
         routes,
         directory: Directory::new(ledger.clone(), rules.clone(), shared.clock.clone()),
         settler,
+        tally: counts.tally.clone(),
         ledger: ledger.clone(),
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
@@ -133,18 +148,21 @@ fn never<T>(error: Infallible) -> T {
 }
 
 /// Accepts until the drain begins, then waits for what runs.
-async fn serve(shared: &Shared, core: Rc<Core>, asks: Asks, listener: TcpListener) {
-    let connections = Tasks::default();
+async fn serve(
+    shared: &Shared,
+    counts: &CoreTally,
+    core: Rc<Core>,
+    beside: impl Future<Output = ()> + 'static,
+    listener: TcpListener,
+) {
     let background = Tasks::default();
     let over = shared.stop.control.clone();
-    background.spawn(over.clone().run_until_cancelled_owned(quotes(core.clone(), asks)).map(drop));
-    let renew = renewals(core.clone(), shared.settings.store.lease_ms());
-    background.spawn(over.run_until_cancelled_owned(renew).map(drop));
-    let accepting = accept(shared, &core, &connections, listener);
+    background.spawn(over.run_until_cancelled_owned(beside).map(drop));
+    let accepting = accept(shared, &core, counts, listener);
     shared.stop.drain.run_until_cancelled(accepting).await;
     let drain = Duration::from_millis(core.settings.limits.drain_ms);
     let ended = async {
-        connections.ended().await;
+        counts.connections.ended().await;
         core.tasks.ended().await;
     };
     tokio::select! {
@@ -157,7 +175,8 @@ async fn serve(shared: &Shared, core: Rc<Core>, asks: Asks, listener: TcpListene
     }
 }
 
-async fn accept(shared: &Shared, core: &Rc<Core>, connections: &Tasks, listener: TcpListener) {
+async fn accept(shared: &Shared, core: &Rc<Core>, counts: &CoreTally, listener: TcpListener) {
+    let connections = &counts.connections;
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot listen"),
@@ -171,7 +190,10 @@ async fn accept(shared: &Shared, core: &Rc<Core>, connections: &Tasks, listener:
                 let own = connection(core.clone(), service.clone(), stream, peer, drain);
                 connections.spawn(own);
             }
-            Ok((stream, _)) => refuse(stream),
+            Ok((stream, _)) => {
+                counts.turned_away.one();
+                refuse(stream);
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -218,12 +240,26 @@ async fn connection<S>(
     }
 }
 
-/// Renews the leases of running exchanges, at a third of their length.
-async fn renewals(core: Rc<Core>, lease_ms: u64) {
+/// Renews the leases of running exchanges, at a third of their length, and at once when the store was away.
+async fn renewals(core: Rc<Core>, lease_ms: u64, mut returns: Option<watch::Receiver<u64>>) {
     let mut rounds = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
     loop {
-        rounds.tick().await;
+        tokio::select! {
+            _ = rounds.tick() => {}
+            () = returned(&mut returns) => {}
+        }
         core.meter.settler.renew().await;
+    }
+}
+
+/// Waits for the store to come back after an outage; for ever if it is never away.
+async fn returned(returns: &mut Option<watch::Receiver<u64>>) {
+    let changed = match returns {
+        Some(returns) => returns.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

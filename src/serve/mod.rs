@@ -10,7 +10,10 @@
 
 mod control;
 mod core;
+mod families;
+mod ledgers;
 mod listen;
+mod metrics;
 mod quoter;
 
 use std::io;
@@ -22,12 +25,15 @@ use std::thread::JoinHandle;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Settings, StoreSettings};
-use crate::ledger::Ledger;
-use crate::ledger::embedded::{self, EmbeddedLedger, OpenError};
+use self::ledgers::Ledgers;
+
+use crate::config::Settings;
+use crate::ledger::StoreTally;
 use crate::meter::{RouteTable, instance, recover};
 use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
+
+use metrics::{CoreTally, Metrics};
 
 /// The ledger's file within its folder.
 pub(crate) const LEDGER_FILE: &str = "ledger.redb";
@@ -42,7 +48,7 @@ pub struct Running {
     stop: Stop,
     cores: Vec<JoinHandle<()>>,
     control: JoinHandle<()>,
-    ledger: Arc<dyn Ledger>,
+    ledgers: Ledgers,
 }
 
 /// How the threads are told to end.
@@ -64,7 +70,7 @@ struct Shared {
     settings: Arc<Settings>,
     folder: PathBuf,
     instance: String,
-    ledger: Arc<dyn Ledger>,
+    ledgers: Ledgers,
     guard: Arc<Guard>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -85,7 +91,7 @@ impl Running {
         self.stop.control.cancel();
         joined("control", self.control);
         // The last handle: its drop waits for the writer.
-        drop(self.ledger);
+        drop(self.ledgers);
     }
 
     /// Cuts what still runs instead of waiting for the end of the drain time.
@@ -112,26 +118,43 @@ pub fn start(settings: Settings) -> io::Result<Running> {
     let (data_addr, listeners) = listen::listeners(settings.listen, settings.cores)?;
     let admin = settings.admin.as_ref().map(|admin| listen::listener(admin.listen)).transpose()?;
     let admin_addr = admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let mut tallies = Vec::new();
     let mut cores = Vec::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        cores.push(core::start(shared.clone(), number, listener)?);
+        let tally = CoreTally::new(&settings.rules, &shared.clock);
+        tallies.push(tally.clone());
+        cores.push(core::start(shared.clone(), tally, number, listener)?);
     }
-    let control = control::start(shared.clone(), admin)?;
-    let Shared { ledger, stop, .. } = shared;
-    Ok(Running { data_addr, admin_addr, stop, cores, control, ledger })
+    let metrics = metrics(&shared, tallies);
+    let control = control::start(shared.clone(), metrics, admin)?;
+    let Shared { ledgers, stop, .. } = shared;
+    Ok(Running { data_addr, admin_addr, stop, cores, control, ledgers })
+}
+
+fn metrics(shared: &Shared, cores: Vec<CoreTally>) -> Metrics {
+    Metrics {
+        cores,
+        beside: Arc::new(StoreTally::new(shared.clock.clone())),
+        // Nothing exports the embedded ledger's stream.
+        stream: None,
+        revision: shared.settings.rules.revision.clone(),
+        limits: shared.settings.proxy.limits,
+        started: shared.clock.now(),
+        clock: shared.clock.clone(),
+    }
 }
 
 fn open(settings: Settings) -> io::Result<Shared> {
     let folder = settings.store.folder().to_owned();
     std::fs::create_dir_all(&folder).map_err(|error| no_folder(&folder, &error))?;
     let (clock, entropy, disk) = seams();
-    let ledger = open_ledger(&settings.store, &clock)?;
+    let ledgers = Ledgers::open(&settings.store, &clock)?;
     // Conflicts were reported when the configuration was read; this only keeps them from being served.
     RouteTable::new(&settings.rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
     Ok(Shared {
         instance: instance(&*disk, &folder, &*entropy)?,
         guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
-        ledger,
+        ledgers,
         settings: Arc::new(settings),
         stop: Stop::default(),
         healthy: Arc::new(AtomicBool::new(true)),
@@ -140,29 +163,6 @@ fn open(settings: Settings) -> io::Result<Shared> {
         entropy,
         disk,
     })
-}
-
-fn open_ledger(store: &StoreSettings, clock: &Arc<dyn Clock>) -> io::Result<Arc<dyn Ledger>> {
-    match store {
-        StoreSettings::Embedded { path, lease_ms } => {
-            let file = embedded::Settings { path: path.join(LEDGER_FILE), lease_ms: *lease_ms };
-            let ledger = EmbeddedLedger::open(&file, clock.clone())
-                .map_err(|error| no_ledger(&file.path, &error))?;
-            Ok(Arc::new(ledger))
-        }
-        StoreSettings::Redis { .. } => {
-            let told = "a ledger in Redis cannot be served yet: use `store: { embedded: … }`";
-            Err(io::Error::new(io::ErrorKind::Unsupported, told))
-        }
-    }
-}
-
-fn no_ledger(file: &Path, error: &OpenError) -> io::Error {
-    let hint = match error {
-        OpenError::File(_) => "; is it a ledger, whole and writable? It is named by `store`",
-        _ => "",
-    };
-    io::Error::other(format!("{}: {error}{hint}", file.display()))
 }
 
 fn no_folder(folder: &Path, error: &io::Error) -> io::Error {
@@ -179,8 +179,12 @@ fn seams() -> (Arc<dyn Clock>, Arc<dyn Entropy>, Arc<dyn Disk>) {
 /// Recovery on a thread of its own, so that a start may be asked for from anywhere.
 fn recovered(shared: &Shared) -> io::Result<()> {
     let own = shared.clone();
-    let work =
-        move || runtime()?.block_on(recover(&*own.ledger, &*own.disk, &own.folder, &own.instance));
+    let work = move || {
+        runtime()?.block_on(async {
+            let ledger = own.ledgers.own().ledger;
+            recover(&*ledger, &*own.disk, &own.folder, &own.instance).await
+        })
+    };
     let done = seam::thread("recovery", work)?
         .join()
         .map_err(|_| io::Error::other("recovery ended in a panic"))??;

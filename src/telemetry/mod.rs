@@ -1,11 +1,15 @@
-//! Floor 4: logs. Metrics and traces come with the next store.
+//! Floor 4: logs, and the text in which metrics are read.
 //!
-//! One JSON object a line on standard error: a constant message and fields. Never a key, a body or a query.
+//! Logs: one JSON object a line on standard error: a constant message and fields. Never a key, a body or a query.
 //!
 //! Invariant: knows no domain type; it is given fields.
 
+mod exposition;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
+
+pub use exposition::{CONTENT_TYPE, Exposition, Family, Millionths, Type};
 
 /// The environment variable that says what is logged, such as `warn` or `tollgate=debug`.
 pub const LEVEL: &str = "TOLLGATE_LOG";

@@ -4,16 +4,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use tollgate::credit::{AccountId, Class, KeyId, Plan, Zone};
+use tollgate::count::Spread;
+use tollgate::credit::{AccountId, Class, KeyId, Name, Plan, Zone};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
 use tollgate::meter::{
-    Asked, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Wanted, Work,
+    Asked, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Tally, Wanted, Work,
 };
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, SystemDisk, Tasks};
 
-use crate::ledger_world::{LEASE, NOON, credits, embedded_in_memory, kind, new_account, ok, wait};
+use crate::ledger_world::{
+    LEASE, NOON, credits, embedded_in_memory, kind, new_account, ok, wait, wait_timed,
+};
 use crate::sample::{due, fixed, line, name};
+use crate::stubborn::Stubborn;
 
 const KEY: KeyId = KeyId::from_bytes([7; 16]);
 
@@ -45,7 +49,7 @@ fn ledger(clock: &Arc<SimulatedClock>) -> (Arc<EmbeddedLedger>, Document) {
 
 /// A core's meter with one route that costs one credit.
 fn meter(
-    ledger: &Arc<EmbeddedLedger>,
+    ledger: Arc<dyn Ledger>,
     clock: &Arc<SimulatedClock>,
     folder: &std::path::Path,
 ) -> (Meter, Arc<Route>, Arc<Due>) {
@@ -74,15 +78,18 @@ fn meter(
         plans: vec![Arc::new(plan)],
         key_headers: Vec::new(),
     });
-    let ledger: Arc<dyn Ledger> = ledger.clone();
     let clock: Arc<dyn Clock> = clock.clone();
     let disk = Arc::new(SystemDisk);
-    let settler = Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0).unwrap();
+    let tally = Arc::new(Tally::new(&rules, clock.clone()));
+    let own = tally.clone();
+    let settler =
+        Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0, own).unwrap();
     let meter = Meter {
         routes: RouteTable::new(&rules).unwrap(),
         directory: Directory::new(ledger.clone(), rules.clone(), clock.clone()),
         rules,
         settler,
+        tally,
         ledger,
         clock,
         entropy: Arc::new(SeededEntropy::new(3)),
@@ -90,6 +97,25 @@ fn meter(
         ledger_time: Default::default(),
     };
     (meter, route, due)
+}
+
+/// A request of nothing in particular.
+fn wanted<'a>(
+    route: &'a Route,
+    due: &'a Due,
+    (method, headers, plan): (&'a Method, &'a HeaderMap, &'a Name),
+) -> Wanted<'a> {
+    let asked = Asked { method, captures: &[], query: "", headers, body: None, plan };
+    Wanted {
+        route,
+        due,
+        asked,
+        request_id: "req_1",
+        path: "/v1/images",
+        query: "",
+        credits_max: None,
+        timeout_ms: 60_000,
+    }
 }
 
 #[test]
@@ -106,28 +132,11 @@ fn a_round_of_renewals_amid_an_admission_does_not_forget_its_lease() {
     };
     ok(wait(ledger.change_account(change)));
     let folder = tempfile::tempdir().unwrap();
-    let (meter, route, due) = meter(&ledger, &clock, folder.path());
+    let (meter, route, due) = meter(ledger.clone(), &clock, folder.path());
     let plan = meter.rules.plan("pro").cloned().map(Arc::new);
     let identity = Identity { key: KEY, document: Rc::new(old), zone: Zone::UTC, plan };
-    let headers = HeaderMap::new();
-    let asked = Asked {
-        method: &Method::POST,
-        captures: &[],
-        query: "",
-        headers: &headers,
-        body: None,
-        plan: &name("pro"),
-    };
-    let wanted = Wanted {
-        route: &route,
-        due: &due,
-        asked,
-        request_id: "req_1",
-        path: "/v1/images",
-        query: "",
-        credits_max: None,
-        timeout_ms: 60_000,
-    };
+    let (method, headers, name) = (Method::POST, HeaderMap::new(), name("pro"));
+    let wanted = wanted(&route, &due, (&method, &headers, &name));
     let story = async {
         // The ledger is busy, so that a round of renewals comes between the stale answer and the second try.
         let busy: Vec<_> = (0..200).map(|_| ledger.view(account(), Gates::default())).collect();
@@ -143,4 +152,39 @@ fn a_round_of_renewals_amid_an_admission_does_not_forget_its_lease() {
         drop(admitted);
     };
     wait(tokio::task::LocalSet::new().run_until(story));
+}
+
+/// A reserve of which nobody knows is closed by a release; until the ledger takes that, it is seen to wait.
+#[test]
+fn an_end_that_the_ledger_does_not_take_is_counted_while_it_waits() {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let (_, document) = ledger(&clock);
+    let folder = tempfile::tempdir().unwrap();
+    let stubborn = Stubborn::saying(None);
+    let (meter, route, due) = meter(stubborn.clone(), &clock, folder.path());
+    let plan = meter.rules.plan("pro").cloned().map(Arc::new);
+    let identity = Identity { key: KEY, document: Rc::new(document), zone: Zone::UTC, plan };
+    let (method, headers, name) = (Method::POST, HeaderMap::new(), name("pro"));
+    let wanted = wanted(&route, &due, (&method, &headers, &name));
+    let lag = || {
+        let mut lag = Spread::default();
+        lag.add(&meter.tally.lag);
+        (lag.up_to().last().unwrap().1, lag.sum_us)
+    };
+    let story = async {
+        assert!(meter.admit(identity, &wanted).await.is_err());
+        let pause = std::time::Duration::from_millis(200);
+        tokio::time::sleep(pause).await;
+        assert_eq!((meter.tally.waiting.value(), lag()), (1, (0, 0)));
+        clock.advance(7_000);
+        stubborn.now_says(Some(Refusal::UnknownCharge));
+        while meter.tally.waiting.value() > 0 {
+            tokio::time::sleep(pause).await;
+        }
+        assert_eq!((meter.tally.refused.value(), lag()), (1, (1, 7_000_000)));
+        let kinds = meter.tally.kinds.all();
+        assert!(kinds.iter().all(|(_, kind)| kind.held.value() + kind.returned.value() == 0));
+    };
+    let done = wait_timed(async { tokio::task::LocalSet::new().run_until(story).await });
+    assert_eq!(done, Some(()));
 }

@@ -11,7 +11,8 @@ use tollgate::seam::{Clock, SystemClock};
 
 use super::audit::{Seen, Sent, audit};
 use super::crash::{CHAT, DUBBING, IMAGES, body, headers};
-use super::processes::{BIN, Process, Proxy, Site, answer, ask, eventually, send};
+use super::exposition::Scrape;
+use super::processes::{BIN, Process, Proxy, Site, TOKEN, answer, ask, eventually, send};
 
 fn running(site: &Site, count: u64) {
     eventually("the upstream works", || (site.upstream.state()["running"] == count).then_some(()));
@@ -192,6 +193,11 @@ fn a_full_disk_refuses_before_forwarding() {
     }
     println!("full disk: {refused} of 40 refused");
     assert!(refused > 0);
+    let token = format!("Bearer {TOKEN}");
+    let told = ask(proxy.admin, "GET", "/metrics", &[("authorization", &token)], "").unwrap();
+    let counted = Scrape::read(&told.body);
+    let labels = [("route", "images"), ("code", "metering_unavailable")];
+    assert_eq!(counted.value("tollgate_decisions_total", &labels), refused.to_string());
     let now = site.upstream.state()["requests"].as_u64();
     assert_eq!(now, seen.as_u64().map(|seen| seen + served), "refused requests are not forwarded");
     assert_eq!(answer(open).unwrap().status, 200);

@@ -111,7 +111,11 @@ impl History {
         let Some(store) = &self.redis else { return };
         let digest = store.digest();
         if refused {
-            assert_eq!(digest, self.digest, "seed {} step {}: {asked} left a trace", self.seed, self.step);
+            assert_eq!(
+                digest, self.digest,
+                "seed {} step {}: {asked} left a trace",
+                self.seed, self.step
+            );
         }
         self.digest = digest;
     }
@@ -120,7 +124,8 @@ impl History {
     fn check_redis(&self) {
         let Some(store) = &self.redis else { return };
         for account in &self.accounts {
-            if let Answer::Refused(Refusal::Broken(why)) = wait(store.ledger.audit(account.clone())) {
+            if let Answer::Refused(Refusal::Broken(why)) = wait(store.ledger.audit(account.clone()))
+            {
                 panic!("seed {} step {}: {why}", self.seed, self.step);
             }
         }

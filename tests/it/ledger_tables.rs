@@ -5,9 +5,8 @@ use tollgate::ledger::*;
 use tollgate::seam::Timestamp;
 
 use crate::ledger_world::{
-    DAY, HOUR, LEASE, MINUTE, World, columns, credits, kind, legs, new_account, no, ok,
+    DAY, HOUR, LEASE, MINUTE, World, columns, credits, kind, legs, neighbour, new_account, no, ok,
     on_every_store, wait,
-    neighbour,
 };
 
 #[test]
@@ -784,12 +783,7 @@ fn the_directory_is_idempotent_and_lists_in_order() {
         assert_eq!(ok(wait(ledger.document_of_key(w.key))).account, w.account);
         let bob = neighbour(&w.account);
         ok(wait(ledger.create_account(new_account(&bob))));
-        let stolen = NewKey {
-            account: bob,
-            id: w.key,
-            hash: [1; 32],
-            label: "".into(),
-        };
+        let stolen = NewKey { account: bob, id: w.key, hash: [1; 32], label: "".into() };
         assert_eq!(no(wait(ledger.create_key(stolen))), Refusal::Conflict);
     });
 }

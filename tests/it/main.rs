@@ -31,6 +31,8 @@ mod downtime;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod exposition;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod framing;
@@ -54,6 +56,8 @@ mod ledger_redis;
 mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]

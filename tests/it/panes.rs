@@ -200,6 +200,7 @@ fn routers(
         ready: Arc::new(move || {
             if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("draining".to_owned()) }
         }),
+        metrics: Arc::new(|| ("text/plain", "metrics 1\n".to_owned())),
     });
     let portal = portal::router(Portal {
         ledger,

@@ -1,7 +1,7 @@
 //! A ledger that says one thing to every call: each word of it must reach operators and clients under a
 //! name of its own, and none of what it says for the log.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use futures_util::FutureExt;
@@ -21,11 +21,21 @@ use super::panes::{self, NOON, TOKEN, call};
 const INNER: &str = "redis://10.0.0.7:6379 is gone";
 
 #[derive(Debug)]
-struct Stubborn(Option<Refusal>);
+pub(crate) struct Stubborn(Mutex<Option<Refusal>>);
 
 impl Stubborn {
+    /// One that refuses so; `None`: nobody knows what it did.
+    pub(crate) fn saying(refusal: Option<Refusal>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(refusal)))
+    }
+
+    /// It says something else from now on.
+    pub(crate) fn now_says(&self, refusal: Option<Refusal>) {
+        *self.0.lock().unwrap() = refusal;
+    }
+
     fn say<T: Send + 'static>(&self) -> Reply<T> {
-        let answer = match self.0.clone() {
+        let answer = match self.0.lock().unwrap().clone() {
             Some(refusal) => Answer::Refused(refusal),
             None => Answer::Unknown(INNER.to_owned()),
         };
@@ -97,7 +107,7 @@ impl Ledger for Stubborn {
 }
 
 fn grant_refused(refusal: Option<Refusal>) -> panes::Reply {
-    let (admin, _) = panes::over(Arc::new(Stubborn(refusal)));
+    let (admin, _) = panes::over(Stubborn::saying(refusal));
     let body = json!({ "id": "pay_1", "amount": "1", "reason": "r" });
     let request = Request::post("/admin/v1/accounts/acct_a/grants")
         .header("host", "127.0.0.1")
@@ -190,7 +200,7 @@ fn what_nobody_knows_is_to_be_asked_again_by_the_same_id() {
 fn clients_hear_that_metering_is_not_available() {
     let key = format!("tk_{}_{}", "0".repeat(26), "0".repeat(52));
     for refusal in [None, Some(Refusal::Unavailable(INNER.to_owned())), Some(Refusal::ClockJump)] {
-        let (_, portal) = panes::over(Arc::new(Stubborn(refusal)));
+        let (_, portal) = panes::over(Stubborn::saying(refusal));
         for path in ["balance", "limits", "charges", "charges/chg_x"] {
             let request = Request::get(format!("/_credits/v1/{path}"))
                 .header("authorization", format!("Bearer {key}"))

@@ -19,7 +19,7 @@ use tollgate::serve::{self, Running};
 use super::wire::{Ask, Reply, Wire};
 
 /// What operators show.
-const TOKEN: &str = "an-admin-token-for-tests";
+pub(crate) const TOKEN: &str = "an-admin-token-for-tests";
 /// How long something is waited for that must come.
 const PATIENCE_MS: u64 = 30_000;
 /// How long to wait between two looks.
@@ -246,17 +246,21 @@ impl World {
     /// A call of an operator.
     #[track_caller]
     pub(crate) fn operate(&self, method: &str, path: &str, body: &Value) -> Value {
-        let mut ask = Ask::new(method, &format!("/admin/v1{path}")).key(TOKEN);
-        ask.headers.push(("connection".to_owned(), "close".to_owned()));
+        let ask = Ask::new(method, &format!("/admin/v1{path}")).key(TOKEN);
         let ask = if method == "GET" { ask } else { ask.json(body) };
-        let mut bytes = ask.bytes();
+        self.operator(&ask).ok().json()
+    }
+
+    /// Sends a request to the operators' listener, on a connection of its own.
+    #[track_caller]
+    pub(crate) fn operator(&self, ask: &Ask) -> Reply {
+        let ask = ask.clone().header("connection", "close");
         // Operators name the host that they mean.
         let host = format!("Host: {}\r\n", self.admin);
-        let text = String::from_utf8(bytes).unwrap().replacen("Host: gateway\r\n", &host, 1);
-        bytes = text.into_bytes();
+        let text = String::from_utf8(ask.bytes()).unwrap();
         let mut wire = Wire::open(self.admin);
-        wire.write(&bytes);
-        wire.reply().unwrap().ok().json()
+        wire.write(text.replacen("Host: gateway\r\n", &host, 1).as_bytes());
+        wire.reply().unwrap()
     }
 
     /// A new account with a key and, if not "", credits.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
-use crate::ledger::packed::{pack, unpack};
 use crate::credit::{AccountId, BucketId, ChargeId, KeyId};
 use crate::ledger::model::{
     Account, Ended, Given, Money, Open, Records, Stop, ended_purge, next_due,
 };
+use crate::ledger::packed::{pack, unpack};
 use crate::ledger::{Document, NewAccount};
 use crate::seam::Timestamp;
 

@@ -111,7 +111,7 @@ impl Desk {
     fn with(settings: Arc<Settings>, clock: Arc<dyn Clock>, time: Time) -> Self {
         let keys = Keys::new(&settings.prefix);
         let returned = returned(keys.clone(), settings.lease_ms, clock);
-        let link = Link::open(settings.clone(), scripts::all().into(), returned);
+        let link = Link::open(settings.clone(), &scripts::all(), returned);
         Self { settings, keys, link, time, said: AtomicU8::new(status::APPLIED) }
     }
 
@@ -291,10 +291,8 @@ fn returned(
     Arc::new(move |partition| {
         let frame = Frame { clock: clock.now(), test: None, account: "" };
         // An empty text is never too long.
-        let args = vec![
-            frame.bytes().unwrap_or_default(),
-            Writer::default().number(lease_ms).done(),
-        ];
+        let args =
+            vec![frame.bytes().unwrap_or_default(), Writer::default().number(lease_ms).done()];
         let keys = vec![keys.epoch(partition)];
         let what = What::Script { script: Verb::Returned.place(), keys, args };
         Call { what, partition, deadline_ms: RETURNED_MS }

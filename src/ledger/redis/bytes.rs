@@ -178,7 +178,9 @@ impl<'a> Reader<'a> {
     /// A text that reads as something.
     pub(super) fn parse<T: std::str::FromStr>(&self, bytes: &[u8]) -> Result<T, Stop> {
         let text = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-        text.ok_or_else(|| self.broken(&format!("{:?} makes no sense", bytes.escape_ascii().to_string())))
+        text.ok_or_else(|| {
+            self.broken(&format!("{:?} makes no sense", bytes.escape_ascii().to_string()))
+        })
     }
 
     /// `count` of something.

@@ -116,11 +116,7 @@ async fn read(desk: &Arc<Desk>, account: &AccountId) -> Result<(Context, Known),
 }
 
 /// An account's records as they are.
-pub(super) async fn look(
-    desk: &Arc<Desk>,
-    account: &AccountId,
-    open: bool,
-) -> Result<Heard, Stop> {
+pub(super) async fn look(desk: &Arc<Desk>, account: &AccountId, open: bool) -> Result<Heard, Stop> {
     let arg = Writer::default().flag(open).done();
     desk.ask(Verb::Look, account, Vec::new(), Ok(arg)).await
 }
@@ -167,18 +163,13 @@ pub(super) async fn accounts(
 }
 
 /// The first accounts of all partitions after `after`.
-async fn ids(
-    desk: &Desk,
-    after: Option<&AccountId>,
-    limit: usize,
-) -> Result<Vec<AccountId>, Stop> {
+async fn ids(desk: &Desk, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>, Stop> {
     let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
     let lists = Partition::all().map(|partition| {
         let key = desk.keys.accounts(partition);
         let limit = limit.to_string().into_bytes();
         let from = from.clone().into_bytes();
-        let words: [&[u8]; 7] =
-            [b"ZRANGEBYLEX", &key, &from, b"+", b"LIMIT", b"0", &limit];
+        let words: [&[u8]; 7] = [b"ZRANGEBYLEX", &key, &from, b"+", b"LIMIT", b"0", &limit];
         desk.command(partition, words.map(<[u8]>::to_vec).to_vec())
     });
     let reader = Reader::new(&[], "the list of accounts");

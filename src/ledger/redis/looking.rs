@@ -334,7 +334,13 @@ pub(super) async fn due(desk: &Arc<Desk>, limit: usize) -> Result<Vec<AccountId>
         [desk.keys.leases(partition), desk.keys.wakes(partition)].map(|key| {
             let (now, most) = (now.0.to_string(), LIST_MAX.to_string());
             let words: [&[u8]; 8] = [
-                b"ZRANGEBYSCORE", &key, b"-inf", now.as_bytes(), b"WITHSCORES", b"LIMIT", b"0",
+                b"ZRANGEBYSCORE",
+                &key,
+                b"-inf",
+                now.as_bytes(),
+                b"WITHSCORES",
+                b"LIMIT",
+                b"0",
                 most.as_bytes(),
             ];
             desk.command(partition, words.map(<[u8]>::to_vec).to_vec())

@@ -30,12 +30,10 @@ use sha2::{Digest, Sha256};
 
 use self::asking::{Desk, Heard};
 use self::bytes::Writer;
-use self::scripts::Verb;
 pub use self::check::examine;
 pub use self::create::{CreateError, create};
-pub use self::settings::{
-    Address, Deadlines, ExportSettings, Login, Settings, Tls, Topology,
-};
+use self::scripts::Verb;
+pub use self::settings::{Address, Deadlines, ExportSettings, Login, Settings, Tls, Topology};
 use super::model::{Stop, sound_grant};
 use super::teller::answered;
 use super::{

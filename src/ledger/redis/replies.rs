@@ -20,10 +20,7 @@ const NO_ONE: u8 = u8::MAX;
 const OPEN_MAX: u32 = 4_096;
 
 /// The body of an applied call, or its refusal.
-pub(super) fn applied<'h>(
-    heard: &'h Heard,
-    call: Option<&Reserve>,
-) -> Result<Reader<'h>, Stop> {
+pub(super) fn applied<'h>(heard: &'h Heard, call: Option<&Reserve>) -> Result<Reader<'h>, Stop> {
     match heard.status {
         status::APPLIED => Ok(heard.reader()),
         _ => Err(refusal(heard, call)),
@@ -89,7 +86,8 @@ fn slots_full(r: &mut Reader<'_>, call: &Reserve) -> Result<Refusal, Stop> {
         let name = "open charges".to_owned();
         return Ok(Refusal::SlotsFull { name, scope: Scope::Account, limit: OPEN_MAX });
     }
-    let check = call.gates.slots.get(usize::from(which)).ok_or_else(|| r.broken("names no slot"))?;
+    let check =
+        call.gates.slots.get(usize::from(which)).ok_or_else(|| r.broken("names no slot"))?;
     let (name, scope, limit) = (check.name.clone(), check.scope.clone(), check.limit);
     Ok(Refusal::SlotsFull { name, scope, limit })
 }

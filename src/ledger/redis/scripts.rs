@@ -77,9 +77,7 @@ impl Verb {
                 ("release", ENDS_THINGS, with(&[ENDING, include_str!("lua/release.lua")]))
             }
             Self::Doubt => ("doubt", ENDS_THINGS, with(&[ENDING, include_str!("lua/doubt.lua")])),
-            Self::Extend => {
-                ("extend", ENDS_THINGS, vec![PRELUDE, include_str!("lua/extend.lua")])
-            }
+            Self::Extend => ("extend", ENDS_THINGS, vec![PRELUDE, include_str!("lua/extend.lua")]),
             Self::Tick => ("tick", ENDS_THINGS, with(&[DUE, include_str!("lua/tick.lua")])),
             Self::LookDue => {
                 ("look_due", ENDS_THINGS, with(&[DUE, include_str!("lua/look_due.lua")]))
