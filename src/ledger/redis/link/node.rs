@@ -177,6 +177,7 @@ impl Node {
         while let Some(landed) = session.flights.next().await {
             self.land(&mut session, landed);
         }
+        self.leaving = None;
         if session.proven {
             self.pause = Pause::default();
             return end;
@@ -216,7 +217,7 @@ impl Node {
                     let broke = || End::Broke(format!("{} closed the connection", self.name));
                     return self.leaving.take().unwrap_or_else(broke);
                 }
-                order = self.orders.recv() => match order {
+                order = self.orders.recv(), if !self.closed => match order {
                     Some(order) => self.take_turn(order),
                     None => {
                         self.closed = true;
