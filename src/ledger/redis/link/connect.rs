@@ -19,6 +19,9 @@ use super::sentinel::{self, Watched};
 use super::{Prepared, tls};
 use crate::ledger::redis::settings::{Address, Login, Settings, Tls};
 
+/// How many bytes share a write at most.
+const WRITE: usize = 64 * 1_024;
+
 /// What reads and writes for a connection; it must be polled, and ends with the connection.
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -66,6 +69,7 @@ impl Wire {
         let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
+            .set_write_backpressure_boundary(WRITE)
             .set_pipeline_buffer_size(2 * ROOM);
         let made = MultiplexedConnection::new_with_config(&silent, stream, config).await;
         let (sender, driver) = made.map_err(|error| format!("{address}: {error}"))?;
