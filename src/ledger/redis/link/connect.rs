@@ -15,8 +15,12 @@ use tokio::time::timeout;
 
 use super::errors::{self, Verdict};
 use super::job::ROOM;
+use super::sentinel::{self, Watched};
 use super::{Prepared, tls};
 use crate::ledger::redis::settings::{Address, Login, Settings, Tls};
+
+/// How many bytes share a write at most.
+const WRITE: usize = 64 * 1_024;
 
 /// What reads and writes for a connection; it must be polled, and ends with the connection.
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -37,19 +41,20 @@ pub(super) enum Place {
     /// There.
     At(Address),
     /// Where the Sentinels say.
-    Named { sentinels: Vec<Address>, login: Login, name: String },
+    Named(Watched),
 }
 
 /// What a server says of itself.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
+    pub(super) address: Address,
     pub(super) run_id: String,
     pub(super) up_for: Duration,
 }
 
 impl Wire {
     /// Reaches a server; nobody has logged in yet.
-    async fn open(address: &Address, tls: Option<&Tls>) -> Result<Self, String> {
+    pub(super) async fn open(address: &Address, tls: Option<&Tls>) -> Result<Self, String> {
         let tcp = TcpStream::connect((address.host.as_str(), address.port));
         let tcp = tcp.await.map_err(|error| format!("{address} cannot be reached: {error}"))?;
         tcp.set_nodelay(true).map_err(|error| format!("{address}: {error}"))?;
@@ -64,6 +69,7 @@ impl Wire {
         let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
+            .set_write_backpressure_boundary(WRITE)
             .set_pipeline_buffer_size(2 * ROOM);
         let made = MultiplexedConnection::new_with_config(&silent, stream, config).await;
         let (sender, driver) = made.map_err(|error| format!("{address}: {error}"))?;
@@ -97,14 +103,14 @@ impl Wire {
         self.drive(async { sender.send_packed_commands(commands, 0, count).await }).await
     }
 
-    async fn demand(&mut self, command: &Cmd) -> Result<Value, String> {
+    pub(super) async fn demand(&mut self, command: &Cmd) -> Result<Value, String> {
         match self.ask(command).await {
             Verdict::Done(value) => Ok(value),
             other => Err(other.words()),
         }
     }
 
-    async fn log_in(&mut self, login: &Login, database: u32) -> Result<(), String> {
+    pub(super) async fn log_in(&mut self, login: &Login, database: u32) -> Result<(), String> {
         if let Some(password) = &login.password {
             let mut auth = redis::cmd("AUTH");
             if let Some(user) = &login.user {
@@ -128,7 +134,7 @@ impl Wire {
         Ok(())
     }
 
-    async fn identity(&mut self) -> Result<Identity, String> {
+    async fn identity(&mut self, address: &Address) -> Result<Identity, String> {
         let info = self.demand(redis::cmd("INFO").arg("server")).await?;
         let text: String = redis::from_redis_value(info).map_err(|error| error.to_string())?;
         let find = |name: &str| {
@@ -136,7 +142,8 @@ impl Wire {
         };
         let run_id = find("run_id").ok_or("INFO names no run_id")?.to_owned();
         let seconds = find("uptime_in_seconds").and_then(|number| number.parse().ok());
-        Ok(Identity { run_id, up_for: Duration::from_secs(seconds.unwrap_or_default()) })
+        let up_for = Duration::from_secs(seconds.unwrap_or_default());
+        Ok(Identity { address: address.clone(), run_id, up_for })
     }
 
     async fn is_primary(&mut self) -> Result<bool, String> {
@@ -160,20 +167,37 @@ pub(super) async fn reach(
     place: &Place,
     database: u32,
 ) -> Result<(Wire, Identity), String> {
-    let address = match place {
-        Place::At(address) => address.clone(),
-        Place::Named { sentinels, login, name } => named(settings, sentinels, login, name).await?,
+    let watched = match place {
+        Place::At(address) => return reach_at(settings, scripts, address, database, false).await,
+        Place::Named(watched) => watched,
     };
-    let work = async {
-        let mut wire = log_in_at(settings, &address, database).await?;
-        if matches!(place, Place::Named { .. }) && !wire.is_primary().await? {
-            return Err(format!("{address} is not the primary, though the Sentinels say so"));
+    let mut first = None;
+    for address in sentinel::candidates(settings, watched).await? {
+        match reach_at(settings, scripts, &address, database, true).await {
+            Ok(reached) => return Ok(reached),
+            Err(why) => first = first.or(Some(why)),
         }
-        let identity = wire.identity().await?;
+    }
+    Err(first.unwrap_or_else(|| format!("no Sentinel names {:?}", watched.name)))
+}
+
+async fn reach_at(
+    settings: &Settings,
+    scripts: &[Prepared],
+    address: &Address,
+    database: u32,
+    must_be_primary: bool,
+) -> Result<(Wire, Identity), String> {
+    let work = async {
+        let mut wire = log_in_at(settings, address, database).await?;
+        if must_be_primary && !wire.is_primary().await? {
+            return Err(format!("{address} is not the primary, though Sentinels say so"));
+        }
+        let identity = wire.identity(address).await?;
         wire.load(scripts).await?;
         Ok((wire, identity))
     };
-    within(settings.deadlines.connect_ms, &address, work).await
+    within(settings.deadlines.connect_ms, address, work).await
 }
 
 /// Reaches a data server and logs in.
@@ -196,35 +220,8 @@ pub(super) async fn once(
     within(settings.deadlines.connect_ms, address, work).await
 }
 
-async fn named(
-    settings: &Settings,
-    sentinels: &[Address],
-    login: &Login,
-    name: &str,
-) -> Result<Address, String> {
-    let mut why = "no Sentinel is configured".to_owned();
-    for address in sentinels {
-        let work = async {
-            let mut wire = Wire::open(address, settings.tls.as_ref()).await?;
-            wire.log_in(login, 0).await?;
-            let mut question = redis::cmd("SENTINEL");
-            wire.demand(question.arg("GET-MASTER-ADDR-BY-NAME").arg(name)).await
-        };
-        // One that hangs must not keep us from the others for the whole time.
-        let share = (settings.deadlines.connect_ms / 4).max(100);
-        match within(share, address, work).await {
-            Ok(Value::Nil) => why = format!("the Sentinel {address} does not watch {name:?}"),
-            Ok(value) => match redis::from_redis_value::<(String, u16)>(value) {
-                Ok((host, port)) => return Ok(Address { host, port }),
-                Err(error) => why = format!("the Sentinel {address}: {error}"),
-            },
-            Err(said) => why = format!("no Sentinel answers: {said}"),
-        }
-    }
-    Err(why)
-}
-
-async fn within<T>(
+/// Gives up after a time.
+pub(super) async fn within<T>(
     ms: u64,
     address: &Address,
     work: impl Future<Output = Result<T, String>>,

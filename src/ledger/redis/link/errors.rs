@@ -131,6 +131,8 @@ fn redirect(details: &str) -> Option<String> {
 /// The beginning of a text.
 pub(super) fn short(text: &str) -> String {
     const LONGEST: usize = 160;
+    // Redis repeats what it was asked behind this.
+    let text = text.split(", with args").next().unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 

@@ -16,6 +16,9 @@ use crate::credit::Partition;
 /// How many calls wait for one server, and how many are on the way to it.
 pub(super) const ROOM: usize = 8_192;
 
+/// No call takes longer than an hour, whatever it asks for.
+const LONGEST_MS: u64 = 60 * 60 * 1_000;
+
 /// A call on its way.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -43,7 +46,7 @@ impl Job {
         scripts: &[Prepared],
     ) -> (Self, oneshot::Receiver<Outcome>) {
         let (reply, later) = oneshot::channel();
-        let allowed = Duration::from_millis(deadline_ms);
+        let allowed = Duration::from_millis(deadline_ms.min(LONGEST_MS));
         let job = Self {
             command: Arc::new(command(what, scripts)),
             script: match what {

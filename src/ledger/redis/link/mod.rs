@@ -18,6 +18,7 @@ mod node;
 mod pause;
 mod replies;
 mod route;
+mod sentinel;
 mod session;
 mod slots;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use connect::Place;
 use handle::Handle;
 use job::{Job, ROOM};
 use route::{Route, Stray};
+use sentinel::Watched;
 
 use super::settings::{Settings, Topology};
 use crate::credit::Partition;
@@ -126,7 +128,7 @@ impl Link {
             }
             Topology::Sentinel { sentinels, login, name, database } => {
                 let (sentinels, login) = (sentinels.clone(), login.clone());
-                let place = Place::Named { sentinels, login, name: name.clone() };
+                let place = Place::Named(Watched { sentinels, login, name: name.clone() });
                 shared.start_only(name.clone(), place, *database);
             }
             Topology::Cluster { seeds } => {
@@ -136,7 +138,8 @@ impl Link {
         Self(Arc::new(Outer { shared, _stop: stop.drop_guard() }))
     }
 
-    /// Hands a call over, before this returns; the outcome comes later, and also if nobody waits for it.
+    /// Hands a call over, before this returns; the outcome comes later. The call is made even if nobody waits
+    /// for its outcome, as long as the link lives.
     pub(super) fn run(&self, call: Call) -> BoxFuture<'static, Outcome> {
         let shared = &self.0.shared;
         let Call { what, partition, deadline_ms } = call;

@@ -18,9 +18,11 @@ use super::connect::{self, Identity, Place, Wire};
 use super::handle::Order;
 use super::job::{ROOM, Waiting};
 use super::pause::Pause;
+use super::sentinel;
 use super::session::Session;
 use super::told::Told;
 use crate::credit::Partition;
+use crate::ledger::redis::settings::Address;
 
 /// How often an idle server is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -171,12 +173,13 @@ impl Node {
         if self.down.take().is_some() {
             tracing::info!(redis = %self.name, "Redis answers again");
         }
-        let end = self.serve(&mut session).await;
+        let end = self.serve(&mut session, identity.address.clone()).await;
         // Whoever is still on the way has lost the connection.
         session.wire.driver = None;
         while let Some(landed) = session.flights.next().await {
             self.land(&mut session, landed);
         }
+        self.leaving = None;
         if session.proven {
             self.pause = Pause::default();
             return end;
@@ -187,7 +190,9 @@ impl Node {
         }
     }
 
-    async fn serve(&mut self, session: &mut Session) -> End {
+    async fn serve(&mut self, session: &mut Session, at: Address) -> End {
+        let another = another(Arc::clone(&self.shared), self.place.clone(), at);
+        tokio::pin!(another);
         let mut tick = interval(PING_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -216,7 +221,7 @@ impl Node {
                     let broke = || End::Broke(format!("{} closed the connection", self.name));
                     return self.leaving.take().unwrap_or_else(broke);
                 }
-                order = self.orders.recv() => match order {
+                order = self.orders.recv(), if !self.closed => match order {
                     Some(order) => self.take_turn(order),
                     None => {
                         self.closed = true;
@@ -224,6 +229,10 @@ impl Node {
                     }
                 },
                 () = self.waiting.lapse(TOO_LATE) => {}
+                () = &mut another, if self.leaving.is_none() => {
+                    let why = "the Sentinels name another primary".to_owned();
+                    self.leaving = Some(End::Broke(why));
+                }
                 _ = tick.tick() => {
                     if session.flights.is_empty() && session.heard.elapsed() >= PING_EVERY / 2 {
                         session.ping();
@@ -256,6 +265,14 @@ impl Node {
                 session.send(job);
             }
         }
+    }
+}
+
+/// Waits until another server than the one at an address is to be used.
+async fn another(shared: Arc<Shared>, place: Place, at: Address) {
+    match place {
+        Place::At(_) => std::future::pending().await,
+        Place::Named(watched) => sentinel::another(&shared.settings, &watched, &at).await,
     }
 }
 

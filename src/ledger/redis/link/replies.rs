@@ -84,7 +84,7 @@ impl Node {
         self.shared.refresh.notify_one();
         let since = *self.refusing.get_or_insert_with(Instant::now);
         let lease = Duration::from_millis(self.shared.settings.lease_ms);
-        if refusal == Refusal::ReadOnly && matches!(self.place, Place::Named { .. }) {
+        if refusal == Refusal::ReadOnly && matches!(self.place, Place::Named(_)) {
             // Another is the primary by now. What is on the way is answered first.
             self.leaving = Some(End::Broke(why));
         } else if since.elapsed() > lease / 4 {

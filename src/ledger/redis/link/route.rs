@@ -24,6 +24,8 @@ const LATER: Duration = Duration::from_millis(20);
 /// The least and the longest time between two looks at the map.
 const LEAST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(10);
+/// The longest while somebody is away, whose place another may have taken.
+const SOON: Duration = Duration::from_millis(500);
 /// How long one node may take to tell the map.
 const TELL_WITHIN: Duration = Duration::from_millis(500);
 /// How often one call is sent on.
@@ -133,13 +135,18 @@ impl Router {
                 }
             }
             let shared = Arc::clone(&self.shared);
-            let longest = if self.known { LONGEST } else { LEAST * 5 };
+            let longest = if self.is_whole() { LONGEST } else { SOON };
             self.attend(async move {
                 drop(timeout(longest, shared.refresh.notified()).await);
                 sleep_until(looked + LEAST).await;
             })
             .await;
         }
+    }
+
+    /// Whether the map is known and everybody in it answers.
+    fn is_whole(&self) -> bool {
+        self.known && self.shared.route().primaries().iter().all(|handle| handle.is_up())
     }
 
     /// Waits for something and sends calls on meanwhile.
@@ -254,9 +261,9 @@ impl Router {
                 let address = &range.primary;
                 let share = shares.entry(address.to_string());
                 share.or_insert_with(|| (address.clone(), Vec::new())).1.push(partition);
-            } else {
-                self.shared.route().owners.remove(&partition);
             }
+            // One that nobody has stays where it was: that node says what is wrong, and whoever gets it
+            // later owes `returned`.
         }
         for (address, partitions) in shares.values() {
             let handle = self.node(address);

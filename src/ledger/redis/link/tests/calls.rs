@@ -23,6 +23,24 @@ async fn calls_are_written_in_the_order_of_run() {
 }
 
 #[tokio::test]
+async fn calls_of_one_turn_share_a_write() {
+    let server = RedisServer::start(&[]);
+    let (link, _) = open(settings(server.port()));
+    until(&link, "it is there", done).await;
+    let reads = || -> u64 {
+        let told: String = server.say("INFO stats");
+        let line = told.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+        line.unwrap().parse().unwrap()
+    };
+    let before = reads();
+    let runs: Vec<_> =
+        (0..100).map(|_| link.run(call(COUNT, partition(417), "n", &[], 5_000))).collect();
+    assert!(futures_util::future::join_all(runs).await.iter().all(done));
+    let took = reads() - before;
+    assert!(took <= 5, "{took} reads for 100 calls, the look at them included");
+}
+
+#[tokio::test]
 async fn a_call_that_nobody_waits_for_is_made_all_the_same() {
     let server = RedisServer::start(&[]);
     let (link, _) = open(settings(server.port()));
@@ -95,4 +113,18 @@ async fn what_a_script_does_wrong_is_broken() {
     server.command(&[b"RPUSH", &key(partition(417), "n"), b"x"]);
     let outcome = count(&link, 5_000).await;
     assert!(matches!(&outcome, Outcome::Broken(why) if why.contains("WRONGTYPE")), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn more_calls_than_there_is_room_for_are_refused() {
+    let server = RedisServer::start(&[]);
+    let (link, _) = open(settings(server.port()));
+    let calls = job::ROOM + 100;
+    let runs: Vec<_> =
+        (0..calls).map(|_| link.run(call(COUNT, partition(417), "n", &[], 20_000))).collect();
+    let outcomes = futures_util::future::join_all(runs).await;
+    let made = outcomes.iter().filter(|outcome| done(outcome)).count();
+    assert_eq!(made, job::ROOM);
+    not_done(outcomes[calls - 1].clone(), "too many");
+    assert_eq!(number(&server, &key(partition(417), "n")), u64::try_from(made).unwrap());
 }

@@ -119,3 +119,29 @@ async fn one_server_that_turns_out_to_be_a_cluster() {
     let elsewhere = Partition::all().find(|at| cluster.owner(slots::slot(*at)) == 1).unwrap();
     not_done(link.run(call(COUNT, elsewhere, "n", &[], 5_000)).await, "is a cluster");
 }
+
+#[tokio::test]
+async fn a_call_whose_keys_lie_on_both_sides_waits_for_the_move() {
+    let cluster = meanwhile(|| RedisCluster::start(3)).await;
+    let (link, _) = open(of(&cluster));
+    let moved = partition(417);
+    let slot = slots::slot(moved);
+    for n in 0..10 {
+        assert!(done(&link.run(call(COUNT, moved, &format!("m:{n}"), &[], 5_000)).await));
+    }
+    let from = cluster.owner(slot);
+    let mover = crate::seam::thread("mover", move || {
+        cluster.move_slot(slot, (from + 1) % 3, || std::thread::sleep(Duration::from_millis(50)));
+        cluster
+    });
+    let all: Vec<_> = (0..10).map(|n| key(moved, &format!("m:{n}"))).collect();
+    let what = |keys: &[Vec<u8>]| What::Command([&[b"MGET".to_vec()], keys].concat());
+    for _ in 0..10 {
+        let both = Call { what: what(&all), partition: moved, deadline_ms: 5_000 };
+        let outcome = link.run(both).await;
+        let Outcome::Done(Value::Array(values)) = outcome else { panic!("{outcome:?}") };
+        assert!(values.iter().all(|value| *value == Value::BulkString(b"1".to_vec())));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(mover.unwrap().join().unwrap());
+}
