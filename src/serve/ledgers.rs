@@ -22,7 +22,7 @@ pub(super) enum Ledgers {
     /// One file, one writer.
     File(Arc<dyn Ledger>),
     /// A server; each thread connects by itself.
-    Redis(redis::Settings, Arc<dyn Clock>),
+    Redis(Box<redis::Settings>, Arc<dyn Clock>),
 }
 
 /// One thread's ledger.
@@ -44,7 +44,7 @@ impl Ledgers {
             }
             StoreSettings::Redis { redis, .. } => {
                 examined(redis, &**clock)?;
-                Ok(Self::Redis((**redis).clone(), clock.clone()))
+                Ok(Self::Redis(redis.clone(), clock.clone()))
             }
         }
     }
@@ -54,7 +54,7 @@ impl Ledgers {
         match self {
             Self::File(ledger) => Own { ledger: ledger.clone(), returns: None },
             Self::Redis(settings, clock) => {
-                let ledger = RedisLedger::open(settings.clone(), clock.clone());
+                let ledger = RedisLedger::open((**settings).clone(), clock.clone());
                 let returns = Some(ledger.returns());
                 Own { ledger: Arc::new(ledger), returns }
             }

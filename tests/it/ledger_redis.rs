@@ -4,7 +4,6 @@
 
 use std::sync::{Arc, LazyLock};
 
-use redis::Value;
 use tokio::runtime::Handle;
 use tollgate::ledger::redis::{RedisLedger, Settings};
 use tollgate::seam::{Clock, SimulatedClock};
@@ -16,7 +15,8 @@ use crate::redis_server::RedisServer;
 static LINKS: LazyLock<Handle> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let handle = runtime.handle().clone();
-    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    let run = move || runtime.block_on(std::future::pending::<()>());
+    tollgate::seam::thread("links", run).unwrap();
     handle
 });
 
