@@ -7,6 +7,7 @@
 //! Invariant: a verb that moves money is one script, one round trip, all or nothing.
 
 mod asking;
+mod assemble;
 mod bytes;
 mod calls;
 mod check;

@@ -3,6 +3,7 @@
 //! Invariant: only `reserve` and `grant` are refused when memory is full: what gives back, ends, corrects or
 //! revokes must never be.
 
+use super::assemble::assemble;
 use super::link::Script;
 
 /// What a script does. The number is its place in the list that a link is opened with.
@@ -105,7 +106,7 @@ pub(super) fn all() -> Vec<Script> {
 
 fn script(verb: Verb) -> Script {
     let (name, flags, parts) = verb.parts();
-    Script { name, text: format!("{flags}{}", parts.concat()) }
+    Script { name, text: format!("{flags}{}", assemble(&parts)) }
 }
 
 #[cfg(test)]

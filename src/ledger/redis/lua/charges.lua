@@ -106,17 +106,12 @@ local function adjust_slot(scope, by)
   account.slots[#account.slots + 1] = { scope = scope, used = by }
 end
 
--- A slot for each thing that a limit may count over.
-local function adjust_slots(o, key_scope, by)
+-- A slot for each thing that a limit may count over. Keys are counted by the 16 bytes of their ids.
+local function adjust_slots(o, by)
   adjust_slot('account', by)
-  adjust_slot(key_scope, by)
+  adjust_slot('key:' .. o.key, by)
   adjust_slot('route:' .. o.route, by)
   if o.has_feature == 1 then adjust_slot('feature:' .. o.feature, by) end
-end
-
--- Keys are counted by the 16 bytes of their ids.
-local function key_scope(o)
-  return 'key:' .. o.key
 end
 
 local function used_slots(scope)
@@ -134,7 +129,7 @@ end
 
 -- Frees the slot and starts the time for which an unknown outcome is kept.
 local function make_unknown(o)
-  adjust_slots(o, key_scope(o), -1)
+  adjust_slots(o, -1)
   o.unknown = 1
   o.deadline = o.on_unknown == ON_HOLD and NONE or math.min(now + o.reconcile, MAX)
 end

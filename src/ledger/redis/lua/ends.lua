@@ -2,7 +2,7 @@
 
 local LATE_MS = 3600000
 
-local function total(legs)
+local function total_of(legs)
   local all = 0
   for _, leg in ipairs(legs) do all = all + leg.amount end
   if all > MAX then broken('a sum of legs is out of range') end
@@ -11,10 +11,10 @@ end
 
 -- A tombstone of an open charge, which leaves the account's slots and count.
 local function tomb_of(o, e)
-  if o.unknown == 0 then adjust_slots(o, key_scope(o), -1) end
+  if o.unknown == 0 then adjust_slots(o, -1) end
   account.open = account.open - 1
   e.charge, e.account, e.at, e.by_deadline, e.late = o.charge, account_id, now, 0, 0
-  e.charged, e.core = total(e.legs), write_core(o)
+  e.charged, e.core = total_of(e.legs), write_core(o)
   return e
 end
 
@@ -46,7 +46,7 @@ local function correct(e, state, actual)
   local legs, tail = split(e.legs, kept)
   give_back(e.charge, tail, 'spent')
   local debt, absorbed = cover(o, legs, actual - kept)
-  e.state, e.actual, e.legs, e.charged, e.returned = state, actual, legs, total(legs), math.max(0, o.held - actual)
+  e.state, e.actual, e.legs, e.charged, e.returned = state, actual, legs, total_of(legs), math.max(0, o.held - actual)
   e.debt, e.absorbed, e.by_deadline, e.late = e.debt + debt, e.absorbed + absorbed, 0, 1
   if state == SETTLED then recount(o, actual) else uncount(o) end
   e.core = write_core(o)

@@ -24,13 +24,13 @@ local rules = due_rules()
 local items = rules.list()
 rules.finish()
 local earliest = NONE
-local function sooner(at)
+local function sooner_than(at)
   if at ~= NONE and (earliest == NONE or at < earliest) then earliest = at end
 end
 if #items > 0 then
-  for _, o in pairs(open_charges()) do sooner(next_of(o)) end
+  for _, o in pairs(open_charges()) do sooner_than(next_of(o)) end
   for _, p in ipairs(account.purses) do
-    if p.fresh == 1 then sooner(p.effective) elseif p.available > 0 then sooner(p.expires) end
+    if p.fresh == 1 then sooner_than(p.effective) elseif p.available > 0 then sooner_than(p.expires) end
   end
   return reply(APPLIED, pack('<i8', earliest))
 end

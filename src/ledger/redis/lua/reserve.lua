@@ -234,7 +234,7 @@ local function pass_balance()
 end
 
 -- Counts the charge in every cap that counts its kind.
-local function count()
+local function count_in_caps()
   local FORGET_MS = 5356800000
 
   -- Drops counters that nothing will correct or ask for any more.
@@ -276,14 +276,14 @@ local function count()
   return counted
 end
 
-local function hold()
+local function make_hold()
   local legs = draw(r.kind, r.amount, 'held')
   local o = { charge = r.charge, unknown = 0, lease_end = math.min(now + r.lease_ms, MAX), deadline = NONE,
     on_unknown = r.on_unknown, over_run = r.over_run, begun = now, timeout = r.timeout,
     reconcile = r.reconcile, held = r.amount, max_debt = r.max_debt, fingerprint = r.fingerprint, key = r.key,
     kind = r.kind, route = r.route, has_feature = r.has_feature, feature = r.feature, legs = legs,
-    counted = count(), rest = r.rest, note = r.note, explanation = '', later = '' }
-  adjust_slots(o, key_scope(o), 1)
+    counted = count_in_caps(), rest = r.rest, note = r.note, explanation = '', later = '' }
+  adjust_slots(o, 1)
   account.open = account.open + 1
   expect_at(o.lease_end)
   return o
@@ -343,7 +343,7 @@ if r.born - now > AGE_MS then
 end
 no = check_caller() or touch_allowances() or pass_rates() or pass_slots() or pass_caps() or pass_balance()
 if no then return no end
-local o = hold()
+local o = make_hold()
 if opens then opens[o.charge] = o end
 if DRY then return answer(o) end
 write(o)

@@ -1,0 +1,372 @@
+//! What the scripts of a ledger in Redis cost inside the server, against an empty script in the same run.
+//!
+//! `cargo bench --bench redis` starts a `redis-server` of its own and prints tables. Times are the server's
+//! own (`usec_per_call` of `INFO commandstats`); ratios within one run mean something.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a bench, not a library")]
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use redis::{Connection, Value};
+use tollgate::credit::{
+    AccountId, Amount, ChargeId, Class, Every, KeyId, Measure, Partition, Zone,
+};
+use tollgate::ledger::redis::{RedisLedger, Settings, create};
+use tollgate::ledger::{
+    Answer, CapCheck, Gates, Grant, Ledger, NewAccount, NewKey, OnUnknown, OverRun, Reserve, Scope,
+    Settle, SlotCheck,
+};
+use tollgate::seam::{Clock, Entropy, SystemClock, SystemEntropy};
+
+/// Calls of a phase.
+const CALLS: usize = 20_000;
+/// Callers at once.
+const CALLERS: usize = 50;
+/// Rounds; the median is shown.
+const ROUNDS: usize = 5;
+/// Accounts of a round in one pipeline.
+const CHUNK: usize = 2_000;
+
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Microseconds per call inside the server, and commands that scripts called, per call.
+#[derive(Clone, Copy)]
+struct Cost {
+    usec: f64,
+    commands: f64,
+}
+
+struct Bench {
+    server: Connection,
+    ledger: RedisLedger,
+    accounts: Vec<AccountId>,
+    key: KeyId,
+    version: u64,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    println!("| accounts | script | µs a call, median (min–max) | × empty | commands a call |");
+    println!("|---|---|---|---|---|");
+    for accounts in [10, 1_000_000] {
+        runtime.block_on(table(accounts));
+    }
+}
+
+async fn table(count: usize) {
+    let server = start();
+    let mut bench = Bench::open(&server, count).await;
+    let mut costs: BTreeMap<&str, Vec<Cost>> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        let empty = bench.empty();
+        costs.entry("0 empty").or_default().push(empty);
+        let (reserve, charges) = bench.reserves().await;
+        costs.entry("1 reserve").or_default().push(reserve);
+        costs.entry("3 renew").or_default().push(bench.renewals(&charges).await);
+        costs.entry("2 settle").or_default().push(bench.settles(charges).await);
+        costs.entry("4 refused").or_default().push(bench.refusals().await);
+    }
+    let empty = median(&costs["0 empty"], |cost| cost.usec);
+    for (name, costs) in &costs {
+        let usec = median(costs, |cost| cost.usec);
+        let least = costs.iter().map(|cost| cost.usec).fold(f64::MAX, f64::min);
+        let most = costs.iter().map(|cost| cost.usec).fold(0.0, f64::max);
+        let commands = median(costs, |cost| cost.commands);
+        let (ratio, name) = (usec / empty, &name[2..]);
+        println!("| {count} | {name} | {usec:.1} ({least:.1}–{most:.1}) | {ratio:.1} | {commands:.1} |");
+    }
+    bench.memory().await;
+}
+
+fn median(costs: &[Cost], of: impl Fn(&Cost) -> f64) -> f64 {
+    let mut all: Vec<f64> = costs.iter().map(of).collect();
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+fn start() -> Server {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port_text = port.to_string();
+    let words = ["--port", &port_text, "--bind", "127.0.0.1", "--save", ""];
+    let more = ["--maxmemory-policy", "noeviction", "--loglevel", "warning"];
+    let child = Command::new("redis-server")
+        .args(words.iter().chain(&more))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("redis-server would not start: {error}"));
+    Server { child, port }
+}
+
+fn connect(port: u16) -> Connection {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
+    loop {
+        if let Ok(connection) = client.get_connection() {
+            return connection;
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn ok<T>(answer: Answer<T>) -> T {
+    match answer {
+        Answer::Applied(value) => value,
+        Answer::Refused(refusal) => panic!("refused: {refusal:?}"),
+        Answer::Unknown(why) => panic!("unknown: {why}"),
+    }
+}
+
+impl Bench {
+    async fn open(server: &Server, count: usize) -> Self {
+        let mut connection = connect(server.port);
+        let settings = Settings::at("127.0.0.1", server.port);
+        create(&settings, false, &SystemClock, &SystemEntropy).await.unwrap();
+        let ledger = RedisLedger::open(settings, Arc::new(SystemClock));
+        let template: AccountId = "acct_template".parse().unwrap();
+        let (key, version) = make(&ledger, &template).await;
+        let before = number(&mut connection, "memory", "used_memory");
+        let accounts = copy(&mut connection, &template, count);
+        let bytes = number(&mut connection, "memory", "used_memory").saturating_sub(before);
+        println!("| {count} | an idle account | {} bytes | | |", bytes / count);
+        Self { server: connection, ledger, accounts, key, version }
+    }
+
+    fn account(&self) -> &AccountId {
+        let mut word = [0; 8];
+        SystemEntropy.fill(&mut word).unwrap();
+        let count = u64::try_from(self.accounts.len()).unwrap();
+        &self.accounts[usize::try_from(u64::from_le_bytes(word) % count).unwrap()]
+    }
+
+    fn reserve(&self, amount: Amount) -> Reserve {
+        let account = self.account().clone();
+        let now = SystemClock.now();
+        let charge = ChargeId::make(now, Partition::of(&account), &SystemEntropy).unwrap();
+        Reserve {
+            account,
+            charge,
+            fingerprint: [1; 32],
+            key: self.key,
+            document_version: self.version,
+            revision: "0123456789abcdef".to_owned(),
+            kind: "credits".parse().unwrap(),
+            amount,
+            route: "image".to_owned(),
+            feature: None,
+            gates: gates(),
+            instance: "bench".to_owned(),
+            timeout_ms: 600_000,
+            reconcile_ms: 600_000,
+            on_unknown: OnUnknown::Release,
+            over_run: OverRun::Absorb,
+            max_debt: None,
+            note: vec![b'n'; 200],
+        }
+    }
+
+    /// Runs a phase and reads the server's own figures of it.
+    async fn phase<T>(&mut self, calls: usize, run: impl AsyncFnOnce(&Self) -> T) -> (Cost, T) {
+        let reset: Value = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.server).unwrap();
+        drop(reset);
+        let done = run(self).await;
+        let stats = info(&mut self.server, "commandstats");
+        (cost(&stats, calls), done)
+    }
+
+    async fn reserves(&mut self) -> (Cost, Vec<(AccountId, ChargeId)>) {
+        self.phase(CALLS, async |bench| {
+            let one = async |_: usize| {
+                let mut made = Vec::new();
+                for _ in 0..CALLS / CALLERS {
+                    let call = bench.reserve(Amount::from_credits(5).unwrap());
+                    made.push((call.account.clone(), call.charge));
+                    ok(bench.ledger.reserve(call).await);
+                }
+                made
+            };
+            join_all((0..CALLERS).map(one)).await.concat()
+        })
+        .await
+    }
+
+    async fn settles(&mut self, charges: Vec<(AccountId, ChargeId)>) -> Cost {
+        let settled = self.phase(CALLS, async |bench| {
+            let one = async |part: &[(AccountId, ChargeId)]| {
+                for (account, charge) in part {
+                    let actual = Amount::from_credits(3).unwrap();
+                    let explanation = vec![b'e'; 200];
+                    let call =
+                        Settle { account: account.clone(), charge: *charge, actual, explanation };
+                    ok(bench.ledger.settle(call).await);
+                }
+            };
+            join_all(charges.chunks(CALLS / CALLERS).map(one)).await;
+        });
+        settled.await.0
+    }
+
+    async fn renewals(&mut self, charges: &[(AccountId, ChargeId)]) -> Cost {
+        let renewed = self.phase(CALLS, async |bench| {
+            for part in charges.chunks(1_000) {
+                let call = tollgate::ledger::Extend { charges: part.to_vec() };
+                ok(bench.ledger.extend(call).await);
+            }
+        });
+        renewed.await.0
+    }
+
+    async fn refusals(&mut self) -> Cost {
+        let refused = self.phase(CALLS, async |bench| {
+            let one = async |_: usize| {
+                for _ in 0..CALLS / CALLERS {
+                    drop(bench.ledger.reserve(bench.reserve(Amount::MAX)).await);
+                }
+            };
+            join_all((0..CALLERS).map(one)).await;
+        });
+        refused.await.0
+    }
+
+    /// A script that does nothing, with as many keys and arguments.
+    fn empty(&mut self) -> Cost {
+        let load = redis::cmd("SCRIPT").arg("LOAD").arg("#!lua\nreturn 1").clone();
+        let sha: String = load.query(&mut self.server).unwrap();
+        let reset: Value = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.server).unwrap();
+        drop(reset);
+        for _ in 0..CALLS / CALLERS {
+            let mut pipe = redis::pipe();
+            for _ in 0..CALLERS {
+                let call = pipe.cmd("EVALSHA").arg(&sha).arg(10);
+                for key in 0..10 {
+                    call.arg(format!("tollgate:{{0001}}:a:acct_{key}"));
+                }
+                call.arg([0_u8; 40].as_slice()).arg([0_u8; 600].as_slice());
+            }
+            let answers: Vec<Value> = pipe.query(&mut self.server).unwrap();
+            assert_eq!(answers.len(), CALLERS);
+        }
+        cost(&info(&mut self.server, "commandstats"), CALLS)
+    }
+
+    async fn memory(&mut self) {
+        let count = self.accounts.len();
+        let before = number(&mut self.server, "memory", "used_memory");
+        let (_, charges) = self.reserves().await;
+        let after = number(&mut self.server, "memory", "used_memory");
+        println!("| {count} | an open charge | {} bytes | | |", after.saturating_sub(before) / CALLS);
+        let _ = self.settles(charges).await;
+        let ended = number(&mut self.server, "memory", "used_memory");
+        let bytes = ended.saturating_sub(before) / CALLS;
+        println!("| {count} | an ended charge, its texts and its entry | {bytes} bytes | | |");
+    }
+}
+
+/// One slot limit and one daily cap, as a usual plan has.
+fn gates() -> Gates {
+    let slot = SlotCheck { name: "at-once".to_owned(), scope: Scope::Account, limit: 1_000_000 };
+    let cap = CapCheck {
+        name: "daily".to_owned(),
+        scope: Scope::Account,
+        measure: Measure::Credits,
+        kind: None,
+        limit: Amount::MAX.micro(),
+        refundable: true,
+        periods: Every::Day.periods(&Zone::UTC, SystemClock.now()).unwrap(),
+    };
+    Gates { slots: vec![slot], caps: vec![cap], ..Gates::default() }
+}
+
+async fn make(ledger: &RedisLedger, account: &AccountId) -> (KeyId, u64) {
+    let new = NewAccount {
+        account: account.clone(),
+        plan: "bench".to_owned(),
+        zone: "UTC".to_owned(),
+        anchor: None,
+        label: String::new(),
+    };
+    ok(ledger.create_account(new).await);
+    let partition = Partition::of(account);
+    let id = KeyId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
+    let key = NewKey { account: account.clone(), id, hash: [1; 32], label: String::new() };
+    let version = ok(ledger.create_key(key).await).version;
+    let grant = Grant {
+        account: account.clone(),
+        id: "purchase".parse().unwrap(),
+        kind: "credits".parse().unwrap(),
+        class: Class::Purchased,
+        amount: Amount::from_credits(5_000_000_000).unwrap(),
+        priority: 0,
+        effective: None,
+        expires: None,
+        reason: String::new(),
+    };
+    ok(ledger.grant(grant).await);
+    (id, version)
+}
+
+fn key_of(account: &AccountId, rest: &str) -> String {
+    format!("tollgate:{{{:04}}}:{rest}", Partition::of(account).number())
+}
+
+/// Copies of an account: its record, its document, its place in the list, its key and its grant.
+fn copy(server: &mut Connection, template: &AccountId, count: usize) -> Vec<AccountId> {
+    let get = |server: &mut Connection, kind: &str| -> Vec<u8> {
+        let name = key_of(template, &format!("{kind}:{template}"));
+        redis::cmd("GET").arg(name).query(server).unwrap()
+    };
+    let (record, document) = (get(server, "a"), get(server, "d"));
+    let ids: Vec<AccountId> =
+        (0..count).map(|n| format!("acct_bench{n:07}").parse().unwrap()).collect();
+    for some in ids.chunks(CHUNK) {
+        let mut pipe = redis::pipe();
+        for id in some {
+            pipe.set(key_of(id, &format!("a:{id}")), &record).ignore();
+            pipe.set(key_of(id, &format!("d:{id}")), &document).ignore();
+            pipe.zadd(key_of(id, "accounts"), id.as_str(), 0).ignore();
+            pipe.set(key_of(id, &format!("k:key_{id}")), id.as_str()).ignore();
+            pipe.set(key_of(id, &format!("g:purchase{id}")), [0_u8; 160].as_slice()).ignore();
+            pipe.set(key_of(id, &format!("i:purchase{id}")), id.as_str()).ignore();
+        }
+        let () = pipe.query(server).unwrap();
+    }
+    ids
+}
+
+fn info(server: &mut Connection, section: &str) -> String {
+    redis::cmd("INFO").arg(section).query(server).unwrap()
+}
+
+fn number(server: &mut Connection, section: &str, name: &str) -> usize {
+    let text = info(server, section);
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// `cmdstat_evalsha:calls=…,usec=…,usec_per_call=…`, and the commands that scripts ran.
+fn cost(stats: &str, calls: usize) -> Cost {
+    let field = |line: &str, name: &str| -> f64 {
+        let found = line.split([',', ':']).find_map(|part| part.strip_prefix(&format!("{name}=")));
+        found.unwrap().parse().unwrap()
+    };
+    let line = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap();
+    let outside = ["cmdstat_evalsha:", "cmdstat_info:", "cmdstat_config", "cmdstat_ping:"];
+    let inside = stats.lines().filter(|line| line.starts_with("cmdstat_"));
+    let inside = inside.filter(|line| !outside.iter().any(|name| line.starts_with(name)));
+    let commands: f64 = inside.map(|line| field(line, "calls")).sum();
+    let scripts = field(line, "calls");
+    assert!(scripts > 0.0, "{calls} calls, none of a script");
+    Cost { usec: field(line, "usec") / scripts, commands: commands / scripts }
+}
