@@ -1,9 +1,15 @@
 //! What the scripts of a ledger in Redis cost inside the server, against an empty script in the same run.
 //!
-//! `cargo bench --bench redis` starts a `redis-server` of its own and prints tables. Times are the server's
-//! own (`usec_per_call` of `INFO commandstats`); ratios within one run mean something.
+//! `cargo bench --bench redis` starts a `redis-server` of its own and prints tables, for 10 and 1,000,000
+//! accounts or for as many as are named behind `--`. Times are the server's own (`usec_per_call` of
+//! `INFO commandstats`); ratios within one run mean something.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a bench, not a library")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a bench, not a library"
+)]
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -43,10 +49,12 @@ impl Drop for Server {
     }
 }
 
-/// Microseconds per call inside the server, and commands that scripts called, per call.
+/// What one call cost: microseconds inside the script by the server's clock, microseconds of its processor
+/// with everything around it, and commands that the script ran.
 #[derive(Clone, Copy)]
 struct Cost {
     usec: f64,
+    cpu: f64,
     commands: f64,
 }
 
@@ -60,9 +68,12 @@ struct Bench {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    println!("| accounts | script | µs a call, median (min–max) | × empty | commands a call |");
-    println!("|---|---|---|---|---|");
-    for accounts in [10, 1_000_000] {
+    println!(
+        "| accounts | script | µs inside, median (min–max) | × empty | µs of processor | commands |"
+    );
+    println!("|---|---|---|---|---|---|");
+    let named: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
+    for accounts in if named.is_empty() { vec![10, 1_000_000] } else { named } {
         runtime.block_on(table(accounts));
     }
 }
@@ -85,9 +96,10 @@ async fn table(count: usize) {
         let usec = median(costs, |cost| cost.usec);
         let least = costs.iter().map(|cost| cost.usec).fold(f64::MAX, f64::min);
         let most = costs.iter().map(|cost| cost.usec).fold(0.0, f64::max);
-        let commands = median(costs, |cost| cost.commands);
+        let (cpu, commands) = (median(costs, |cost| cost.cpu), median(costs, |cost| cost.commands));
         let (ratio, name) = (usec / empty, &name[2..]);
-        println!("| {count} | {name} | {usec:.1} ({least:.1}–{most:.1}) | {ratio:.1} | {commands:.1} |");
+        print!("| {count} | {name} | {usec:.1} ({least:.1}–{most:.1}) | {ratio:.1} ");
+        println!("| {cpu:.1} | {commands:.0} |");
     }
     bench.memory().await;
 }
@@ -140,7 +152,7 @@ impl Bench {
         let before = number(&mut connection, "memory", "used_memory");
         let accounts = copy(&mut connection, &template, count);
         let bytes = number(&mut connection, "memory", "used_memory").saturating_sub(before);
-        println!("| {count} | an idle account | {} bytes | | |", bytes / count);
+        println!("| {count} | an idle account | {} bytes | | | |", bytes / count);
         Self { server: connection, ledger, accounts, key, version }
     }
 
@@ -179,11 +191,22 @@ impl Bench {
 
     /// Runs a phase and reads the server's own figures of it.
     async fn phase<T>(&mut self, calls: usize, run: impl AsyncFnOnce(&Self) -> T) -> (Cost, T) {
-        let reset: Value = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.server).unwrap();
-        drop(reset);
+        let before = self.reset();
         let done = run(self).await;
-        let stats = info(&mut self.server, "commandstats");
-        (cost(&stats, calls), done)
+        (self.cost(before, calls), done)
+    }
+
+    /// Forgets the server's figures; the answer is its processor time so far.
+    fn reset(&mut self) -> f64 {
+        let reset: Value = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.server).unwrap();
+        assert_eq!(reset, Value::Okay);
+        processor(&mut self.server)
+    }
+
+    fn cost(&mut self, before: f64, calls: usize) -> Cost {
+        let spent = processor(&mut self.server) - before;
+        let (usec, commands) = inside(&info(&mut self.server, "commandstats"));
+        Cost { usec, cpu: spent / count(calls), commands }
     }
 
     async fn reserves(&mut self) -> (Cost, Vec<(AccountId, ChargeId)>) {
@@ -244,8 +267,7 @@ impl Bench {
     fn empty(&mut self) -> Cost {
         let load = redis::cmd("SCRIPT").arg("LOAD").arg("#!lua\nreturn 1").clone();
         let sha: String = load.query(&mut self.server).unwrap();
-        let reset: Value = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut self.server).unwrap();
-        drop(reset);
+        let before = self.reset();
         for _ in 0..CALLS / CALLERS {
             let mut pipe = redis::pipe();
             for _ in 0..CALLERS {
@@ -258,7 +280,7 @@ impl Bench {
             let answers: Vec<Value> = pipe.query(&mut self.server).unwrap();
             assert_eq!(answers.len(), CALLERS);
         }
-        cost(&info(&mut self.server, "commandstats"), CALLS)
+        self.cost(before, CALLS)
     }
 
     async fn memory(&mut self) {
@@ -266,11 +288,14 @@ impl Bench {
         let before = number(&mut self.server, "memory", "used_memory");
         let (_, charges) = self.reserves().await;
         let after = number(&mut self.server, "memory", "used_memory");
-        println!("| {count} | an open charge | {} bytes | | |", after.saturating_sub(before) / CALLS);
+        println!(
+            "| {count} | an open charge | {} bytes | | | |",
+            after.saturating_sub(before) / CALLS
+        );
         let _ = self.settles(charges).await;
         let ended = number(&mut self.server, "memory", "used_memory");
         let bytes = ended.saturating_sub(before) / CALLS;
-        println!("| {count} | an ended charge, its texts and its entry | {bytes} bytes | | |");
+        println!("| {count} | an ended charge, its texts and its entry | {bytes} bytes | | | |");
     }
 }
 
@@ -355,8 +380,22 @@ fn number(server: &mut Connection, section: &str, name: &str) -> usize {
     line.unwrap().trim().parse().unwrap()
 }
 
-/// `cmdstat_evalsha:calls=…,usec=…,usec_per_call=…`, and the commands that scripts ran.
-fn cost(stats: &str, calls: usize) -> Cost {
+/// Microseconds of the processor that the server has used.
+fn processor(server: &mut Connection) -> f64 {
+    let text = info(server, "cpu");
+    let seconds = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    (seconds("used_cpu_user:") + seconds("used_cpu_sys:")) * 1e6
+}
+
+fn count(calls: usize) -> f64 {
+    f64::from(u32::try_from(calls).unwrap())
+}
+
+/// `cmdstat_evalsha:calls=…,usec=…,usec_per_call=…`, and the commands that scripts ran, both per script.
+fn inside(stats: &str) -> (f64, f64) {
     let field = |line: &str, name: &str| -> f64 {
         let found = line.split([',', ':']).find_map(|part| part.strip_prefix(&format!("{name}=")));
         found.unwrap().parse().unwrap()
@@ -367,6 +406,6 @@ fn cost(stats: &str, calls: usize) -> Cost {
     let inside = inside.filter(|line| !outside.iter().any(|name| line.starts_with(name)));
     let commands: f64 = inside.map(|line| field(line, "calls")).sum();
     let scripts = field(line, "calls");
-    assert!(scripts > 0.0, "{calls} calls, none of a script");
-    Cost { usec: field(line, "usec") / scripts, commands: commands / scripts }
+    assert!(scripts > 0.0, "no script ran");
+    (field(line, "usec") / scripts, commands.abs() / scripts)
 }

@@ -71,11 +71,7 @@ fn functions(text: &str) -> BTreeSet<String> {
     defined.filter_map(|line| line.split('(').next()).map(str::to_owned).collect()
 }
 
-fn line_of(
-    line: &str,
-    constants: &BTreeMap<&str, &str>,
-    functions: &BTreeSet<String>,
-) -> String {
+fn line_of(line: &str, constants: &BTreeMap<&str, &str>, functions: &BTreeSet<String>) -> String {
     let line = match line.strip_prefix("local function ") {
         Some(rest) => format!("function {rest}"),
         None => line.to_owned(),

@@ -11,9 +11,8 @@ local TOMB = '<BBBBi8i8i8i8i8i8Hc0H'
 local function read_legs(bytes, at, n)
   local legs = {}
   for i = 1, n do
-    local leg = {}
-    leg.bucket, leg.amount, at = unpack('<Bc0i8', bytes, at)
-    legs[i] = leg
+    local bucket, amount, behind = unpack('<Bc0i8', bytes, at)
+    legs[i], at = { bucket = bucket, amount = amount }, behind
   end
   return legs, at
 end
@@ -26,15 +25,18 @@ end
 
 local function read_open(charge, bytes)
   if string.byte(bytes, 1) ~= VERSION then broken('charge ' .. charge .. ' was written by another version') end
-  local o, n, at = { charge = charge, counted = {} }, nil, nil
-  _, o.unknown, o.lease_end, o.deadline, o.on_unknown, o.over_run, o.begun, o.timeout, o.reconcile, o.held,
-    o.max_debt, o.fingerprint, o.key, o.kind, o.route, o.has_feature, o.feature, n, at = unpack(OPEN_HEAD, bytes)
+  local _, unknown, lease_end, deadline, on_unknown, over_run, begun, timeout, reconcile, held, max_debt,
+    fingerprint, key, kind, route, has_feature, feature, n, at = unpack(OPEN_HEAD, bytes)
+  local o = { charge = charge, unknown = unknown, lease_end = lease_end, deadline = deadline,
+    on_unknown = on_unknown, over_run = over_run, begun = begun, timeout = timeout, reconcile = reconcile,
+    held = held, max_debt = max_debt, fingerprint = fingerprint, key = key, kind = kind, route = route,
+    has_feature = has_feature, feature = feature, legs = false, counted = {}, rest = '', note = '',
+    explanation = '', later = '' }
   o.legs, at = read_legs(bytes, at, n)
   n, at = unpack('<H', bytes, at)
   for i = 1, n do
-    local c = {}
-    c.key, c.period, c.amount, c.refundable, at = unpack('<Hc0Bc0i8B', bytes, at)
-    o.counted[i] = c
+    local cap, period, amount, refundable, behind = unpack('<Hc0Bc0i8B', bytes, at)
+    o.counted[i], at = { key = cap, period = period, amount = amount, refundable = refundable }, behind
   end
   o.rest, o.note, o.explanation, at = unpack('<Hc0Hc0Hc0', bytes, at)
   o.later = string.sub(bytes, at)

@@ -24,7 +24,10 @@ local YEARS_MS = 315360000000
 local NO_PERIOD, ALL_OPEN = 255, 255
 local PLAN, FREE = 1, 5
 
-local r, at = {}, nil
+local r = { charge = '', fingerprint = '', key = '', document = 0, born = 0, amount = 0, lease_ms = 0,
+  timeout = 0, reconcile = 0, max_debt = 0, kept_ms = 0, on_unknown = 0, over_run = 0, kind = '', route = '',
+  has_feature = 0, feature = '', rest = '', note = '' }
+local at
 r.charge, r.fingerprint, r.key, r.document, r.born, r.amount, r.lease_ms, r.timeout, r.reconcile, r.max_debt,
   r.kept_ms, r.on_unknown, r.over_run, r.kind, r.route, r.has_feature, r.feature, r.rest, r.note, at =
   unpack(CALL, ARGV[2])
@@ -39,7 +42,7 @@ end
 
 local function read_periods(into)
   for i = 1, 2 do
-    local p = {}
+    local p = { id = '', start = 0, ends = 0 }
     p.id, p.start, p.ends, at = unpack('<Bc0i8i8', ARGV[2], at)
     into[i] = p
   end
@@ -47,22 +50,22 @@ local function read_periods(into)
 end
 
 local rates = read_list(function()
-  local x = {}
+  local x = { key = '', interval = 0, burst = 0 }
   x.key, x.interval, x.burst, at = unpack('<Hc0i8i8', ARGV[2], at)
   return x
 end)
 local slots = read_list(function()
-  local x = {}
+  local x = { scope = '', limit = 0 }
   x.scope, x.limit, at = unpack('<Hc0I4', ARGV[2], at)
   return x
 end)
 local caps = read_list(function()
-  local x = {}
+  local x = { false, false, key = '', counts = 0, limit = 0, refundable = 0 }
   x.key, x.counts, x.limit, x.refundable, at = unpack('<Hc0Bi8B', ARGV[2], at)
   return read_periods(x)
 end)
 local allowances = read_list(function()
-  local x = {}
+  local x = { false, false, kind = '', class = 0, priority = 0, amount = 0 }
   x.kind, x.class, x.priority, x.amount, at = unpack('<Bc0BBi8', ARGV[2], at)
   return read_periods(x)
 end)
