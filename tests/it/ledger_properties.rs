@@ -386,8 +386,11 @@ impl History {
                 let _ = both!(self, document(account));
                 let key = *self.pick(&self.keys);
                 let _ = both!(self, document_of_key(key));
-                let (none, limit) = (None::<AccountId>, 9_usize);
-                let _ = both!(self, accounts(none, limit));
+                // Those that go through all partitions cost as much as a hundred others.
+                if self.one_in(4) {
+                    let (none, limit) = (None::<AccountId>, 9_usize);
+                    let _ = both!(self, accounts(none, limit));
+                }
             }
         }
     }
@@ -436,8 +439,10 @@ impl History {
                 }
             }
             18 => {
-                let limit = 5_usize;
-                let _ = both!(self, due(limit));
+                if self.one_in(4) {
+                    let limit = 5_usize;
+                    let _ = both!(self, due(limit));
+                }
                 let _ = both!(self, tick(account));
             }
             _ => self.reads(&account, charge),
@@ -451,8 +456,10 @@ impl History {
         let before = self.one_in(2).then_some(charge);
         let limit = 1 + usize::try_from(self.below(9)).unwrap();
         let _ = both!(self, charges(account, before, limit));
-        let instance = "i1".to_owned();
-        let _ = both!(self, open_of(instance));
+        if self.one_in(6) {
+            let instance = "i1".to_owned();
+            let _ = both!(self, open_of(instance));
+        }
     }
 
     fn play(&mut self) {
@@ -583,7 +590,7 @@ const MUST_SEE: [&str; 21] = [
 #[test]
 #[expect(clippy::print_stdout, reason = "says how much was tried, and from which seed")]
 fn all_stores_agree_on_random_histories() {
-    let (cases, first) = (setting("TOLLGATE_CASES", 14), setting("TOLLGATE_SEED", 1));
+    let (cases, first) = (setting("TOLLGATE_CASES", 36), setting("TOLLGATE_SEED", 1));
     let (mut seen, mut calls) = (Tally::new(), 0);
     for seed in first..first + cases {
         let disk = SimulatedDisk::default();
@@ -597,8 +604,9 @@ fn all_stores_agree_on_random_histories() {
     }
     println!("{cases} histories from seed {first}, {calls} calls: {seen:?}");
     let of = |what: &str| u64::from(seen.get(what).copied().unwrap_or(0));
-    assert!(of("Applied") >= cases * 360, "only {} calls were applied", of("Applied"));
-    if cases >= 14 {
+    assert!(of("Applied") >= cases * 330, "only {} calls were applied", of("Applied"));
+    if cases >= 36 {
+        assert!(calls >= 20_000, "only {calls} calls");
         let missing: Vec<_> = MUST_SEE.iter().filter(|what| of(what) == 0).collect();
         assert!(missing.is_empty(), "never seen: {missing:?}");
     }
