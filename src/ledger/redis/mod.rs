@@ -17,7 +17,6 @@ mod epoch;
 mod keys;
 mod link;
 mod looking;
-mod plain;
 mod records;
 mod replies;
 mod scripts;

@@ -10,8 +10,8 @@ mod whole;
 
 use futures_util::future::BoxFuture;
 
+use super::link::plain::{self, Plain};
 use super::link::{Call, Link, Outcome};
-use super::plain::{self, Plain};
 use super::settings::{Settings, Topology};
 use crate::ledger::finding::Finding;
 use crate::seam::Clock;

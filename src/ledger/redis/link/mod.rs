@@ -16,6 +16,7 @@ mod handle;
 mod job;
 mod node;
 mod pause;
+pub(super) mod plain;
 mod replies;
 mod route;
 mod sentinel;

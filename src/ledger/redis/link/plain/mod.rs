@@ -1,9 +1,7 @@
 //! Plain connections for commands of people: they show the server's own words, and end with the command.
 //!
-//! Invariant: nothing here carries a request: those go through `link`.
+//! Invariant: nothing here carries a request; reaching a server, TLS and login are the link's own.
 
-mod cluster;
-mod connect;
 mod sentinel;
 
 use std::time::Duration;
@@ -13,15 +11,16 @@ use futures_util::future::{BoxFuture, join_all};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 
-use super::check::Servers;
-use super::link::{Call, Outcome, What};
-use super::settings::{Address, Settings, Topology};
+use super::connect::{Wire, within};
+use super::slots::{self, Range};
+use super::{Call, Outcome, What};
 use crate::credit::Partition;
 use crate::ledger::finding::{Finding, UNREACHABLE};
-use cluster::{Slots, primaries, slot};
-use connect::connect;
+use crate::ledger::redis::check::Servers;
+use crate::ledger::redis::settings::{Address, Login, Settings, Topology};
+use crate::seam::Tasks;
 
-pub(super) use sentinel::ask_sentinels;
+pub(in crate::ledger::redis) use sentinel::ask_sentinels;
 
 /// What an unreachable server's finding says to do.
 const ADVICE: &str = "is it running, and do address, TLS, user and password fit?";
@@ -42,7 +41,7 @@ const LATER: [&str; 11] = [
 ];
 
 /// The primaries, each with a connection of its own.
-pub(super) struct Plain {
+pub(in crate::ledger::redis) struct Plain {
     nodes: Vec<Node>,
 }
 
@@ -50,14 +49,14 @@ pub(super) struct Plain {
 struct Node {
     name: String,
     /// `None`: all there are.
-    slots: Option<Vec<Slots>>,
+    slots: Option<Vec<Range>>,
     /// Or why there is none.
     connection: Result<MultiplexedConnection, String>,
 }
 
 impl Plain {
     /// Connects to the primaries.
-    pub(super) async fn open(settings: &Settings) -> Result<Self, Finding> {
+    pub(in crate::ledger::redis) async fn open(settings: &Settings) -> Result<Self, Finding> {
         let (address, database) = match &settings.topology {
             Topology::Single { address, database } => (address.clone(), *database),
             Topology::Sentinel { database, .. } => (sentinel::primary(settings).await?, *database),
@@ -92,8 +91,8 @@ impl Plain {
     }
 
     fn node_of(&self, partition: Partition) -> Option<&Node> {
-        let slot = slot(partition);
-        let has = |slots: &Vec<Slots>| slots.iter().any(|(from, to)| (*from..=*to).contains(&slot));
+        let slot = slots::slot(partition);
+        let has = |ranges: &Vec<Range>| ranges.iter().any(|range| range.contains(slot));
         self.nodes.iter().find(|node| node.slots.as_ref().is_none_or(has))
     }
 }
@@ -103,10 +102,9 @@ impl Node {
         settings: &Settings,
         address: &Address,
         database: u32,
-        slots: Option<Vec<Slots>>,
+        slots: Option<Vec<Range>>,
     ) -> Self {
         let connection = connect(settings, address, &settings.login, database).await;
-        let connection = connection.map_err(|error| error.to_string());
         Self { name: address.to_string(), slots, connection }
     }
 
@@ -163,6 +161,46 @@ fn refused(error: &RedisError) -> Outcome {
         Some(_) => Outcome::Broken(why),
         None => Outcome::Unknown(why),
     }
+}
+
+/// Reaches a server and logs in. What drives the connection ends with its last handle.
+async fn connect(
+    settings: &Settings,
+    address: &Address,
+    login: &Login,
+    database: u32,
+) -> Result<MultiplexedConnection, String> {
+    let work = async {
+        let mut wire = Wire::open(address, settings.tls.as_ref()).await?;
+        wire.log_in(login, database).await?;
+        if let Some(driver) = wire.driver.take() {
+            Tasks::default().spawn_free(driver);
+        }
+        Ok(wire.sender)
+    };
+    within(settings.deadlines.connect_ms, address, work).await
+}
+
+/// The primaries and their slots, as a node of the cluster knows them.
+async fn primaries(
+    mut connection: MultiplexedConnection,
+    seed: &Address,
+) -> Result<Vec<(Address, Vec<Range>)>, String> {
+    let mut ask = redis::cmd("CLUSTER");
+    ask.arg("SLOTS");
+    let reply = ask.query_async::<Value>(&mut connection).await;
+    let ranges = slots::read(&reply.map_err(|error| error.to_string())?, seed).unwrap_or_default();
+    let mut primaries: Vec<(Address, Vec<Range>)> = Vec::new();
+    for range in ranges {
+        match primaries.iter_mut().find(|(known, _)| *known == range.primary) {
+            Some((_, known)) => known.push(range),
+            None => primaries.push((range.primary.clone(), vec![range])),
+        }
+    }
+    if primaries.is_empty() {
+        return Err("it knows of no primary: does it belong to a cluster?".to_owned());
+    }
+    Ok(primaries)
 }
 
 fn command(words: &[Vec<u8>]) -> redis::Cmd {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::ADVICE;
-use super::connect::connect;
+use super::{ADVICE, connect};
 use crate::ledger::finding::{Finding, UNREACHABLE};
 use crate::ledger::redis::settings::{Address, Settings, Topology};
 
@@ -29,12 +28,13 @@ async fn ask_sentinel(settings: &Settings, address: &Address) -> Result<Option<A
         let mut connection = connect(settings, address, login, 0).await?;
         let mut ask = redis::cmd("SENTINEL");
         ask.arg("get-master-addr-by-name").arg(name);
-        ask.query_async::<Option<(String, u16)>>(&mut connection).await
+        let said = ask.query_async::<Option<(String, u16)>>(&mut connection).await;
+        said.map_err(|error| error.to_string())
     };
     let limit = Duration::from_millis(settings.deadlines.other_ms);
     match tokio::time::timeout(limit, asked).await {
         Ok(Ok(primary)) => Ok(primary.map(|(host, port)| Address { host, port })),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(why)) => Err(why),
         Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
     }
 }
