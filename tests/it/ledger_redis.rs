@@ -2,11 +2,12 @@
 //!
 //! Invariant: every ledger has a server of its own, so that everything in it can be compared.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
-use tollgate::ledger::redis::{RedisLedger, Settings};
-use tollgate::seam::{Clock, SimulatedClock};
+use tollgate::ledger::redis::{Address, RedisLedger, Settings, Topology};
+use tollgate::seam::{Clock, SimulatedClock, SystemClock, SystemEntropy};
 
 use crate::ledger_world::LEASE;
 use crate::redis_server::RedisServer;
@@ -20,10 +21,20 @@ static LINKS: LazyLock<Handle> = LazyLock::new(|| {
     handle
 });
 
+/// Where the nodes of a cluster are that the behaviour suite is to run on, as `7000,7001,7002`.
+pub(crate) const CLUSTER: &str = "TOLLGATE_TEST_CLUSTER";
+
+/// The ports of that cluster, if there is one.
+pub(crate) fn cluster() -> Option<Vec<u16>> {
+    let ports = std::env::var(CLUSTER).ok()?;
+    Some(ports.split(',').map(|port| port.parse().unwrap()).collect())
+}
+
 /// A server and its ledger.
 pub(crate) struct RedisStore {
     pub(crate) ledger: RedisLedger,
-    pub(crate) server: RedisServer,
+    /// `None`: somebody else's cluster.
+    server: Option<RedisServer>,
 }
 
 impl RedisStore {
@@ -32,7 +43,20 @@ impl RedisStore {
         let server = RedisServer::start(&[]);
         create(&server, true);
         let ledger = open(&settings(&server), clock);
-        Self { ledger, server }
+        Self { ledger, server: Some(server) }
+    }
+
+    /// An empty ledger of its own in a cluster that others use too.
+    pub(crate) fn on_cluster(ports: &[u16], clock: &Arc<SimulatedClock>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let prefix = format!("t{}:", NEXT.fetch_add(1, Ordering::Relaxed));
+        let settings = Settings { prefix, ..cluster_settings(ports) };
+        make(&settings, true);
+        Self { ledger: open(&settings, clock), server: None }
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.server.is_none()
     }
 
     /// Everything in the server but for the partitions' own records, as one hash.
@@ -55,7 +79,7 @@ impl RedisStore {
                 end
             end
             return redis.sha1hex(table.concat(all))";
-        let digest = self.server.command(&[b"EVAL", script, b"0"]);
+        let digest = self.server.as_ref().unwrap().command(&[b"EVAL", script, b"0"]);
         format!("{digest:?}")
     }
 }
@@ -65,6 +89,28 @@ pub(crate) fn settings(server: &RedisServer) -> Settings {
     let settings = Settings::at("127.0.0.1", server.port());
     let explained_for_ms = settings.refundable_for_ms;
     Settings { lease_ms: LEASE, explained_for_ms, ..settings }
+}
+
+/// How tests reach a cluster.
+pub(crate) fn cluster_settings(ports: &[u16]) -> Settings {
+    let at = |port: &u16| Address { host: "127.0.0.1".to_owned(), port: *port };
+    let topology = Topology::Cluster { seeds: ports.iter().map(at).collect() };
+    let settings = Settings { topology, ..Settings::at("127.0.0.1", 0) };
+    let explained_for_ms = settings.refundable_for_ms;
+    Settings { lease_ms: LEASE, explained_for_ms, ..settings }
+}
+
+/// Makes a ledger as an operator does.
+pub(crate) fn make(settings: &Settings, for_tests: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let made = tollgate::ledger::redis::create(settings, for_tests, &SystemClock, &SystemEntropy);
+    runtime.block_on(made).unwrap();
+}
+
+/// A ledger for which the server's own clock decides.
+pub(crate) fn open_by_server_time(settings: &Settings) -> RedisLedger {
+    let _links = LINKS.enter();
+    RedisLedger::open(settings.clone(), Arc::new(SystemClock))
 }
 
 /// A ledger for which `clock` decides.

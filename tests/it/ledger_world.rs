@@ -49,7 +49,7 @@ impl Store {
     /// As `inspect`, to the last byte that is kept.
     fn bytes(&self, account: &AccountId) -> Answer<String> {
         match self {
-            Self::Redis(store) => Answer::Applied(store.digest()),
+            Self::Redis(store) if !store.is_cluster() => Answer::Applied(store.digest()),
             other => other.inspect(account),
         }
     }
@@ -123,8 +123,13 @@ pub(crate) fn world_on(disk: &SimulatedDisk) -> World {
     World::with(Store::Embedded(ledger.unwrap()), clock)
 }
 
-/// Runs a story on every store there is.
+/// Runs a story on every store there is; on a cluster alone if there is one.
 pub(crate) fn on_every_store(story: impl Fn(World)) {
+    if let Some(ports) = crate::ledger_redis::cluster() {
+        let clock = Arc::new(SimulatedClock::at(NOON));
+        let store = RedisStore::on_cluster(&ports, &clock);
+        return story(World::with(Store::Redis(Box::new(store)), clock));
+    }
     let clock = || Arc::new(SimulatedClock::at(NOON));
     let (model, file) = (clock(), clock());
     let ledger = ModelLedger::new(Arc::clone(&model) as Arc<dyn Clock>, LEASE);

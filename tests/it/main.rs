@@ -45,6 +45,8 @@ mod leavers;
 #[cfg(test)]
 mod ledger_broken;
 #[cfg(test)]
+mod ledger_cluster;
+#[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;
