@@ -58,7 +58,7 @@ fn round(fleet: &Fleet, dice: &mut Dice, accounts: [String; 2], enough_for: u64)
     let first = dice.below(enough_for + 1);
     let shares = [first, enough_for - first];
     let maker = &fleet.gateways[dice.pick(2)];
-    let keys = [0, 1].map(|at| payer(maker, &accounts[at], "crowded", shares[at]));
+    let keys = [0, 1].map(|at| payer(maker, &accounts[at], "crowded", shares[at]).key);
     let asks = (0..CROWD).map(|number| {
         let body = json!({ "n": 1, "serial": 0, "nonce": format!("{}-{number}", accounts[0]) });
         let ask = Ask::new("POST", IMAGES).key(&keys[number % 2]).json(&body);

@@ -14,10 +14,12 @@ use tollgate::ledger::redis::RedisLedger;
 use tollgate::ledger::{ChargeRecord, Gates, Ledger};
 
 use super::audit::{Found, Sent, books_of, charges_of, compare};
+use super::exposition::Scrape;
 use super::ledger_redis::{open_served, settings};
 use super::ledger_world::{ok, wait};
 use super::processes::{BIN, Process, Proxy, Reply, TOKEN, Upstream, YAML, ask, eventually};
 use super::redis_server::RedisServer;
+use super::world::Payer;
 
 /// As a client's file says it; the deadlines are such that a busy machine is no outage.
 const STORE: &str = "store: { redis: { url: 'redis://127.0.0.1:PORT', state: ./data, lease: LEASE, \
@@ -143,6 +145,23 @@ impl Fleet {
         eventually("the upstream works on all", || running().then_some(()));
     }
 
+    /// The open charges of an account as they are kept, due or not: which of them are unknown.
+    pub(crate) fn open(&self, account: &str) -> Vec<bool> {
+        let partition = Partition::of(&account.parse().unwrap()).number();
+        let line = format!("HVALS tollgate:{{{partition:04}}}:o:{account}");
+        let records: Vec<Vec<u8>> = self.redis.say(&line);
+        // Behind the version of the record.
+        records.iter().map(|record| record[1] == 1).collect()
+    }
+
+    /// Waits until nothing of these accounts is open any more, as it is kept: by somebody's write, not by
+    /// a reader who looks ahead.
+    #[track_caller]
+    pub(crate) fn all_ended(&self, accounts: &[&str]) {
+        let none = || accounts.iter().all(|account| self.open(account).is_empty());
+        eventually("nothing is open", || none().then_some(()));
+    }
+
     /// A reader of the ledger.
     pub(crate) fn ledger(&self) -> RedisLedger {
         open_served(&settings(&self.redis))
@@ -177,9 +196,9 @@ impl Fleet {
     }
 }
 
-/// A new account on a plan, with these credits in two grants and a key, whose secret is the answer.
+/// A new account on a plan, with these credits in two grants and a key.
 #[track_caller]
-pub(crate) fn payer(by: &Proxy, id: &str, plan: &str, credits: u64) -> String {
+pub(crate) fn payer(by: &Proxy, id: &str, plan: &str, credits: u64) -> Payer {
     by.operator("POST", "/accounts", &json!({ "id": id, "plan": plan }));
     for (part, amount) in [credits / 3, credits - credits / 3].into_iter().enumerate() {
         if amount > 0 {
@@ -188,7 +207,8 @@ pub(crate) fn payer(by: &Proxy, id: &str, plan: &str, credits: u64) -> String {
         }
     }
     let made = by.operator("POST", &format!("/accounts/{id}/keys"), &json!({}));
-    made["secret"].as_str().unwrap().to_owned()
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    Payer { account: id.to_owned(), key: text("secret"), key_id: text("id") }
 }
 
 /// How many slots the account of this key uses.
@@ -206,7 +226,13 @@ pub(crate) fn paid(to: &Proxy, path: &str, key: &str, told: &str, body: &str) ->
     ask(to.data, "POST", path, &[("authorization", &bearer), ("x-sample", told)], body).unwrap()
 }
 
-/// The code of a refusal.
+/// What a gateway counts.
+pub(crate) fn scrape(of: &Proxy) -> Scrape {
+    let bearer = format!("Bearer {TOKEN}");
+    Scrape::read(&ask(of.admin, "GET", "/metrics", &[("authorization", &bearer)], "").unwrap().body)
+}
+
+/// Status and code of a refusal.
 pub(crate) fn code(reply: &Reply) -> (u16, String) {
     let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
     (reply.status, body["code"].as_str().unwrap_or_default().to_owned())
