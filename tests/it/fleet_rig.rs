@@ -162,6 +162,18 @@ impl Fleet {
         eventually("nothing is open", || none().then_some(()));
     }
 
+    /// Waits until no gateway has anything to say about a charge any more.
+    #[track_caller]
+    pub(crate) fn quiet(&self) {
+        let quiet = |gateway: &Proxy| {
+            let now = scrape(gateway);
+            ["tollgate_exchanges", "tollgate_open_charges", "tollgate_settlements_waiting"]
+                .into_iter()
+                .all(|name| now.value(name, &[]) == "0")
+        };
+        eventually("all ends are told", || self.gateways.iter().all(quiet).then_some(()));
+    }
+
     /// A reader of the ledger.
     pub(crate) fn ledger(&self) -> RedisLedger {
         open_served(&settings(&self.redis))
