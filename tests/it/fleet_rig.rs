@@ -65,7 +65,7 @@ impl Fleet {
 
     /// As `start`, with gateways that reach the server through a port of the caller's.
     #[track_caller]
-    pub(crate) fn through(shape: Shape<'_>, port: impl Fn(&RedisServer) -> u16) -> Self {
+    pub(crate) fn through(shape: Shape<'_>, port: impl FnOnce(&RedisServer) -> u16) -> Self {
         let redis = RedisServer::start(shape.redis);
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start(folder.path());
