@@ -176,7 +176,8 @@ fn misconf() {
 #[test]
 fn loading() {
     // A thousand records of partitions, each of which takes its time.
-    let slow = ["appendonly yes", "appendfsync always", "loading-process-events-interval-bytes 1024"];
+    let slow =
+        ["appendonly yes", "appendfsync always", "loading-process-events-interval-bytes 1024"];
     let mut case = Case::start(&slow);
     case.fleet.redis.kill_nine();
     let conf = case.fleet.redis.folder().join("redis.conf");
@@ -234,7 +235,8 @@ fn emptied() {
             assert_eq!(reply.status, 503, "{path}: {}", reply.body);
             assert!(!reply.body.contains("balances"), "{}", reply.body);
         }
-        let made = ask(gateway.admin, "POST", "/admin/v1/accounts", &operators, r#"{"plan":"studio"}"#);
+        let made =
+            ask(gateway.admin, "POST", "/admin/v1/accounts", &operators, r#"{"plan":"studio"}"#);
         assert_eq!(made.unwrap().status, 503, "nothing is made where a ledger was lost");
     }
     let keys: Vec<Vec<u8>> = case.fleet.redis.say("KEYS *");

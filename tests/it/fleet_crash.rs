@@ -259,6 +259,8 @@ fn redis_is_killed_again_and_again_under_load() {
     assert_eq!(found.by_deadline, 0, "a gateway that lives ends all of its own");
     let mut kinds = BTreeMap::<String, usize>::new();
     sent.iter().for_each(|sent| *kinds.entry(format!("{:?}", sent.seen)).or_default() += 1);
-    println!("{KILLS} kills, {charged} micro-credits, {refused_while_away} refused while away; {kinds:?} {found:?}");
+    println!(
+        "{KILLS} kills, {charged} micro-credits, {refused_while_away} refused while away; {kinds:?} {found:?}"
+    );
     assert!(refused_while_away > 50 && found.settled > 200);
 }

@@ -120,7 +120,8 @@ fn lose(fate: Fate, times: u64) -> usize {
         let mut other = 1_000 * (serial + 1);
         eventually("it is served", || {
             other += 1;
-            let reply = paid(gateway, "/v1/images/generations", &payer.key, "fail", &body(other, false));
+            let reply =
+                paid(gateway, "/v1/images/generations", &payer.key, "fail", &body(other, false));
             let served = reply.status == 500;
             let seen = if served { Seen::Whole(500) } else { Seen::Refused(reply.status) };
             sent.push(Sent { serial: other, seen });
