@@ -41,7 +41,7 @@ fn crowds(together: bool) {
             2 => 1,
             _ => dice.below(FEW),
         };
-        round(&fleet, &mut dice, fleet.two_accounts(number, together), enough_for);
+        round(&fleet, &mut dice, &fleet.two_accounts(number, together), enough_for);
         asked += CROWD;
         rounds += 1;
         through += enough_for;
@@ -54,7 +54,7 @@ fn crowds(together: bool) {
 }
 
 /// Every second request is for the other account, every second pair goes to the other gateway.
-fn round(fleet: &Fleet, dice: &mut Dice, accounts: [String; 2], enough_for: u64) {
+fn round(fleet: &Fleet, dice: &mut Dice, accounts: &[String; 2], enough_for: u64) {
     let first = dice.below(enough_for + 1);
     let shares = [first, enough_for - first];
     let maker = &fleet.gateways[dice.pick(2)];

@@ -155,12 +155,12 @@ fn outage(away: Away, lease: &str, away_ms: u64) {
 
 #[test]
 fn redis_is_stopped_for_three_leases_while_streams_run() {
-    outage(Away::Stopped, "5s", 15_000);
+    outage(Away::Stopped, "4s", 12_000);
 }
 
 #[test]
 fn redis_is_killed_for_three_leases_while_streams_run() {
-    outage(Away::Killed, "5s", 15_000);
+    outage(Away::Killed, "4s", 12_000);
 }
 
 #[test]

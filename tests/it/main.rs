@@ -49,6 +49,8 @@ mod fleet_outage;
 #[cfg(test)]
 mod fleet_rig;
 #[cfg(test)]
+mod fleet_storm;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod hostile;
