@@ -204,3 +204,30 @@ fn redis_is_full_while_streams_run() {
     streams.end(&fleet, sent);
     println!("full: refused {tries} times");
 }
+
+/// An end that has waited for long is not left to wait for its next try: nobody renews its lease any more.
+#[test]
+fn an_end_that_waits_is_told_as_soon_as_redis_is_back() {
+    const LEASE_MS: u64 = 4_000;
+    /// After this long the next try by itself would be more than a lease away.
+    const AWAY: Duration = Duration::from_millis(6_600);
+    let mut fleet = Fleet::start(Shape { redis: &DURABLE, lease: "4s", ..Shape::default() });
+    let payer = payer(&fleet.gateways[0], "acct_a", "studio", 100);
+    let bearer = format!("Bearer {}", payer.key);
+    let told = headers(&bearer, "hang=0.5");
+    let at = fleet.gateways[0].data;
+    let open = send(at, "POST", IMAGES, &told, &body(1, false)).unwrap();
+    fleet.running(1);
+    fleet.redis.kill_nine();
+    assert_eq!(answer(open).unwrap().status, 200);
+    std::thread::sleep(AWAY);
+    fleet.redis.start_again();
+    let back = SystemClock.uptime_ms();
+    fleet.all_ended(&["acct_a"]);
+    let took = SystemClock.uptime_ms() - back;
+    assert!(took < LEASE_MS, "{took} ms");
+    fleet.quiet();
+    let found = fleet.audit(&[Sent { serial: 1, seen: Seen::Whole(200) }]);
+    assert_eq!((found.settled, found.by_deadline), (1, 0));
+    println!("told {took} ms after Redis was back");
+}
