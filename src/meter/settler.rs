@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::journal::Journal;
 use super::tally::{Stake, Tally};
@@ -41,6 +41,9 @@ struct Inner {
     tally: Arc<Tally>,
     /// The charges whose exchange is running: their leases are renewed.
     live: RefCell<BTreeMap<ChargeId, AccountId>>,
+    /// Told when leases are renewed: ends that wait for the ledger are tried again then. Nobody renews their
+    /// leases any more, and after an outage they are given no more than one lease to be told in.
+    again: Notify,
 }
 
 /// The right to begin one charge: a place in the settler's queue.
@@ -76,8 +79,8 @@ impl Settler {
     ) -> std::io::Result<Self> {
         let journal = RefCell::new(Journal::start(disk, folder, core)?);
         let permits = Arc::new(Semaphore::new(places));
-        let live = RefCell::default();
-        Ok(Self(Rc::new(Inner { ledger, tasks, permits, journal, tally, live })))
+        let (live, again) = (RefCell::default(), Notify::new());
+        Ok(Self(Rc::new(Inner { ledger, tasks, permits, journal, tally, live, again })))
     }
 
     /// A place in the queue, if there is one.
@@ -127,7 +130,7 @@ impl Settler {
                 Outcome::Tick => _ = self.0.ledger.tick(end.account().clone()).await,
                 Outcome::Again(why) => {
                     tracing::warn!(%charge, why, "settlement waits for the ledger");
-                    tokio::time::sleep(wait).await;
+                    drop(tokio::time::timeout(wait, self.0.again.notified()).await);
                     wait = wait.saturating_mul(2).min(RETRY_LAST);
                 }
             }
@@ -135,8 +138,9 @@ impl Settler {
         }
     }
 
-    /// Renews the leases of all running exchanges once.
+    /// Renews the leases of all running exchanges once, and tries again what waits for the ledger.
     pub async fn renew(&self) {
+        self.0.again.notify_waiters();
         let live: Vec<_> =
             self.0.live.borrow().iter().map(|(charge, who)| (who.clone(), *charge)).collect();
         for charges in live.chunks(RENEW_AT_ONCE) {

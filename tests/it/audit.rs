@@ -54,9 +54,18 @@ pub(crate) struct Found {
 /// Compares. Every process on the folder must have ended, and every deadline must have passed.
 #[track_caller]
 pub(crate) fn audit(site: &Site, sent: &[Sent]) -> Found {
-    let units = by_serial(site.upstream.all_units());
-    let charges = books(site);
-    for (serial, charges) in &charges {
+    compare(site.upstream.all_units(), &books(site), sent)
+}
+
+/// As `audit`, with books that were read otherwise.
+#[track_caller]
+pub(crate) fn compare(
+    units: Vec<Work>,
+    charges: &BTreeMap<u64, Vec<ChargeRecord>>,
+    sent: &[Sent],
+) -> Found {
+    let units = by_serial(units);
+    for (serial, charges) in charges {
         assert_eq!(charges.len(), 1, "request {serial} has more than one charge: {charges:?}");
     }
     let mut found = Found { units: units.len(), charges: charges.len(), ..Found::default() };
@@ -125,10 +134,18 @@ fn by_serial(units: Vec<Work>) -> BTreeMap<u64, Vec<Work>> {
 pub(crate) fn books(site: &Site) -> BTreeMap<u64, Vec<ChargeRecord>> {
     let settings = Settings::at(site.data().join("ledger.redb"));
     let ledger = EmbeddedLedger::open(&settings, std::sync::Arc::new(SystemClock)).unwrap();
+    let all = books_of(&ledger);
+    ledger.close();
+    all
+}
+
+/// As `books`, of a ledger that is open.
+#[track_caller]
+pub(crate) fn books_of(ledger: &dyn Ledger) -> BTreeMap<u64, Vec<ChargeRecord>> {
     let mut all = BTreeMap::<u64, Vec<ChargeRecord>>::new();
     for document in ok(wait(ledger.accounts(None, 1_000))) {
-        let charges = charges_of(&ledger, &document.account);
-        balanced(&ledger, &document.account, &charges);
+        let charges = charges_of(ledger, &document.account);
+        balanced(ledger, &document.account, &charges);
         for charge in charges {
             if charge.key.is_none() {
                 // A reserve whose answer was lost and that never came to be, closed by a release.
@@ -139,12 +156,11 @@ pub(crate) fn books(site: &Site) -> BTreeMap<u64, Vec<ChargeRecord>> {
             all.entry(serial).or_default().push(charge);
         }
     }
-    ledger.close();
     all
 }
 
 #[track_caller]
-fn balanced(ledger: &EmbeddedLedger, account: &AccountId, charges: &[ChargeRecord]) {
+fn balanced(ledger: &dyn Ledger, account: &AccountId, charges: &[ChargeRecord]) {
     let view = ok(wait(ledger.view(account.clone(), Gates::default())));
     assert_eq!(view.open, [], "{account} has open charges");
     let mut spent = 0;
@@ -157,7 +173,8 @@ fn balanced(ledger: &EmbeddedLedger, account: &AccountId, charges: &[ChargeRecor
     assert_eq!(charged, spent, "{account}: what was charged is not what was spent");
 }
 
-fn charges_of(ledger: &EmbeddedLedger, account: &AccountId) -> Vec<ChargeRecord> {
+/// All charges of an account.
+pub(crate) fn charges_of(ledger: &dyn Ledger, account: &AccountId) -> Vec<ChargeRecord> {
     let mut all: Vec<ChargeRecord> = Vec::new();
     loop {
         let before = all.last().map(|charge| charge.charge);

@@ -173,7 +173,8 @@ impl Crowd {
     }
 }
 
-fn seen(reply: std::io::Result<Reply>) -> Seen {
+/// What a client got, by its answer.
+pub(crate) fn seen(reply: std::io::Result<Reply>) -> Seen {
     let Ok(reply) = reply else { return Seen::Lost };
     if reply.head.contains("credits-held:") {
         Seen::Whole(reply.status)
@@ -185,16 +186,17 @@ fn seen(reply: std::io::Result<Reply>) -> Seen {
     }
 }
 
-struct Chance(SeededEntropy);
+/// Random choices of many threads.
+pub(crate) struct Chance(pub(crate) SeededEntropy);
 
 impl Chance {
-    fn below(&self, bound: u64) -> u64 {
+    pub(crate) fn below(&self, bound: u64) -> u64 {
         let mut bytes = [0; 8];
         self.0.fill(&mut bytes).unwrap();
         u64::from_le_bytes(bytes) % bound
     }
 
-    fn one_of<'a, T>(&self, all: &'a [T]) -> &'a T {
+    pub(crate) fn one_of<'a, T>(&self, all: &'a [T]) -> &'a T {
         let bound = u64::try_from(all.len()).unwrap();
         &all[usize::try_from(self.below(bound)).unwrap()]
     }

@@ -20,12 +20,12 @@ const MANY: u64 = 300;
 const FEW: u64 = 60;
 
 /// Each asks on a connection of its own; nobody writes before everybody is connected.
-fn all_at_once(to: SocketAddr, asks: Vec<Ask>) -> Vec<Reply> {
+pub(crate) fn all_at_once(asks: Vec<(SocketAddr, Ask)>) -> Vec<Reply> {
     let start = Arc::new(Barrier::new(asks.len()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut set = JoinSet::new();
-        for ask in asks {
+        for (to, ask) in asks {
             let start = start.clone();
             set.spawn(async move {
                 let mut stream = TcpStream::connect(to).await.unwrap();
@@ -46,7 +46,8 @@ fn all_at_once(to: SocketAddr, asks: Vec<Ask>) -> Vec<Reply> {
     })
 }
 
-fn paid(reply: &Reply) -> bool {
+/// Whether it was let through; a refusal says that credits are missing, or held.
+pub(crate) fn paid(reply: &Reply) -> bool {
     if reply.status == 200 {
         assert!(reply.whole);
         return true;
@@ -70,9 +71,9 @@ fn round(world: &World, payer: &Payer, dice: &mut Dice, enough_for: u64) {
         // Some works take a while, so that holds of others are still open when the last ones ask.
         if dice.below(4) == 0 { ask.sample(&format!("hang=0.{}", dice.below(3))) } else { ask }
     });
-    let asks: Vec<Ask> = asks.collect();
+    let asks = asks.map(|ask| (world.data, ask)).collect();
     let before = world.forwarded();
-    let replies = all_at_once(world.data, asks);
+    let replies = all_at_once(asks);
     assert_eq!(replies.len(), CROWD);
     let through = replies.iter().filter(|reply| paid(reply)).count() as u64;
     assert_eq!(through, enough_for);

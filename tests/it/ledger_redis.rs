@@ -119,6 +119,12 @@ pub(crate) fn open(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLed
     RedisLedger::for_tests(settings.clone(), Arc::clone(clock) as Arc<dyn Clock>)
 }
 
+/// A ledger for which the server's clock decides.
+pub(crate) fn open_served(settings: &Settings) -> RedisLedger {
+    let _links = LINKS.enter();
+    RedisLedger::open(settings.clone(), Arc::new(SystemClock))
+}
+
 /// Makes the ledger's epoch in every partition.
 pub(crate) fn create(server: &RedisServer, for_tests: bool) {
     let mut record = vec![1, u8::from(for_tests)];

@@ -35,6 +35,22 @@ mod exposition;
 #[cfg(test)]
 mod first_hour;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
+mod fleet_causes;
+#[cfg(test)]
+mod fleet_crash;
+#[cfg(test)]
+mod fleet_crowd;
+#[cfg(test)]
+mod fleet_lost;
+#[cfg(test)]
+mod fleet_outage;
+#[cfg(test)]
+mod fleet_rig;
+#[cfg(test)]
+mod fleet_storm;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod hostile;

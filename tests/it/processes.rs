@@ -407,7 +407,7 @@ impl Site {
     }
 }
 
-const YAML: &str = r"
+pub(crate) const YAML: &str = r"
 listen: 127.0.0.1:0
 store: { embedded: { path: data, lease: 1s } }
 admin: { listen: 127.0.0.1:0, token: { file: admin-token } }

@@ -234,6 +234,14 @@ impl Desk {
         }
     }
 
+    /// The refusal of readers who have found a partition without its record: its data was lost.
+    pub(super) fn gone(&self) -> Stop {
+        if self.said.swap(status::LOST, Ordering::Relaxed) != status::LOST {
+            say_lost();
+        }
+        Refusal::Unavailable(lost()).into()
+    }
+
     /// Says aloud, once, what has become of the ledger as a whole.
     fn say(&self, heard: &Heard) {
         let now = match heard.status {
@@ -244,7 +252,7 @@ impl Desk {
             return;
         }
         match now {
-            status::LOST => tracing::error!(why = lost(), "the ledger is lost; nothing is decided"),
+            status::LOST => say_lost(),
             status::CLOCK_JUMP => tracing::error!(
                 server = %heard.now,
                 "the server's clock and ours are more than five minutes apart; nothing is decided"
@@ -259,6 +267,10 @@ fn lost() -> String {
     "there is no ledger where one was: its data was lost. Restore it; if it never was there, make one with \
      `tollgate ledger create`"
         .to_owned()
+}
+
+fn say_lost() {
+    tracing::error!(why = lost(), "the ledger is lost; nothing is decided");
 }
 
 fn newer(heard: &Heard) -> String {

@@ -1,10 +1,12 @@
 //! Accounts and keys: decided by the model's rules here, written if nobody else was faster.
 //!
 //! Invariant: a document is written only over the version that the change was made from.
+//! Invariant: nobody is told that a key or an account is not there by a partition that has lost its data.
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
+use redis::Value;
 
 use super::asking::{Desk, Heard};
 use super::bytes::{Reader, Writer};
@@ -123,8 +125,13 @@ pub(super) async fn look(desk: &Arc<Desk>, account: &AccountId, open: bool) -> R
 
 /// Whose key this is.
 async fn owner(desk: &Desk, key: KeyId) -> Result<Option<AccountId>, Stop> {
-    let words = vec![b"GET".to_vec(), desk.keys.key(key)];
-    let text = replies::text_of(desk.command(key.partition(), words).await?)?;
+    let partition = key.partition();
+    let words = vec![b"MGET".to_vec(), desk.keys.epoch(partition), desk.keys.key(key)];
+    let texts = replies::texts(desk.command(partition, words).await?)?;
+    let [epoch, text] = <[_; 2]>::try_from(texts).unwrap_or_default();
+    if epoch.is_empty() {
+        return Err(desk.gone());
+    }
     if text.is_empty() {
         return Ok(None);
     }
@@ -165,6 +172,11 @@ pub(super) async fn accounts(
 /// The first accounts of all partitions after `after`.
 async fn ids(desk: &Desk, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>, Stop> {
     let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+    let epochs = Partition::all().map(|partition| {
+        let words = vec![b"EXISTS".to_vec(), desk.keys.epoch(partition)];
+        desk.command(partition, words)
+    });
+    let epochs: Vec<_> = epochs.collect();
     let lists = Partition::all().map(|partition| {
         let key = desk.keys.accounts(partition);
         let limit = limit.to_string().into_bytes();
@@ -174,7 +186,13 @@ async fn ids(desk: &Desk, after: Option<&AccountId>, limit: usize) -> Result<Vec
     });
     let reader = Reader::new(&[], "the list of accounts");
     let mut found: Vec<AccountId> = Vec::new();
-    for list in join_all(lists).await {
+    let (epochs, lists) = join(join_all(epochs), join_all(lists)).await;
+    for there in epochs {
+        if there? == Value::Int(0) {
+            return Err(desk.gone());
+        }
+    }
+    for list in lists {
         for text in replies::texts(list?)? {
             found.push(reader.parse(&text)?);
         }
