@@ -11,7 +11,7 @@ use tollgate::ledger::redis::RedisLedger;
 use tollgate::ledger::*;
 use tollgate::seam::{Clock, SystemClock, SystemEntropy};
 
-use crate::ledger_redis::{CLUSTER, cluster_settings, make, open_by_server_time};
+use crate::ledger_redis::{CLUSTER, cluster_settings, make, open_served};
 use crate::ledger_world::{HOUR, MINUTE, credits, key_of, kind, neighbour, new_account, ok, wait};
 use crate::redis_server::cluster::RedisCluster;
 
@@ -121,7 +121,7 @@ impl Caller {
 }
 
 fn caller(settings: &tollgate::ledger::redis::Settings, account: &AccountId, number: u8) -> Caller {
-    let ledger = open_by_server_time(settings);
+    let ledger = open_served(settings);
     ok(wait(ledger.create_account(new_account(account))));
     let (id, label) = (key_of(account, number), String::new());
     let key = NewKey { account: account.clone(), id, hash: [1; 32], label };

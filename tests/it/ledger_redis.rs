@@ -107,12 +107,6 @@ pub(crate) fn make(settings: &Settings, for_tests: bool) {
     runtime.block_on(made).unwrap();
 }
 
-/// A ledger for which the server's own clock decides.
-pub(crate) fn open_by_server_time(settings: &Settings) -> RedisLedger {
-    let _links = LINKS.enter();
-    RedisLedger::open(settings.clone(), Arc::new(SystemClock))
-}
-
 /// A ledger for which `clock` decides.
 pub(crate) fn open(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLedger {
     let _links = LINKS.enter();
