@@ -22,7 +22,7 @@ pub(super) enum Ledgers {
     /// One file, one writer.
     File(Arc<dyn Ledger>),
     /// A server; each thread connects by itself.
-    Redis(redis::Settings, Arc<dyn Clock>),
+    Redis(Box<redis::Settings>, Arc<dyn Clock>),
 }
 
 /// One thread's ledger.
@@ -44,7 +44,7 @@ impl Ledgers {
             }
             StoreSettings::Redis { redis, .. } => {
                 examined(redis, &**clock)?;
-                Ok(Self::Redis((**redis).clone(), clock.clone()))
+                Ok(Self::Redis(redis.clone(), clock.clone()))
             }
         }
     }
@@ -54,9 +54,19 @@ impl Ledgers {
         match self {
             Self::File(ledger) => Own { ledger: ledger.clone(), returns: None },
             Self::Redis(settings, clock) => {
-                let ledger = RedisLedger::open(settings.clone(), clock.clone());
+                let ledger = RedisLedger::open((**settings).clone(), clock.clone());
                 let returns = Some(ledger.returns());
                 Own { ledger: Arc::new(ledger), returns }
+            }
+        }
+    }
+
+    /// For the thread that exports the ledger's stream; `None`: there is none.
+    pub(super) fn stream(&self) -> Option<RedisLedger> {
+        match self {
+            Self::File(_) => None,
+            Self::Redis(settings, clock) => {
+                Some(RedisLedger::open((**settings).clone(), clock.clone()))
             }
         }
     }

@@ -42,7 +42,9 @@ async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Contex
     Ok((account, head, context))
 }
 
-fn pairs(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop> {
+type Pair = (Vec<u8>, Vec<u8>);
+
+fn pairs(value: Value) -> Result<Vec<Pair>, Stop> {
     let mut texts = match value {
         Value::Map(map) => {
             let both = |(key, value)| Ok((replies::text_of(key)?, replies::text_of(value)?));
