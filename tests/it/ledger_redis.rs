@@ -4,10 +4,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use redis::Value;
 use tokio::runtime::Handle;
 use tollgate::ledger::redis::{RedisLedger, Settings};
-use tollgate::seam::{Clock, SimulatedClock};
+use tollgate::seam::{Clock, SimulatedClock, SystemClock};
 
 use crate::ledger_world::LEASE;
 use crate::redis_server::RedisServer;
@@ -71,6 +70,12 @@ pub(crate) fn settings(server: &RedisServer) -> Settings {
 pub(crate) fn open(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLedger {
     let _links = LINKS.enter();
     RedisLedger::for_tests(settings.clone(), Arc::clone(clock) as Arc<dyn Clock>)
+}
+
+/// A ledger where the server's clock decides.
+pub(crate) fn open_in_real_time(settings: &Settings) -> RedisLedger {
+    let _links = LINKS.enter();
+    RedisLedger::open(settings.clone(), Arc::new(SystemClock))
 }
 
 /// Makes the ledger's epoch in every partition.
