@@ -98,12 +98,14 @@ impl Vault for SystemVault {
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let folder = folder_of(path);
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        // Always the same name: what a crash leaves behind is taken up by the next.
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let mut file = owners().create(true).write(true).truncate(true).open(&new)?;
         file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|failed| failed.error)?;
-        File::open(folder)?.sync_all()
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        File::open(folder_of(path))?.sync_all()
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {

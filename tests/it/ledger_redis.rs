@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
 use tollgate::ledger::redis::{RedisLedger, Settings};
-use tollgate::seam::{Clock, SimulatedClock, SystemClock};
+use tollgate::seam::{Clock, SimulatedClock, SystemClock, thread};
 
 use crate::ledger_world::LEASE;
 use crate::redis_server::RedisServer;
@@ -15,7 +15,7 @@ use crate::redis_server::RedisServer;
 static LINKS: LazyLock<Handle> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let handle = runtime.handle().clone();
-    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    drop(thread("links", move || runtime.block_on(std::future::pending::<()>())).unwrap());
     handle
 });
 

@@ -6,6 +6,7 @@ mod faults;
 mod instances;
 mod replay;
 mod story;
+mod topology;
 
 use std::io::Write;
 use std::path::Path;
@@ -16,8 +17,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tollgate::ledger::StreamGauges;
-use tollgate::ledger::redis::{Export, ExportSettings, RedisLedger};
-use tollgate::seam::{Clock, SystemClock, SystemEntropy, SystemVault, Vault};
+use tollgate::ledger::redis::{Export, ExportSettings, RedisLedger, Settings};
+use tollgate::seam::{Clock, SystemClock, SystemEntropy, SystemVault, Vault, thread};
 
 use crate::ledger_redis::settings;
 use crate::redis_server::{RedisServer, wait_until};
@@ -75,10 +76,14 @@ impl Log {
 
 impl Start {
     fn on(&self, server: &RedisServer, folder: &Path) -> Exporter {
+        self.at(settings(server), folder)
+    }
+
+    fn at(&self, settings: Settings, folder: &Path) -> Exporter {
         let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
         let (gauges, log) = (StreamGauges::default(), Log::default());
-        let (settings, rotate_bytes) = (settings(server), self.rotate_bytes);
-        let to = ExportSettings { folder: folder.to_owned(), rotate_bytes, alarm: self.alarm };
+        let (rotate_bytes, alarm) = (self.rotate_bytes, self.alarm);
+        let to = ExportSettings { folder: folder.to_owned(), rotate_bytes, alarm };
         let export = Export {
             settings: to,
             instance: "ins_test".into(),
@@ -89,7 +94,7 @@ impl Start {
             gauges: gauges.clone(),
         };
         let (stopped, killed, own) = (stop.clone(), kill.clone(), log.clone());
-        let thread = std::thread::spawn(move || {
+        let thread = thread("exporter", move || {
             let said = tracing_subscriber::fmt().with_writer(move || own.clone()).with_ansi(false);
             let _said = tracing::subscriber::set_default(said.finish());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -103,7 +108,7 @@ impl Start {
                 }
             });
         });
-        Exporter { stop, kill, thread: Some(thread), gauges, log }
+        Exporter { stop, kill, thread: Some(thread.unwrap()), gauges, log }
     }
 }
 

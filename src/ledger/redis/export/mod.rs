@@ -74,15 +74,21 @@ impl From<Stop> for Trouble {
 }
 
 impl Trouble {
-    fn told(&self, export: &ExportSettings) -> String {
-        match self {
-            Self::Disk(error) => format!("{}: {error}", export.folder.display()),
+    /// Of which sort it is, so that each is said once, and what it is.
+    fn told(&self, export: &ExportSettings) -> (String, String) {
+        let why = match self {
+            Self::Disk(error) => {
+                let why = format!("{}: {error}", export.folder.display());
+                return (why.clone(), why);
+            }
             Self::Redis(Stop::Refused(refusal)) => match &**refusal {
                 Refusal::Unavailable(why) => why.clone(),
                 refusal => format!("{refusal:?}"),
             },
             Self::Redis(Stop::Broken(why) | Stop::Failed(why)) => why.clone(),
-        }
+        };
+        // An outage has many words.
+        ("redis".to_owned(), why)
     }
 }
 
@@ -122,7 +128,8 @@ pub(super) async fn run(desk: Arc<Desk>, export: Export, stop: CancellationToken
             () = tokio::time::sleep(pause) => {}
         }
     }
-    let last = async { while let Some(Round::Some | Round::More) = exporter.round().await {} };
+    // What this instance had to say was said before the stop; what others still say is not waited for.
+    let last = async { while exporter.round().await == Some(Round::More) {} };
     drop(tokio::time::timeout(LAST_ROUNDS, last).await);
     drop(tokio::time::timeout(PAUSE_MAX, exporter.end()).await);
 }

@@ -20,6 +20,9 @@ use crate::ledger::redis::asking::Desk;
 use crate::ledger::redis::entry::{self, Place};
 use crate::ledger::redis::epoch::Epoch;
 
+/// How many rounds of others go by between two looks at the streams.
+const ASIDES: u32 = 8;
+
 /// Files that are open, of a ledger.
 #[derive(Debug)]
 struct Work {
@@ -39,6 +42,8 @@ pub(super) struct Exporter {
     sequences: Sequences,
     hindrance: Hindrance,
     exported: u64,
+    /// Rounds that somebody else had, since the streams were last looked at.
+    asides: u32,
     /// The partition that a round begins with: one that always has something must not starve the others.
     first: u16,
 }
@@ -59,6 +64,7 @@ impl Exporter {
             sequences: Sequences::new(),
             hindrance: Hindrance::default(),
             exported: 0,
+            asides: 0,
             first: 0,
             export,
         })
@@ -72,7 +78,8 @@ impl Exporter {
                 Some(round)
             }
             Err(trouble) => {
-                self.hindrance.is(&trouble.told(&self.export.settings));
+                let (sort, why) = trouble.told(&self.export.settings);
+                self.hindrance.is(&sort, &why);
                 if let Trouble::Disk(_) = trouble {
                     // Nobody knows what the files hold now: they are opened again and cut back.
                     self.close();
@@ -98,10 +105,11 @@ impl Exporter {
         if !matches!(ours, Ok(true)) && !self.lease.is_sure() {
             self.close();
         }
-        let waiting = self.sample().await?;
         if !ours? {
+            self.stand_aside().await;
             return Ok(Round::Aside);
         }
+        let waiting = self.sample().await?;
         let ledger = reading::epoch(&self.desk).await?;
         let mut work = match self.work.take().filter(|work| work.ledger.id == ledger.id) {
             Some(work) => work,
@@ -112,6 +120,17 @@ impl Exporter {
             self.work = Some(work);
         }
         round
+    }
+
+    /// Somebody else exports: what waits is counted now and then, and an alarm is theirs.
+    async fn stand_aside(&mut self) {
+        self.asides = self.asides.wrapping_add(1);
+        if self.asides % ASIDES == 1 {
+            let lengths = reading::lengths(&self.desk).await;
+            if let Ok(all) = lengths.into_iter().map(|(_, length)| length).sum::<Result<u64, _>>() {
+                self.export.gauges.set_entries(all);
+            }
+        }
     }
 
     fn open(&mut self, ledger: Epoch) -> io::Result<Work> {

@@ -70,11 +70,11 @@ impl Sequences {
 pub(super) struct Hindrance(Option<String>);
 
 impl Hindrance {
-    /// Says it if it is another than before.
-    pub(super) fn is(&mut self, why: &str) {
-        if self.0.as_deref() != Some(why) {
+    /// Says `why` if it is of another sort than before.
+    pub(super) fn is(&mut self, sort: &str, why: &str) {
+        if self.0.as_deref() != Some(sort) {
             tracing::error!(why, "the ledger stream is not exported");
-            self.0 = Some(why.to_owned());
+            self.0 = Some(sort.to_owned());
         }
     }
 
