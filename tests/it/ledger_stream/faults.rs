@@ -25,6 +25,8 @@ struct State {
     /// Steps that still succeed; `None`: all do.
     left: Option<u32>,
     death: Option<Death>,
+    /// Only checkpoints are steps.
+    checkpoints: bool,
     /// What was not synced is lost with it.
     power: bool,
     dead: bool,
@@ -53,6 +55,13 @@ impl FaultVault {
         Self(Arc::new(Mutex::new(state)))
     }
 
+    /// Breaks at the checkpoint `at`, counted from 0.
+    pub(crate) fn dying_at_checkpoint(at: u32, death: Death, power: bool) -> Self {
+        let made = Self::dying(at, death, power);
+        made.0.lock().unwrap().checkpoints = true;
+        made
+    }
+
     pub(crate) fn full(&self, full: bool) {
         self.0.lock().unwrap().full = full;
     }
@@ -61,10 +70,13 @@ impl FaultVault {
         self.0.lock().unwrap().dead
     }
 
-    fn fate(&self) -> io::Result<Fate> {
+    fn fate(&self, checkpoint: bool) -> io::Result<Fate> {
         let mut state = self.0.lock().unwrap();
         if state.dead {
             return Err(broken());
+        }
+        if state.checkpoints && !checkpoint {
+            return Ok(Fate::Lives);
         }
         match &mut state.left {
             None => return Ok(Fate::Lives),
@@ -87,7 +99,11 @@ impl FaultVault {
     }
 
     fn step<T>(&self, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        match self.fate()? {
+        Self::met(self.fate(false)?, act)
+    }
+
+    fn met<T>(fate: Fate, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match fate {
             Fate::Lives => act(),
             Fate::Dies(Death::After) => act().and(Err(broken())),
             Fate::Dies(_) => Err(broken()),
@@ -105,7 +121,7 @@ impl Vault for FaultVault {
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.step(|| SystemVault.replace(path, content))
+        Self::met(self.fate(true)?, || SystemVault.replace(path, content))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -142,7 +158,7 @@ impl LastingFile for FaultFile {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         self.length += bytes.len() as u64;
-        match self.vault.fate()? {
+        match self.vault.fate(false)? {
             Fate::Lives => return self.file.append(bytes),
             Fate::Dies(Death::Before) => {}
             Fate::Dies(Death::Half) => self.file.append(&bytes[..bytes.len() / 2])?,

@@ -173,3 +173,6 @@ fn number(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     name.strip_prefix(PREFIX)?.strip_suffix(ENDING)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

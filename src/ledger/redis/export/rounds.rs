@@ -28,8 +28,8 @@ const ASIDES: u32 = 8;
 struct Work {
     files: Files,
     ledger: Epoch,
-    /// Sets of files that others had written to before.
-    others: Option<String>,
+    /// Whether it was said that there is another set of files.
+    others: bool,
 }
 
 /// See the module.
@@ -141,7 +141,7 @@ impl Exporter {
         let checkpoint = files.checkpoint();
         let (set, file, length) = (&checkpoint.set, checkpoint.file, checkpoint.length);
         tracing::info!(folder = %folder.display(), set, file, length, "exporting the ledger stream");
-        Ok(Work { files, ledger, others: None })
+        Ok(Work { files, ledger, others: false })
     }
 
     /// How many entries wait in each partition that answers.
@@ -291,14 +291,12 @@ impl Exporter {
                     before = left.before,
                     "somebody else took exported entries out of the stream: they may lie in other files too"
                 );
-            } else if other
-                .is_some_and(|other| other != set && work.others.as_deref() != Some(other))
-            {
+            } else if !work.others && other.is_some_and(|other| other != set) {
                 tracing::info!(
                     before = left.before,
                     "the ledger stream was exported elsewhere before"
                 );
-                work.others = other.map(str::to_owned);
+                work.others = true;
             }
         }
     }

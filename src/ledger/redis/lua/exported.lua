@@ -5,7 +5,7 @@
 -- ARGV  2 call: '<c16Hc0H' ledger that they are of, what is to be remembered, ids of '<Bc0'
 -- reply 0: '<I4Hc0' how many were there, what was remembered before; 1 lost: there is none, or another
 -- checks the ledger
--- writes stream, exported
+-- writes stream; exported if one was there
 
 local EXPORTED = KEYS[10]
 local ledger, note, n, at = unpack('<c16Hc0H', ARGV[2])
@@ -18,6 +18,6 @@ for i = 1, n do
   ids[i], at = unpack('<Bc0', ARGV[2], at)
 end
 local there = call('XDEL', STREAM, spread(ids))
-call('SET', EXPORTED, note)
+if there > 0 then call('SET', EXPORTED, note) end
 local before = stored[2] or ''
 return reply(APPLIED, pack('<I4Hc0', there, #before, before))
