@@ -39,6 +39,7 @@ struct State {
 pub(crate) struct FaultVault(Arc<Mutex<State>>);
 
 /// A step's fate.
+#[derive(Clone, Copy)]
 enum Fate {
     Lives,
     Dies(Death),
