@@ -9,8 +9,10 @@ mod clock;
 mod disk;
 mod entropy;
 mod tasks;
+mod vault;
 
 pub use clock::{Clock, SimulatedClock, SystemClock, Timestamp};
 pub use disk::{AppendFile, Disk, SystemDisk};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use tasks::{Tasks, thread};
+pub use vault::{LastingFile, SystemVault, Vault};

@@ -60,6 +60,16 @@ impl Ledgers {
             }
         }
     }
+
+    /// For the thread that exports the ledger's stream; `None`: there is none.
+    pub(super) fn stream(&self) -> Option<RedisLedger> {
+        match self {
+            Self::File(_) => None,
+            Self::Redis(settings, clock) => {
+                Some(RedisLedger::open((**settings).clone(), clock.clone()))
+            }
+        }
+    }
 }
 
 /// What is wrong with the server is said, and what must not be is refused.

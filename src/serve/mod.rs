@@ -1,15 +1,17 @@
 //! Floor 6: listeners, cores, drain.
 //!
 //! One current-thread runtime for each core with its own listening socket (`SO_REUSEPORT`), its own pools
-//! and its own settler; beside them one thread for operators and the sweeper, and the ledger's writer.
+//! and its own settler; beside them one thread for operators and the sweeper, and the ledger's writer or
+//! the export of its stream.
 //!
 //! The order of a start: ledger, recovery, cores, operators. Of a stop: no new connections, requests end,
-//! settlements end, the ledger closes.
+//! settlements end, the ledger's stream is exported, the ledger closes.
 //!
 //! Invariant: no request is served before recovery is done.
 
 mod control;
 mod core;
+mod exporting;
 mod families;
 mod ledgers;
 mod listen;
@@ -28,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use self::ledgers::Ledgers;
 
 use crate::config::Settings;
-use crate::ledger::StoreTally;
+use crate::ledger::{StoreTally, StreamGauges};
 use crate::meter::{RouteTable, instance, recover};
 use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
@@ -48,6 +50,7 @@ pub struct Running {
     stop: Stop,
     cores: Vec<JoinHandle<()>>,
     control: JoinHandle<()>,
+    export: Option<JoinHandle<()>>,
     ledgers: Ledgers,
 }
 
@@ -62,6 +65,8 @@ struct Stop {
     cut: CancellationToken,
     /// Operators' listener and sweeper end.
     control: CancellationToken,
+    /// The export of the ledger's stream ends.
+    export: CancellationToken,
 }
 
 /// What all threads serve with.
@@ -90,6 +95,10 @@ impl Running {
         }
         self.stop.control.cancel();
         joined("control", self.control);
+        self.stop.export.cancel();
+        if let Some(export) = self.export {
+            joined("export", export);
+        }
         // The last handle: its drop waits for the writer.
         drop(self.ledgers);
     }
@@ -125,18 +134,19 @@ pub fn start(settings: Settings) -> io::Result<Running> {
         tallies.push(tally.clone());
         cores.push(core::start(shared.clone(), tally, number, listener)?);
     }
-    let metrics = metrics(&shared, tallies);
+    let stream = exporting::gauges(&settings.store);
+    let metrics = metrics(&shared, tallies, stream.clone());
     let control = control::start(shared.clone(), metrics, admin)?;
+    let export = exporting::start(shared.clone(), stream)?;
     let Shared { ledgers, stop, .. } = shared;
-    Ok(Running { data_addr, admin_addr, stop, cores, control, ledgers })
+    Ok(Running { data_addr, admin_addr, stop, cores, control, export, ledgers })
 }
 
-fn metrics(shared: &Shared, cores: Vec<CoreTally>) -> Metrics {
+fn metrics(shared: &Shared, cores: Vec<CoreTally>, stream: Option<StreamGauges>) -> Metrics {
     Metrics {
         cores,
         beside: Arc::new(StoreTally::new(shared.clock.clone())),
-        // Nothing exports the embedded ledger's stream.
-        stream: None,
+        stream,
         revision: shared.settings.rules.revision.clone(),
         limits: shared.settings.proxy.limits,
         started: shared.clock.now(),

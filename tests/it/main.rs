@@ -71,6 +71,8 @@ mod ledger_properties;
 #[cfg(test)]
 mod ledger_redis;
 #[cfg(test)]
+mod ledger_stream;
+#[cfg(test)]
 mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;

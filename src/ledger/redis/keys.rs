@@ -109,4 +109,14 @@ impl Keys {
     pub(super) fn stream(&self, partition: Partition) -> Vec<u8> {
         self.of(partition, "stream")
     }
+
+    /// Who exports the streams of all partitions (string with an end).
+    pub(super) fn lease(&self) -> Vec<u8> {
+        self.of(Partition::default(), "exporter")
+    }
+
+    /// Up to which entry the stream was exported, and to which set of files (string).
+    pub(super) fn exported(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "exported")
+    }
 }

@@ -13,7 +13,9 @@ mod calls;
 mod check;
 mod create;
 mod directory;
+mod entry;
 mod epoch;
+mod export;
 mod keys;
 mod link;
 mod looking;
@@ -27,11 +29,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use self::asking::{Desk, Heard};
 use self::bytes::Writer;
 pub use self::check::examine;
 pub use self::create::{CreateError, create};
+pub use self::export::Export;
 use self::scripts::Verb;
 pub use self::settings::{Address, Deadlines, ExportSettings, Login, Settings, Tls, Topology};
 use super::model::{Stop, sound_grant};
@@ -73,6 +77,15 @@ impl RedisLedger {
     #[must_use]
     pub fn returns(&self) -> tokio::sync::watch::Receiver<u64> {
         self.0.link.returns()
+    }
+
+    /// Writes the ledger's stream to files until `stop`, then what is left of it.
+    pub fn export(
+        &self,
+        export: Export,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        export::run(self.0.clone(), export, stop)
     }
 
     /// All that is kept of an account, readably, for a person who has to look.

@@ -23,6 +23,8 @@ pub(super) enum Verb {
     Document,
     Claim,
     Returned,
+    Lease,
+    Exported,
 }
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
@@ -42,7 +44,7 @@ const GROWS: &str = "#!lua\n";
 const ENDS_THINGS: &str = "#!lua flags=allow-oom\n";
 
 impl Verb {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Reserve,
         Self::Quote,
         Self::Settle,
@@ -57,6 +59,8 @@ impl Verb {
         Self::Document,
         Self::Claim,
         Self::Returned,
+        Self::Lease,
+        Self::Exported,
     ];
 
     /// Its place in the list.
@@ -94,6 +98,12 @@ impl Verb {
             Self::Claim => ("claim", ENDS_THINGS, vec![PRELUDE, include_str!("lua/claim.lua")]),
             Self::Returned => {
                 ("returned", ENDS_THINGS, vec![PRELUDE, include_str!("lua/returned.lua")])
+            }
+            Self::Lease => ("lease", ENDS_THINGS, vec![PRELUDE, include_str!("lua/lease.lua")]),
+            Self::Exported => {
+                let spread = "local spread = unpack\n";
+                let parts = vec![spread, PRELUDE, include_str!("lua/exported.lua")];
+                ("exported", ENDS_THINGS, parts)
             }
         }
     }

@@ -1,0 +1,86 @@
+//! Lines, byte by byte.
+
+use super::*;
+use crate::ledger::redis::bytes::Writer;
+
+const PLACE: Place<'static> = Place { epoch: "0a0b", partition: 417, stream_id: "7-0" };
+
+fn head(verb: u8) -> Writer {
+    let mut w = Writer::default();
+    w.byte(1).byte(verb).number(3).number(1_795_348_800_123).text("acct_maria").unwrap();
+    w
+}
+
+fn posting(w: &mut Writer, columns: &[u8; 2], micro: u64) {
+    w.word("pack").unwrap().raw(columns).number(micro);
+}
+
+fn purse(w: &mut Writer) {
+    w.word("pack").unwrap().word("credits").unwrap().byte(4).byte(0).flag(false).number(1_000);
+    w.maybe(None);
+    for micro in [2_500_000, 2_500_000, 0, 0, 0, 0] {
+        w.number(micro);
+    }
+    w.number(1_000).number(0).number(1).short(0).unwrap();
+}
+
+fn told(line: &Line) -> &str {
+    std::str::from_utf8(&line.text).unwrap()
+}
+
+#[test]
+fn a_grant_on_one_line() {
+    let mut w = head(b'g');
+    w.short(2).unwrap();
+    posting(&mut w, b"ga", 2_500_000);
+    posting(&mut w, b"as", 1);
+    purse(w.short(1).unwrap());
+    let more = Writer::default().word("pack").unwrap().text("a \"gift\"\n").unwrap().done();
+    w.short(0).unwrap().text(more).unwrap();
+    let line = line(PLACE, &w.done());
+    let wanted = concat!(
+        r#"{"epoch":"0a0b","partition":417,"stream_id":"7-0","account":"acct_maria","sequence":3,"#,
+        r#""at":"2026-11-22T12:00:00.123Z","verb":"grant","postings":["#,
+        r#"{"bucket":"pack","from":"granted","to":"available","amount":"2.5"},"#,
+        r#"{"bucket":"pack","from":"available","to":"spent","amount":"0.000001"}],"buckets":["#,
+        r#"{"id":"pack","kind":"credits","class":"purchased","priority":0,"#,
+        r#""effective":"1970-01-01T00:00:01.000Z","expires":null,"granted":"2.5"}],"charges":[],"#,
+        r#""grant":{"id":"pack","reason":"a \"gift\"\n"}}"#,
+        "\n"
+    );
+    assert_eq!(told(&line), wanted);
+    assert_eq!(line.told, Ok(("acct_maria".parse().unwrap(), 3)));
+}
+
+#[test]
+fn every_cut_and_every_byte_too_much_is_told_raw() {
+    let mut w = head(b's');
+    w.short(1).unwrap();
+    posting(&mut w, b"hs", 5);
+    let whole = w.short(0).unwrap().short(0).unwrap().short(0).unwrap().done();
+    assert!(line(PLACE, &whole).told.is_ok());
+    let cuts = (0..whole.len()).map(|end| whole[..end].to_vec());
+    let long = [[whole.as_slice(), b"x"].concat(), [&[2], &whole[1..]].concat()];
+    let verb = [&[1, b'?'], &whole[2..]].concat();
+    for bytes in cuts.chain(long).chain([verb]) {
+        let line = line(PLACE, &bytes);
+        assert!(line.told.is_err());
+        let read: serde_json::Value = serde_json::from_str(told(&line)).unwrap();
+        assert_eq!(read["raw"], BASE64.encode(&bytes));
+        assert_eq!((&read["partition"], &read["stream_id"]), (&417.into(), &"7-0".into()));
+        assert!(told(&line).ends_with("\"}\n"));
+    }
+}
+
+#[test]
+fn what_was_said_is_json_as_it_came_or_base64() {
+    let shown = |bytes: &[u8]| serde_json::to_string(&text(bytes)).unwrap();
+    assert_eq!(
+        shown(b"{\"a\":1.50,\r\n \"b\":[9007199254740993]}\n"),
+        r#"{"a":1.50,   "b":[9007199254740993]}"#
+    );
+    assert_eq!(shown(b"said"), r#"{"base64":"c2FpZA=="}"#);
+    assert_eq!(shown(b"\"a\nb\""), r#"{"base64":"ImEKYiI="}"#);
+    assert_eq!(shown(b"\xff\n"), r#"{"base64":"/wo="}"#);
+    assert_eq!(shown(b""), "null");
+}

@@ -1,0 +1,146 @@
+//! Reads exported files as a consumer would, and rebuilds the buckets from them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tollgate::credit::Amount;
+use tollgate::ledger::{Gates, Ledger};
+
+use super::story::Story;
+use crate::ledger_world::{ok, wait};
+
+/// Granted, available with held, spent, expired, voided.
+type Columns = [u64; 5];
+
+/// What lines say.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    pub(crate) lines: Vec<Value>,
+    pub(crate) raw: Vec<Value>,
+    pub(crate) files: usize,
+    /// Lines whose (account, sequence) had been there before; they must say the same.
+    pub(crate) repeats: usize,
+    last: BTreeMap<String, u64>,
+    seen: BTreeMap<(String, u64), Value>,
+    buckets: BTreeMap<(String, String), Columns>,
+}
+
+/// The files of a folder in their order.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|ending| ending == "ndjson"));
+    found.sort();
+    found
+}
+
+/// The files of a folder as far as its checkpoint counts them.
+fn counted(folder: &Path) -> Vec<(PathBuf, String)> {
+    let Ok(checkpoint) = std::fs::read(folder.join("checkpoint.json")) else { return Vec::new() };
+    let checkpoint: Value = serde_json::from_slice(&checkpoint).unwrap();
+    let active = format!("ledger-{:012}.ndjson", checkpoint["file"].as_u64().unwrap());
+    let length = usize::try_from(checkpoint["length"].as_u64().unwrap()).unwrap();
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let known = files(folder).into_iter().filter(|path| name(path) <= active);
+    let read = |path: PathBuf| {
+        let mut bytes = std::fs::read(&path).unwrap();
+        if name(&path) == active {
+            bytes.truncate(length);
+            assert_eq!(bytes.len(), length, "less is there than was promised");
+        }
+        (path, String::from_utf8(bytes).unwrap())
+    };
+    known.map(read).collect()
+}
+
+impl Replay {
+    /// Of one folder or of several in the order in which they were written.
+    #[track_caller]
+    pub(crate) fn of(folders: &[&Path]) -> Self {
+        let mut made = Self::default();
+        for (path, text) in folders.iter().flat_map(|folder| counted(folder)) {
+            made.files += 1;
+            assert!(text.is_empty() || text.ends_with('\n'), "{} is cut", path.display());
+            for line in text.lines() {
+                let read = serde_json::from_str(line);
+                made.take(read.unwrap_or_else(|error| panic!("{error}: {line}")));
+            }
+        }
+        made
+    }
+
+    #[track_caller]
+    fn take(&mut self, line: Value) {
+        if line.get("error").is_some() {
+            self.raw.push(line);
+            return;
+        }
+        let account = line["account"].as_str().unwrap().to_owned();
+        let sequence = line["sequence"].as_u64().unwrap();
+        if let Some(before) = self.seen.get(&(account.clone(), sequence)) {
+            assert_eq!(before, &line, "the same number says something else");
+            self.repeats += 1;
+            return;
+        }
+        let last = self.last.insert(account.clone(), sequence).unwrap_or(0);
+        assert_eq!(sequence, last + 1, "{account} has a gap");
+        for posting in line["postings"].as_array().unwrap() {
+            self.post(&account, posting);
+        }
+        self.seen.insert((account, sequence), line.clone());
+        self.lines.push(line);
+    }
+
+    fn post(&mut self, account: &str, posting: &Value) {
+        let bucket = posting["bucket"].as_str().unwrap().to_owned();
+        let amount: Amount = posting["amount"].as_str().unwrap().parse().unwrap();
+        let columns = self.buckets.entry((account.to_owned(), bucket)).or_default();
+        match column(&posting["from"]) {
+            0 => columns[0] += amount.micro(),
+            from => columns[from] -= amount.micro(),
+        }
+        columns[column(&posting["to"])] += amount.micro();
+    }
+
+    /// What was replayed is what the ledger has, and nothing has been written twice.
+    #[track_caller]
+    pub(crate) fn agrees_with(&self, story: &Story) {
+        let mut buckets = 0;
+        for account in &story.accounts {
+            let view = ok(wait(story.ledger.view(account.clone(), Gates::default())));
+            for bucket in &view.buckets {
+                let id = (account.to_string(), bucket.id.to_string());
+                let held = bucket.available.micro() + bucket.held.micro();
+                let rest = [bucket.spent, bucket.expired, bucket.voided].map(Amount::micro);
+                let wanted = [bucket.granted.micro(), held, rest[0], rest[1], rest[2]];
+                assert_eq!(self.buckets.get(&id), Some(&wanted), "seed {}: {id:?}", story.seed);
+                buckets += 1;
+            }
+        }
+        for (id, [granted, available, spent, expired, voided]) in &self.buckets {
+            assert_eq!(*granted, available + spent + expired + voided, "{id:?}");
+        }
+        println!(
+            "seed {}: {} lines in {} files, {} buckets, {} of them of the view, {} repeats; answers {:?}",
+            story.seed,
+            self.lines.len(),
+            self.files,
+            self.buckets.len(),
+            buckets,
+            self.repeats,
+            story.answers
+        );
+    }
+}
+
+fn column(name: &Value) -> usize {
+    match name.as_str().unwrap() {
+        "granted" => 0,
+        "available" | "held" => 1,
+        "spent" => 2,
+        "expired" => 3,
+        "voided" => 4,
+        other => panic!("{other}"),
+    }
+}

@@ -1,0 +1,255 @@
+//! Random lives of a few accounts in a real Redis, so that there is something to export.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tollgate::credit::{AccountId, Amount, ChargeId, Class, Every, KeyId, Partition, Zone};
+use tollgate::ledger::redis::RedisLedger;
+use tollgate::ledger::*;
+use tollgate::seam::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemClock, Timestamp};
+
+use crate::ledger_redis::{create, open, open_served, settings};
+use crate::ledger_world::{DAY, HOUR, LEASE, MINUTE, NOON, key_of, new_account, ok, wait};
+use crate::redis_server::RedisServer;
+
+/// Accounts, what happened to them, and where.
+pub(crate) struct Story {
+    pub(crate) server: RedisServer,
+    pub(crate) ledger: RedisLedger,
+    pub(crate) accounts: Vec<AccountId>,
+    pub(crate) seed: u64,
+    /// Time passes by itself.
+    real: bool,
+    clock: Arc<SimulatedClock>,
+    random: SeededEntropy,
+    keys: Vec<(KeyId, u64)>,
+    charges: Vec<(AccountId, ChargeId)>,
+    grants: u64,
+    /// Answers by what they were.
+    pub(crate) answers: BTreeMap<&'static str, u64>,
+}
+
+impl Story {
+    /// A server that forgets nothing, and accounts.
+    pub(crate) fn begin(seed: u64) -> Self {
+        Self::begin_at(seed, Some(NOON))
+    }
+
+    /// The same on a ledger where the server's clock decides, beside other instances.
+    pub(crate) fn begin_in_real_time(seed: u64) -> Self {
+        Self::begin_at(seed, None)
+    }
+
+    fn begin_at(seed: u64, start: Option<Timestamp>) -> Self {
+        let server = RedisServer::start(&["appendonly yes", "appendfsync always"]);
+        create(&server, start.is_some());
+        let clock = Arc::new(SimulatedClock::at(start.unwrap_or_else(|| SystemClock.now())));
+        let ledger = match start {
+            Some(_) => open(&settings(&server), &clock),
+            None => open_served(&settings(&server)),
+        };
+        let names = ["ana", "bob", "cyd", "dora", "eve"];
+        let accounts = names.map(|name| format!("acct_{name}").parse().unwrap()).to_vec();
+        let key = |account: &AccountId| {
+            ok(wait(ledger.create_account(new_account(account))));
+            let (id, account) = (key_of(account, 7), account.clone());
+            let call = NewKey { account, id, hash: [1; 32], label: String::new() };
+            (id, ok(wait(ledger.create_key(call))).version)
+        };
+        let keys = accounts.iter().map(key).collect();
+        if start.is_some() {
+            clock.advance(LEASE);
+        }
+        Self {
+            server,
+            ledger,
+            accounts,
+            seed,
+            real: start.is_none(),
+            clock,
+            random: SeededEntropy::new(seed),
+            keys,
+            charges: Vec::new(),
+            grants: 0,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn below(&self, bound: u64) -> u64 {
+        let mut word = [0; 8];
+        self.random.fill(&mut word).unwrap();
+        u64::from_le_bytes(word) % bound
+    }
+
+    fn place(&self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
+    }
+
+    fn amount(&self) -> Amount {
+        Amount::from_micro(self.below(20 * Amount::MICRO)).unwrap()
+    }
+
+    fn note<T>(&mut self, answer: &Answer<T>) {
+        let what = match answer {
+            Answer::Applied(_) => "applied",
+            Answer::Refused(Refusal::Unavailable(_)) => "unavailable",
+            Answer::Refused(_) => "refused",
+            Answer::Unknown(_) => "unknown",
+        };
+        *self.answers.entry(what).or_default() += 1;
+    }
+
+    /// So many calls.
+    pub(crate) fn go_on(&mut self, calls: u32) {
+        for _ in 0..calls {
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        match self.below(20) {
+            _ if self.real => {}
+            0 => self.clock.advance(self.below(DAY)),
+            1..=2 => self.clock.advance(self.below(HOUR)),
+            3 => self.clock.advance(self.below(2 * MINUTE)),
+            _ => {}
+        }
+        let (account, charge) = match self.charges.len() {
+            0 => (self.accounts[0].clone(), self.id(0)),
+            length => self.charges[length - 1 - self.place(length.min(12))].clone(),
+        };
+        let explanation = self.explanation();
+        match self.below(12) {
+            0..=3 => {
+                let call = self.reserve();
+                self.charges.push((call.account.clone(), call.charge));
+                let answer = wait(self.ledger.reserve(call.clone()));
+                if matches!(answer, Answer::Refused(Refusal::Tick)) {
+                    let ticked = wait(self.ledger.tick(call.account));
+                    self.note(&ticked);
+                }
+                self.note(&answer);
+            }
+            4..=6 => {
+                let call = Settle { account, charge, actual: self.amount(), explanation };
+                let answer = wait(self.ledger.settle(call));
+                self.note(&answer);
+            }
+            7 => {
+                let answer = wait(self.ledger.release(Release { account, charge, explanation }));
+                self.note(&answer);
+            }
+            8 => {
+                let answer = wait(self.ledger.doubt(Doubt { account, charge, explanation }));
+                self.note(&answer);
+            }
+            9 => {
+                let place = self.place(self.accounts.len());
+                let answer = wait(self.ledger.tick(self.accounts[place].clone()));
+                self.note(&answer);
+            }
+            _ => {
+                let call = self.grant();
+                let answer = wait(self.ledger.grant(call));
+                self.note(&answer);
+            }
+        }
+    }
+
+    /// JSON as a rule, with ends of lines now and then; sometimes none at all.
+    fn explanation(&self) -> Vec<u8> {
+        match self.below(5) {
+            0 => b"said \xff\n".to_vec(),
+            1 => b"{\n  \"a\":\r\n \"b\\n\"\n}\n".to_vec(),
+            2 => Vec::new(),
+            n => format!("{{\"n\":{n},\"x\":1.50}}").into_bytes(),
+        }
+    }
+
+    fn id(&self, place: usize) -> ChargeId {
+        let partition = Partition::of(&self.accounts[place]);
+        ChargeId::make(self.clock.now(), partition, &self.random).unwrap()
+    }
+
+    fn reserve(&self) -> Reserve {
+        let place = self.place(self.accounts.len());
+        let mut gates = Gates::default();
+        if self.below(2) == 0 {
+            gates.allowances.push(AllowanceCheck {
+                name: "gift".into(),
+                kind: "credits".parse().unwrap(),
+                class: [Class::Plan, Class::Free][self.place(2)],
+                priority: 0,
+                amount: Amount::from_credits(1 + self.below(15)).unwrap(),
+                periods: Every::Day.periods(&Zone::UTC, self.clock.now()).unwrap(),
+            });
+        }
+        let ends = [OnUnknown::Release, OnUnknown::Charge, OnUnknown::Hold];
+        Reserve {
+            account: self.accounts[place].clone(),
+            charge: self.id(place),
+            fingerprint: [9; 32],
+            key: self.keys[place].0,
+            document_version: self.keys[place].1,
+            revision: "r1".into(),
+            kind: if self.below(6) == 0 { "scans" } else { "credits" }.parse().unwrap(),
+            amount: self.amount(),
+            route: "image".into(),
+            feature: (self.below(2) == 0).then(|| "audio".into()),
+            gates,
+            instance: "i1".into(),
+            timeout_ms: self.below(2 * MINUTE),
+            reconcile_ms: self.below(2 * HOUR) + if self.real { HOUR } else { 0 },
+            on_unknown: ends[self.place(3)],
+            over_run: [OverRun::Debt, OverRun::Absorb][self.place(2)],
+            max_debt: None,
+            note: b"{\"asked\": true}".to_vec(),
+        }
+    }
+
+    fn grant(&mut self) -> Grant {
+        let now = self.clock.now();
+        let classes = [Class::Purchased, Class::Bonus, Class::Goodwill, Class::Free];
+        self.grants += 1;
+        Grant {
+            account: self.accounts[self.place(self.accounts.len())].clone(),
+            id: format!("g{}", self.grants).parse().unwrap(),
+            kind: if self.below(6) == 0 { "scans" } else { "credits" }.parse().unwrap(),
+            class: classes[self.place(4)],
+            amount: Amount::from_credits(1 + self.below(40)).unwrap(),
+            priority: u8::try_from(self.below(2)).unwrap(),
+            effective: (self.below(4) == 0).then(|| now.plus_ms(self.below(DAY))),
+            expires: (self.below(2) == 0).then(|| now.plus_ms(DAY + self.below(3 * DAY))),
+            reason: "an \"odd\" reason\n".into(),
+        }
+    }
+
+    /// Does what time has brought, until nothing is left of it.
+    pub(crate) fn settle_down(&self) {
+        for account in &self.accounts {
+            while ok(wait(self.ledger.tick(account.clone()))) > 0 {}
+        }
+    }
+
+    /// Calls until every verb passes again.
+    pub(crate) fn wait_for_the_server(&self) {
+        let began = SystemClock.uptime_ms();
+        while !matches!(wait(self.ledger.due(0)), Answer::Applied(_)) {
+            assert!(SystemClock.uptime_ms() - began < 30_000, "the server does not come back");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// How many entries lie in the streams.
+    pub(crate) fn waiting(&self) -> u64 {
+        let script = b"local n = 0
+            for p = 0, 1023 do n = n + redis.call('XLEN', string.format('tollgate:{%04d}:stream', p)) end
+            return n";
+        ::redis::from_redis_value(self.server.command(&[b"EVAL", script, b"0"])).unwrap()
+    }
+
+    /// What the end of a lease does, only sooner.
+    pub(crate) fn free_the_lease(&self) {
+        self.server.command(&[b"DEL", b"tollgate:{0000}:exporter"]);
+    }
+}
