@@ -41,7 +41,7 @@ pub(super) fn reserve(call: &Reserve, settings: &Settings) -> Result<Vec<u8>, St
     w.word(call.charge.to_string())?.raw(&call.fingerprint).raw(call.key.as_bytes());
     w.number(call.document_version).number(call.charge.born().0).number(call.amount.micro());
     w.number(settings.lease_ms).number(call.timeout_ms).number(call.reconcile_ms);
-    w.maybe(call.max_debt.map(|amount| amount.micro())).number(settings.refundable_for_ms);
+    w.maybe(call.max_debt.map(|amount| amount.micro())).number(kept(settings.refundable_for_ms));
     w.byte(match call.on_unknown {
         OnUnknown::Release => 0,
         OnUnknown::Charge => 1,
@@ -126,6 +126,16 @@ fn cap_key(check: &CapCheck) -> String {
     format!("{measure}{}", limit_key(&check.name, &check.scope))
 }
 
+/// How long something is kept: the server takes no end that is now, and would say so amid the writes.
+fn kept(ms: u64) -> u64 {
+    ms.max(1)
+}
+
+/// `tick`.
+pub(super) fn tick(settings: &Settings) -> Vec<u8> {
+    Writer::default().number(kept(settings.refundable_for_ms)).done()
+}
+
 /// `settle`, `release` and `doubt`.
 pub(super) fn ending(
     charge: ChargeId,
@@ -136,7 +146,7 @@ pub(super) fn ending(
     bounded(explanation)?;
     let mut w = Writer::default();
     w.word(charge.to_string())?.number(actual);
-    w.number(settings.refundable_for_ms).number(settings.explained_for_ms);
+    w.number(kept(settings.refundable_for_ms)).number(kept(settings.explained_for_ms));
     Ok(w.text(explanation)?.done())
 }
 
