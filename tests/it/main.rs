@@ -53,6 +53,8 @@ mod ledger_properties;
 #[cfg(test)]
 mod ledger_redis;
 #[cfg(test)]
+mod ledger_redis_faults;
+#[cfg(test)]
 mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;

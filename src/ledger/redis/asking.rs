@@ -47,6 +47,10 @@ pub(super) mod status {
     pub(in super::super) const NEWER: u8 = 20;
 }
 
+/// How an error begins by which a script refuses a record that a newer program has written. Scripts raise
+/// it before their first write.
+const NEWER: &str = "script failed: NEWER ";
+
 /// Which clock decides.
 #[derive(Debug)]
 enum Time {
@@ -229,7 +233,7 @@ impl Desk {
         match heard.status {
             status::LOST => Err(Refusal::Unavailable(lost()).into()),
             status::CLOCK_JUMP => Err(Refusal::ClockJump.into()),
-            status::NEWER => Err(Refusal::Unavailable(newer(heard)).into()),
+            status::NEWER => Err(Stop::Newer(newer(heard))),
             _ => Ok(()),
         }
     }
@@ -263,7 +267,17 @@ fn lost() -> String {
 
 fn newer(heard: &Heard) -> String {
     let what = heard.reader().text().map(|text| String::from_utf8_lossy(text).into_owned());
-    format!("{} was written by a newer tollgate: update this one", what.unwrap_or_default())
+    written_by_newer(&what.unwrap_or_default())
+}
+
+/// Why a record is left alone that this program cannot read yet.
+pub(super) fn written_by_newer(what: &str) -> String {
+    format!("{what} was written by a newer tollgate: update this one")
+}
+
+/// The record's name in `charge chg_… script: 0a1b…, on …`.
+fn what_of(told: &str) -> &str {
+    told.split_once(" script: ").map_or(told, |(what, _)| what)
 }
 
 /// An outcome as the rules' stops.
@@ -271,7 +285,10 @@ pub(super) fn told(outcome: Outcome) -> Result<Value, Stop> {
     match outcome {
         Outcome::Done(value) => Ok(value),
         Outcome::NotDone(why) => Err(Refusal::Unavailable(why).into()),
-        Outcome::Broken(why) => Err(Stop::Broken(why)),
+        Outcome::Broken(why) => Err(match why.split_once(NEWER) {
+            Some((_, told)) => Stop::Newer(written_by_newer(what_of(told))),
+            None => Stop::Broken(why),
+        }),
         Outcome::Unknown(why) => Err(Stop::Failed(why)),
     }
 }

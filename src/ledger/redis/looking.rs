@@ -309,7 +309,7 @@ pub(super) fn extend(
         for (charges, heard) in asked {
             let heard = match heard.await {
                 // An account that cannot be read has no running leases; the others' must not suffer.
-                Err(Stop::Broken(_)) => continue,
+                Err(Stop::Broken(_) | Stop::Newer(_)) => continue,
                 heard => heard?,
             };
             let mut r = replies::applied(&heard, None)?;
@@ -371,7 +371,7 @@ pub(super) async fn due(desk: &Arc<Desk>, limit: usize) -> Result<Vec<AccountId>
 /// has nothing: a tick would be refused for ever, and it would stand before the others each time.
 async fn since(desk: &Arc<Desk>, id: &AccountId) -> Result<Option<Timestamp>, Stop> {
     let heard = match desk.ask(Verb::LookDue, id, Vec::new(), Ok(Vec::new())).await {
-        Err(Stop::Broken(_)) => return Ok(None),
+        Err(Stop::Broken(_) | Stop::Newer(_)) => return Ok(None),
         heard => heard?,
     };
     match replies::applied(&heard, None) {
@@ -411,7 +411,9 @@ pub(super) async fn open_of(desk: &Arc<Desk>, instance: &str) -> Result<Vec<Open
                     let own = account.open.values().filter(|open| open.instance == instance);
                     found.extend(own.map(|open| open.short()));
                 }
-                Err(Stop::Broken(why)) => tracing::warn!(why, "an account is left out"),
+                Err(Stop::Broken(why) | Stop::Newer(why)) => {
+                    tracing::warn!(why, "an account is left out")
+                }
                 Err(Stop::Refused(refusal)) if *refusal == Refusal::UnknownAccount => {}
                 Err(stop) => return Err(stop),
             }

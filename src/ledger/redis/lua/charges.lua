@@ -24,8 +24,15 @@ local function write_legs(legs)
   return table.concat(parts)
 end
 
+-- Refuses the record of a charge that this version cannot read.
+local function check_version(charge, bytes)
+  local version = string.byte(bytes, 1) or 0
+  if version > VERSION then newer('charge ' .. charge) end
+  if version < VERSION then broken('charge ' .. charge .. ' has no version that is known') end
+end
+
 local function read_open(charge, bytes)
-  if string.byte(bytes, 1) ~= VERSION then broken('charge ' .. charge .. ' was written by another version') end
+  check_version(charge, bytes)
   local o, n, at = { charge = charge, counted = {} }, nil, nil
   _, o.unknown, o.lease_end, o.deadline, o.on_unknown, o.over_run, o.begun, o.timeout, o.reconcile, o.held,
     o.max_debt, o.fingerprint, o.key, o.kind, o.route, o.has_feature, o.feature, n, at = unpack(OPEN_HEAD, bytes)
@@ -45,7 +52,7 @@ end
 local function write_core(o)
   local parts = { pack(OPEN_HEAD, VERSION, o.unknown, o.lease_end, o.deadline, o.on_unknown, o.over_run,
     o.begun, o.timeout, o.reconcile, o.held, o.max_debt, o.fingerprint, o.key, #o.kind, o.kind, #o.route,
-    o.route, o.has_feature, #o.feature, o.feature, #o.legs), write_legs(o.legs), pack('<H', #o.counted) }
+    o.route, o.has_feature, #o.feature, o.feature, short(#o.legs)), write_legs(o.legs), pack('<H', short(#o.counted)) }
   for _, c in ipairs(o.counted) do
     parts[#parts + 1] = pack('<Hc0Bc0i8B', #c.key, c.key, #c.period, c.period, c.amount, c.refundable)
   end
@@ -59,12 +66,12 @@ end
 
 local function write_tomb(e)
   return pack(TOMB, VERSION, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt,
-    e.absorbed, #e.account, e.account, #e.legs) .. write_legs(e.legs) .. pack('<I4c0', #e.core, e.core)
+    e.absorbed, #e.account, e.account, short(#e.legs)) .. write_legs(e.legs) .. pack('<I4c0', #e.core, e.core)
 end
 
 -- A tombstone, or the pointer that stands in its place while the charge is open (`state` is 0).
 local function read_tomb(charge, bytes)
-  if string.byte(bytes, 1) ~= VERSION then broken('charge ' .. charge .. ' was written by another version') end
+  check_version(charge, bytes)
   if string.byte(bytes, 2) == 0 then
     return { state = 0, account = (unpack('<Hc0', bytes, 3)) }
   end

@@ -13,6 +13,8 @@ end
 local function tomb_of(o, e)
   if o.unknown == 0 then adjust_slots(o, key_scope(o), -1) end
   account.open = account.open - 1
+  -- Kept for ever until now, the account was still found among the leases.
+  if account.open == 0 and account.lease_next == NONE then lease_moved = true end
   e.charge, e.account, e.at, e.by_deadline, e.late = o.charge, account_id, now, 0, 0
   e.charged, e.core = total(e.legs), write_core(o)
   return e

@@ -19,6 +19,7 @@ local call, pack, unpack = redis.call, struct.pack, struct.unpack
 
 local VERSION = 1
 local MAX = 9007199254740991
+local SHORT_MAX = 65535
 local NONE = -1
 local JUMP_MS = 300000
 local STALE_CALL_MS = 5000
@@ -59,6 +60,17 @@ end
 -- A record contradicts itself: nothing has been written yet, and nothing will be.
 local function broken(what)
   error({ err = 'BROKEN ' .. what })
+end
+
+-- A newer program has written a record: this one leaves it alone, and nothing has been written yet.
+local function newer(what)
+  error({ err = 'NEWER ' .. what })
+end
+
+-- The length of a list, which its record keeps in two bytes.
+local function short(length)
+  if length > SHORT_MAX then broken('a list is too long for its record') end
+  return length
 end
 
 local function precedes(a, b)
@@ -108,7 +120,7 @@ local function write_purse(p)
   local repaid = p.repaid_by or {}
   local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, p.class, p.priority, p.fresh, p.effective,
     p.expires, p.granted, p.available, p.held, p.spent, p.expired, p.voided, p.touched, p.hold, p.no,
-    #repaid)
+    short(#repaid))
   for _, leg in ipairs(repaid) do
     bytes = bytes .. pack('<Bc0i8', #leg.bucket, leg.bucket, leg.amount)
   end

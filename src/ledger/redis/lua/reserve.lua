@@ -290,7 +290,7 @@ local function hold()
 end
 
 local function write(o)
-  local record = prepare('r', due_ends())
+  local record = prepare('r', due_ends(r.kept_ms))
   put()
   put_due(r.kept_ms)
   if o then
@@ -334,7 +334,7 @@ if may_be_due() then
   open = open and opens and opens[r.charge] or open
 end
 if open then
-  if not DRY and (next(lapsed_now) or next(ended_now) or #postings > 0) then write(nil) end
+  if not DRY and work_done then write(nil) end
   return answer(open)
 end
 if now - r.born > AGE_MS then return reply(TOO_OLD) end

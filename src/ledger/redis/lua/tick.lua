@@ -11,7 +11,7 @@ local no = look_at_clock(stored[1]) or read_account(stored[2])
 if no then return no end
 if not may_be_due() then return reply(APPLIED, pack('<I4', 0)) end
 local done = due_rules().tick()
-local record = prepare('t', due_ends())
+local record = prepare('t', due_ends(kept_ms))
 put()
 put_due(kept_ms)
 call('SET', ACCOUNT, record)

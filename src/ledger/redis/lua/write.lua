@@ -117,20 +117,21 @@ end
 
 local function pack_account()
   local n, purses = pack_purses()
+  if account.open < 0 then broken('there are fewer open charges than none') end
   if account.dead_count > DEAD_MAX or (account.dead_next ~= NONE and account.dead_next <= now) then archive() end
   account.mark = now
   local parts = { pack(HEAD, VERSION, account.seq, account.mark, account.document, account.status,
     account.lease_next, account.wake_next, account.open, account.next_no, account.dead_next,
-    account.dead_count, #account.keys, account.keys, n), purses, pack('<H', #account.slots) }
+    account.dead_count, #account.keys, account.keys, short(n)), purses, pack('<H', short(#account.slots)) }
   for _, s in ipairs(account.slots) do parts[#parts + 1] = pack('<Hc0I4', #s.scope, s.scope, s.used) end
-  parts[#parts + 1] = pack('<H', #account.counters)
+  parts[#parts + 1] = pack('<H', short(#account.counters))
   for _, c in ipairs(account.counters) do
     parts[#parts + 1] = pack('<Hc0B', #c.key, c.key, #c.spans)
     for _, s in ipairs(c.spans) do
       parts[#parts + 1] = pack('<Bc0i8i8', #s.period, s.period, s.ends, s.used)
     end
   end
-  parts[#parts + 1] = pack('<H', #account.paces)
+  parts[#parts + 1] = pack('<H', short(#account.paces))
   for _, p in ipairs(account.paces) do parts[#parts + 1] = pack('<Hc0i8', #p.key, p.key, p.tat) end
   parts[#parts + 1] = pack('<I4c0', #account.dead, account.dead)
   parts[#parts + 1] = account.rest
@@ -142,8 +143,8 @@ local function pack_entry(verb, ended_charges, more)
   if #postings == 0 and #made == 0 and #ended_charges == 0 then return nil end
   account.seq = account.seq + 1
   local parts = { pack('<Bc1i8i8Hc0', VERSION, verb, account.seq, now, #account_id, account_id),
-    pack('<H', #postings), table.concat(postings), pack('<H', #made), table.concat(made),
-    pack('<H', #ended_charges) }
+    pack('<H', short(#postings)), table.concat(postings), pack('<H', short(#made)), table.concat(made),
+    pack('<H', short(#ended_charges)) }
   for _, e in ipairs(ended_charges) do
     parts[#parts + 1] = pack('<Bc0I4c0', #e.charge, e.charge, #e.bytes, e.bytes)
   end
@@ -163,6 +164,12 @@ local function index(key, at)
 end
 
 local function put()
+  if wake_exact then
+    -- Indexes may move to a later moment: no key behind them may have another type.
+    call('ZCARD', WAKES)
+    call('ZCARD', HISTORY)
+    call('XLEN', STREAM)
+  end
   wrote = 1
   if lease_moved then
     -- While there are open charges the account is found here, even if they are kept for ever.
