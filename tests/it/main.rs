@@ -49,6 +49,8 @@ mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;
 #[cfg(test)]
+mod ledger_numbers;
+#[cfg(test)]
 mod ledger_properties;
 #[cfg(test)]
 mod ledger_redis;

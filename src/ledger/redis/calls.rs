@@ -6,15 +6,12 @@ use super::bytes::Writer;
 use super::records::class_number;
 use super::settings::Settings;
 use crate::credit::{BucketId, ChargeId, Measure, Period};
-use crate::ledger::model::Stop;
+use crate::ledger::model::{LONGEST_US, Stop};
 use crate::ledger::{
     AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
     OverRun, RateCheck, Refusal, Reserve, Scope, SlotCheck,
 };
 use crate::seam::Timestamp;
-
-/// The longest burst that a rate limit is computed with, in microseconds: about a century.
-const BURST_MAX_US: u64 = 4_000_000_000_000_000;
 
 /// What every call begins with.
 pub(super) struct Frame<'a> {
@@ -70,9 +67,9 @@ fn list<T>(
 }
 
 fn rate(w: &mut Writer, check: &RateCheck) -> Result<(), Stop> {
-    let interval = check.interval_us.max(1);
-    let burst = interval.saturating_mul(u64::from(check.burst.max(1))).min(BURST_MAX_US);
-    w.text(limit_key(&check.name, &check.scope))?.number(interval.min(BURST_MAX_US)).number(burst);
+    let interval = check.interval_us.clamp(1, LONGEST_US);
+    let burst = interval.saturating_mul(u64::from(check.burst.max(1))).min(LONGEST_US);
+    w.text(limit_key(&check.name, &check.scope))?.number(interval).number(burst);
     Ok(())
 }
 

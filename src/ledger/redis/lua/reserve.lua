@@ -179,7 +179,8 @@ local function pass_caps()
     local which = current(cap)
     if cap.counts == 1 and which then
       local used = used_of(cap, which)
-      if used + weight(cap.key, r.amount) > cap.limit then
+      -- A limit as large as counts get never refuses.
+      if math.min(used + weight(cap.key, r.amount), MAX) > cap.limit then
         return reply(CAP_EXCEEDED, pack('<BBi8', i - 1, which - 1, used))
       end
     end
