@@ -15,7 +15,7 @@ use crate::ledger_world::{
 };
 use crate::redis_server::RedisServer;
 
-fn world_with(change: impl FnOnce(Settings) -> Settings) -> World {
+pub(crate) fn world_with(change: impl FnOnce(Settings) -> Settings) -> World {
     let clock = Arc::new(SimulatedClock::at(NOON));
     let server = RedisServer::start(&[]);
     create(&server, true);
@@ -39,7 +39,7 @@ fn sound(world: &World) {
 }
 
 /// The name of a key of the world's account, or of its partition.
-fn key(world: &World, rest: &str) -> String {
+pub(crate) fn key(world: &World, rest: &str) -> String {
     format!("tollgate:{{{:04}}}:{rest}", Partition::of(&world.account).number())
 }
 

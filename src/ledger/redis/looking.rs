@@ -24,6 +24,8 @@ use crate::seam::Timestamp;
 
 /// The most records that one call lists, and the most accounts that are taken from one index.
 const LIST_MAX: usize = 1_000;
+/// How names in a history begin that are sorted by the charge's end: behind all that begin with an id.
+const LATE: &str = "late:";
 /// The most accounts that one search for due work looks at.
 const SCAN_MAX: usize = 4_000;
 
@@ -269,6 +271,7 @@ async fn charge_ids(
     Ok(ids)
 }
 
+/// Ended charges: the newest before `before`, and all that ended long after their birth, which are few.
 async fn history(
     desk: &Desk,
     account: &AccountId,
@@ -276,14 +279,23 @@ async fn history(
     limit: usize,
 ) -> Result<Vec<ChargeId>, Stop> {
     let key = desk.keys.history(account);
-    let from = before.map_or_else(|| "+".to_owned(), |before| format!("({before}"));
-    let limit = limit.to_string();
-    let words: [&[u8]; 7] =
+    let from = before.map_or_else(|| format!("({LATE}"), |before| format!("({before}"));
+    let (limit, late) = (limit.to_string(), format!("({LATE}"));
+    let by_birth: [&[u8]; 7] =
         [b"ZREVRANGEBYLEX", &key, from.as_bytes(), b"-", b"LIMIT", b"0", limit.as_bytes()];
-    let words = words.map(<[u8]>::to_vec).to_vec();
-    let texts = replies::texts(desk.command(Partition::of(account), words).await?)?;
+    let by_end: [&[u8]; 4] = [b"ZRANGEBYLEX", &key, late.as_bytes(), b"+"];
+    let partition = Partition::of(account);
+    let ask =
+        |words: &[&[u8]]| desk.command(partition, words.iter().map(|word| word.to_vec()).collect());
+    let (by_birth, by_end) = futures_util::future::join(ask(&by_birth), ask(&by_end)).await;
     let reader = Reader::new(&[], "an account's history");
-    texts.iter().map(|text| reader.parse(text)).collect()
+    let mut ids: Vec<ChargeId> = Vec::new();
+    for name in replies::texts(by_birth?)?.into_iter().chain(replies::texts(by_end?)?) {
+        let id = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        ids.push(reader.parse(id)?);
+    }
+    ids.retain(|id| before.is_none_or(|before| *id < before));
+    Ok(ids)
 }
 
 /// Renews leases, one call for each account; the answers in the order of the charges.

@@ -292,7 +292,7 @@ end
 
 local function write(o)
   local record = prepare('r', due_ends(r.kept_ms))
-  put()
+  put(r.kept_ms)
   put_due(r.kept_ms)
   if o then
     call('HSET', OPEN, o.charge, write_open(o))

@@ -12,7 +12,7 @@ if no then return no end
 if not may_be_due() then return reply(APPLIED, pack('<I4', 0)) end
 local done = due_rules().tick()
 local record = prepare('t', due_ends(kept_ms))
-put()
+put(kept_ms)
 put_due(kept_ms)
 call('SET', ACCOUNT, record)
 return reply(APPLIED, pack('<I4', done))

@@ -159,11 +159,51 @@ local function prepare(verb, ended_charges, more)
   return pack_account()
 end
 
+-- The history names ended charges by id, which is by birth. One that ended long after its birth is there a
+-- second time by its end, so that it stays listed when ids of its age are dropped.
+local function late_name(at)
+  return 'late:' .. string.format('%015.0f', at)
+end
+
+-- The least text of an id that was born then, or a moment before.
+local function id_at(time)
+  local SYMBOLS = '0123456789abcdefghjkmnpqrstvwxyz'
+  local BITS, SYMBOLS_OF_TIME, BASE = 8, 9, 32
+  local text, rest = '', math.floor(math.max(time, 0) / BITS)
+  for _ = 1, SYMBOLS_OF_TIME do
+    local symbol = rest % BASE + 1
+    text = string.sub(SYMBOLS, symbol, symbol) .. text
+    rest = math.floor(rest / BASE)
+  end
+  return 'chg_' .. text
+end
+
+-- Notes what has ended; now and then drops names of records that are gone, a bounded number at a time.
+local function put_history(kept_ms)
+  local BIRTH_MS = 86400000
+  local TRIM_EVERY, TRIM_MAX = 64, 1024
+
+  local function drop(from, to)
+    local names = call('ZRANGEBYLEX', HISTORY, from, to, 'LIMIT', '0', digits(TRIM_MAX))
+    if #names > 0 then call('ZREMRANGEBYLEX', HISTORY, from, '[' .. names[#names]) end
+  end
+
+  local young = id_at(now - BIRTH_MS)
+  for _, charge in ipairs(history) do
+    call('ZADD', HISTORY, '0', charge)
+    if precedes(charge, young) then call('ZADD', HISTORY, '0', late_name(now) .. ':' .. charge) end
+  end
+  if account.seq % TRIM_EVERY < #history then
+    drop('-', '(' .. id_at(now - kept_ms - BIRTH_MS))
+    drop('(late:', '(' .. late_name(now - kept_ms))
+  end
+end
+
 local function index(key, at)
   if at == NONE then call('ZREM', key, account_id) else call('ZADD', key, digits(at), account_id) end
 end
 
-local function put()
+local function put(kept_ms)
   if wake_exact then
     -- Indexes may move to a later moment: no key behind them may have another type.
     call('ZCARD', WAKES)
@@ -177,7 +217,7 @@ local function put()
     index(LEASES, (at == NONE and account.open > 0) and MAX or at)
   end
   if wake_moved then index(WAKES, account.wake_next) end
-  for _, charge in ipairs(history) do call('ZADD', HISTORY, '0', charge) end
+  if #history > 0 then put_history(kept_ms) end
   if entry then
     call('HLEN', OPEN)
     call('XADD', STREAM, '*', 'e', entry)
