@@ -4,7 +4,6 @@
 
 use std::sync::{Arc, LazyLock};
 
-use redis::Value;
 use tokio::runtime::Handle;
 use tollgate::ledger::redis::{RedisLedger, Settings};
 use tollgate::seam::{Clock, SimulatedClock};
@@ -71,6 +70,12 @@ pub(crate) fn settings(server: &RedisServer) -> Settings {
 pub(crate) fn open(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLedger {
     let _links = LINKS.enter();
     RedisLedger::for_tests(settings.clone(), Arc::clone(clock) as Arc<dyn Clock>)
+}
+
+/// A ledger for which the server's clock decides.
+pub(crate) fn open_by_server(settings: &Settings, clock: Arc<dyn Clock>) -> RedisLedger {
+    let _links = LINKS.enter();
+    RedisLedger::open(settings.clone(), clock)
 }
 
 /// Makes the ledger's epoch in every partition.

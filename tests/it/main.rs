@@ -55,6 +55,10 @@ mod ledger_properties;
 #[cfg(test)]
 mod ledger_redis;
 #[cfg(test)]
+mod ledger_redis_clock;
+#[cfg(test)]
+mod ledger_redis_crowd;
+#[cfg(test)]
 mod ledger_redis_faults;
 #[cfg(test)]
 mod ledger_redis_tidy;
