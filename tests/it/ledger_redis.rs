@@ -72,6 +72,17 @@ pub(crate) fn open(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLed
     RedisLedger::for_tests(settings.clone(), Arc::clone(clock) as Arc<dyn Clock>)
 }
 
+/// As `open`, with scripts that end in this remark, as another version's would differ.
+pub(crate) fn open_beside(
+    settings: &Settings,
+    clock: &Arc<SimulatedClock>,
+    remark: &str,
+) -> RedisLedger {
+    let _links = LINKS.enter();
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    RedisLedger::for_tests_beside(settings.clone(), clock, remark)
+}
+
 /// A ledger for which the server's clock decides.
 pub(crate) fn open_by_server(settings: &Settings, clock: Arc<dyn Clock>) -> RedisLedger {
     let _links = LINKS.enter();

@@ -63,6 +63,8 @@ mod ledger_redis_faults;
 #[cfg(test)]
 mod ledger_redis_tidy;
 #[cfg(test)]
+mod ledger_redis_versions;
+#[cfg(test)]
 mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;

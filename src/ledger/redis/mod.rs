@@ -60,7 +60,13 @@ impl RedisLedger {
     /// As `open`, for a ledger that was made for tests: `clock` decides in place of the server's.
     #[must_use]
     pub fn for_tests(settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Desk::for_tests(Arc::new(settings), clock)))
+        Self::for_tests_beside(settings, clock, "")
+    }
+
+    /// As `for_tests`, with scripts that end in `remark`, as another version's would differ.
+    #[must_use]
+    pub fn for_tests_beside(settings: Settings, clock: Arc<dyn Clock>, remark: &str) -> Self {
+        Self(Arc::new(Desk::for_tests(Arc::new(settings), clock, remark)))
     }
 
     /// On a ledger that was made for tests, does what a restart of the store does: no lease lapses for one

@@ -98,14 +98,14 @@ impl Verb {
     }
 }
 
-/// All scripts, each at its verb's place.
-pub(super) fn all() -> Vec<Script> {
-    Verb::ALL.iter().map(|verb| script(*verb)).collect()
+/// All scripts, each at its verb's place, with `remark` behind each: nothing, but for tests.
+pub(super) fn all(remark: &str) -> Vec<Script> {
+    Verb::ALL.iter().map(|verb| script(*verb, remark)).collect()
 }
 
-fn script(verb: Verb) -> Script {
+fn script(verb: Verb, remark: &str) -> Script {
     let (name, flags, parts) = verb.parts();
-    Script { name, text: format!("{flags}{}", parts.concat()) }
+    Script { name, text: format!("{flags}{}{remark}", parts.concat()) }
 }
 
 #[cfg(test)]
