@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
-use tollgate::ledger::redis::{RedisLedger, Settings};
+use tollgate::ledger::redis::{Deadlines, RedisLedger, Settings};
 use tollgate::seam::{Clock, SimulatedClock};
 
 use crate::ledger_world::LEASE;
@@ -63,7 +63,9 @@ impl RedisStore {
 pub(crate) fn settings(server: &RedisServer) -> Settings {
     let settings = Settings::at("127.0.0.1", server.port());
     let explained_for_ms = settings.refundable_for_ms;
-    Settings { lease_ms: LEASE, explained_for_ms, ..settings }
+    // A busy machine is no reason to fail.
+    let deadlines = Deadlines { reserve_ms: 10_000, other_ms: 20_000, ..settings.deadlines };
+    Settings { lease_ms: LEASE, explained_for_ms, deadlines, ..settings }
 }
 
 /// A ledger for which `clock` decides.

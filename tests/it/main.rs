@@ -69,6 +69,8 @@ mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;
 #[cfg(test)]
+mod lua_lint;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod observe;

@@ -6,6 +6,7 @@
 local SETTLED, RELEASED = 2, 3
 local ON_RELEASE, ON_CHARGE, ON_HOLD = 0, 1, 2
 local OPEN_HEAD = '<BBi8i8BBi8i8i8i8i8c32c16Bc0Bc0BBc0H'
+local POINTER = '<BBHc0'
 local TOMB = '<BBBBi8i8i8i8i8i8Hc0H'
 
 local function read_legs(bytes, at, n)
@@ -73,7 +74,8 @@ end
 local function read_tomb(charge, bytes)
   check_version(charge, bytes)
   if string.byte(bytes, 2) == 0 then
-    return { state = 0, account = (unpack('<Hc0', bytes, 3)) }
+    local _, _, owner = unpack(POINTER, bytes)
+    return { state = 0, account = owner }
   end
   local e, n, at = { charge = charge }, nil, nil
   _, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt, e.absorbed, e.account, n,
@@ -148,7 +150,7 @@ end
 
 -- How much an amount counts for a cap: its key begins with its measure.
 local function weight(key, amount)
-  return string.byte(key, 1) == 114 and 1 or amount
+  return string.sub(key, 1, 1) == 'r' and 1 or amount
 end
 
 local function find_counter(key)

@@ -3,9 +3,6 @@
 --
 -- Invariant: nothing here happens early: within grace no lease lapses and no deadline is applied.
 
-local BESIDE_MAX = 16
-local TICK_MAX = 64
-
 -- Charges that due work has made unknown or has ended, by id.
 local lapsed_now, ended_now = {}, {}
 local work_done = false
@@ -17,6 +14,7 @@ local function may_be_due()
 end
 
 local function due_rules()
+  local BESIDE_MAX, TICK_MAX = 16, 64
   local rules = {}
   local looked
 
@@ -110,29 +108,29 @@ end
 -- Charges whose time among those that a deadline had ended is over.
 local forgotten = {}
 
--- Looks now and then for what may be forgotten: when so many more have come.
-local function look_for_old(kept_ms, there, more)
-  local LOOK_EVERY = 256
-  local TOMB_HEAD = '<BBBBi8'
-  local HEAD_BYTES = 12
-  if math.floor(there / LOOK_EVERY) == math.floor((there + more) / LOOK_EVERY) then return end
-  local all = call('HGETALL', LAPSED)
-  for i = 1, #all, 2 do
-    local bytes = all[i + 1]
-    -- What cannot be read is left to whoever can.
-    if #bytes >= HEAD_BYTES and string.byte(bytes, 1) == VERSION then
-      local _, _, _, _, at = unpack(TOMB_HEAD, bytes)
-      if at + kept_ms <= now then forgotten[#forgotten + 1] = all[i] end
-    end
-  end
-end
-
 -- The charges that due work has ended, in order.
 local function due_ends(kept_ms)
+  -- Looks now and then for what may be forgotten: when so many more have come.
+  local function look_for_old(there, more)
+    local LOOK_EVERY = 256
+    local TOMB_HEAD = '<BBBBi8'
+    local HEAD_BYTES = 12
+    if math.floor(there / LOOK_EVERY) == math.floor((there + more) / LOOK_EVERY) then return end
+    local all = call('HGETALL', LAPSED)
+    for i = 1, #all, 2 do
+      local bytes = all[i + 1]
+      -- What cannot be read is left to whoever can.
+      if #bytes >= HEAD_BYTES and string.byte(bytes, 1) == VERSION then
+        local _, _, _, _, at = unpack(TOMB_HEAD, bytes)
+        if at + kept_ms <= now then forgotten[#forgotten + 1] = all[i] end
+      end
+    end
+  end
+
   local list = {}
   for _, e in pairs(ended_now) do list[#list + 1] = e end
   table.sort(list, function(a, b) return precedes(a.charge, b.charge) end)
-  if #list > 0 then look_for_old(kept_ms, call('HLEN', LAPSED), #list) end
+  if #list > 0 then look_for_old(call('HLEN', LAPSED), #list) end
   return list
 end
 

@@ -1,7 +1,5 @@
 -- How a charge ends, and is corrected once after it had ended otherwise.
 
-local LATE_MS = 3600000
-
 local function total(legs)
   local all = 0
   for _, leg in ipairs(legs) do all = all + leg.amount end
@@ -41,6 +39,7 @@ end
 -- Corrects a charge that was released, or that its deadline charged: what was taken too much goes back,
 -- what is missing is covered like an over-run, bounded by the hold that it had. A refusal, or nil.
 local function correct(e, state, actual)
+  local LATE_MS = 3600000
   local o = core_of(e)
   local settled = e.state == SETTLED and e.by_deadline == 0
   if settled or not o or e.late == 1 or now - e.at > LATE_MS then return reply(ENDED, pack('<B', e.state)) end

@@ -1,6 +1,7 @@
 -- extend: renews the leases of running exchanges of one account. Never revives: a lapsed lease stays
 -- lapsed whether or not its due work was done.
 --
+-- KEYS  as every verb
 -- ARGV  2 call: '<i8H' lease, charges; '<Bc0' each
 -- reply 0: '<i8' per charge: until when, or -1 if it has ended or lapsed
 --       1 lost, 3 clock jump, 20 newer; an unknown account's have all ended, and those that cannot be read

@@ -19,10 +19,7 @@ local call, pack, unpack = redis.call, struct.pack, struct.unpack
 
 local VERSION = 1
 local MAX = 9007199254740991
-local SHORT_MAX = 65535
 local NONE = -1
-local JUMP_MS = 300000
-local STALE_CALL_MS = 5000
 local MILLI = 1000
 local GRACE = 2
 
@@ -33,7 +30,6 @@ local INSUFFICIENT, EXISTS, TOO_MANY, INVALID, NEWER = 16, 17, 18, 19, 20
 
 local ACTIVE, CLOSED = 0, 2
 local GOODWILL, BONUS, PURCHASED, DEBT = 2, 3, 4, 6
-local DEBT_RANK = 255
 
 local HEAD = '<Bi8i8i8Bi8i8I4i8i8I4Hc0H'
 local PURSE = '<Bc0Bc0BBBi8i8i8i8i8i8i8i8i8i8i8H'
@@ -69,6 +65,7 @@ end
 
 -- The length of a list, which its record keeps in two bytes.
 local function short(length)
+  local SHORT_MAX = 65535
   if length > SHORT_MAX then broken('a list is too long for its record') end
   return length
 end
@@ -83,6 +80,8 @@ end
 
 -- The time and whether it may be believed; a refusal if not. `record` is the partition's epoch.
 local function look_at_clock(record)
+  local JUMP_MS = 300000
+  local STALE_CALL_MS = 5000
   local _, clock, flags, test_clock, id = unpack('<Bi8Bi8Bc0', ARGV[1])
   account_id = id
   if not record then return reply(LOST) end
@@ -182,6 +181,7 @@ local function sum(kind, column)
 end
 
 local function rank(p)
+  local DEBT_RANK = 255
   return p.class == DEBT and DEBT_RANK or p.class
 end
 

@@ -1,5 +1,6 @@
 -- tick: does an account's due work, a bounded part at a time.
 --
+-- KEYS  as every verb
 -- ARGV  2 call: '<i8' how long a tombstone is kept
 -- reply 0: '<I4' how much was done; 1 lost, 3 clock jump, 6 unknown account, 20 newer
 -- checks what is due

@@ -159,29 +159,29 @@ local function prepare(verb, ended_charges, more)
   return pack_account()
 end
 
--- The history names ended charges by id, which is by birth. One that ended long after its birth is there a
--- second time by its end, so that it stays listed when ids of its age are dropped.
-local function late_name(at)
-  return 'late:' .. string.format('%015.0f', at)
-end
-
--- The least text of an id that was born then, or a moment before.
-local function id_at(time)
-  local SYMBOLS = '0123456789abcdefghjkmnpqrstvwxyz'
-  local BITS, SYMBOLS_OF_TIME, BASE = 8, 9, 32
-  local text, rest = '', math.floor(math.max(time, 0) / BITS)
-  for _ = 1, SYMBOLS_OF_TIME do
-    local symbol = rest % BASE + 1
-    text = string.sub(SYMBOLS, symbol, symbol) .. text
-    rest = math.floor(rest / BASE)
-  end
-  return 'chg_' .. text
-end
-
 -- Notes what has ended; now and then drops names of records that are gone, a bounded number at a time.
 local function put_history(kept_ms)
   local BIRTH_MS = 86400000
   local TRIM_EVERY, TRIM_MAX = 64, 1024
+
+  -- The history names ended charges by id, which is by birth. One that ended long after its birth is there a
+  -- second time by its end, so that it stays listed when ids of its age are dropped.
+  local function late_name(at)
+    return 'late:' .. string.format('%015.0f', at)
+  end
+
+  -- The least text of an id that was born then, or a moment before.
+  local function id_at(time)
+    local SYMBOLS = '0123456789abcdefghjkmnpqrstvwxyz'
+    local BITS, SYMBOLS_OF_TIME, BASE = 8, 9, 32
+    local text, rest = '', math.floor(math.max(time, 0) / BITS)
+    for _ = 1, SYMBOLS_OF_TIME do
+      local symbol = rest % BASE + 1
+      text = string.sub(SYMBOLS, symbol, symbol) .. text
+      rest = math.floor(rest / BASE)
+    end
+    return 'chg_' .. text
+  end
 
   local function drop(from, to)
     local names = call('ZRANGEBYLEX', HISTORY, from, to, 'LIMIT', '0', digits(TRIM_MAX))
