@@ -211,9 +211,12 @@ fn is_newer<T: std::fmt::Debug>(answer: Answer<T>) -> bool {
     matches!(no(answer), Refusal::Unavailable(why) if why.contains("newer tollgate"))
 }
 
+/// The key of a record, and its field if that is a hash.
+type Place = fn(&Scene) -> (String, Option<String>);
+
 #[test]
 fn a_newer_record_is_refused_and_nothing_is_written() {
-    let table: [(&str, fn(&Scene) -> (String, Option<String>)); 4] = [
+    let table: [(&str, Place); 4] = [
         ("account", |s| (key(&s.world, "a:acct_maria"), None)),
         ("charge", |s| (key(&s.world, "o:acct_maria"), Some(s.running.to_string()))),
         ("waiting", |s| (key(&s.world, "o:acct_maria"), Some(s.waiting.to_string()))),
