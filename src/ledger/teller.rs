@@ -29,6 +29,7 @@ pub(crate) fn answered<T>(outcome: Outcome<T>) -> Answer<T> {
             tracing::error!(%why, "a record contradicts itself; its account is left alone");
             Answer::Refused(Refusal::Broken(why))
         }
+        Err(Stop::Newer(why)) => Answer::Refused(Refusal::Unavailable(why)),
         Err(Stop::Failed(why)) => Answer::Unknown(why),
     }
 }

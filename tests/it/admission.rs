@@ -14,12 +14,14 @@ use tollgate::meter::{
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, SystemDisk, Tasks};
 
 use crate::ledger_world::{
-    LEASE, NOON, credits, embedded_in_memory, kind, new_account, ok, wait, wait_timed,
+    LEASE, NOON, credits, embedded_in_memory, key_of, kind, new_account, ok, wait, wait_timed,
 };
 use crate::sample::{due, fixed, line, name};
 use crate::stubborn::Stubborn;
 
-const KEY: KeyId = KeyId::from_bytes([7; 16]);
+fn key() -> KeyId {
+    key_of(&account(), 7)
+}
 
 fn account() -> AccountId {
     "acct_maria".parse().unwrap()
@@ -29,7 +31,7 @@ fn account() -> AccountId {
 fn ledger(clock: &Arc<SimulatedClock>) -> (Arc<EmbeddedLedger>, Document) {
     let ledger = embedded_in_memory(clock);
     ok(wait(ledger.create_account(new_account(&account()))));
-    let key = NewKey { account: account(), id: KEY, hash: [1; 32], label: String::new() };
+    let key = NewKey { account: account(), id: key(), hash: [1; 32], label: String::new() };
     let document = ok(wait(ledger.create_key(key)));
     let grant = Grant {
         account: account(),
@@ -134,7 +136,7 @@ fn a_round_of_renewals_amid_an_admission_does_not_forget_its_lease() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, route, due) = meter(ledger.clone(), &clock, folder.path());
     let plan = meter.rules.plan("pro").cloned().map(Arc::new);
-    let identity = Identity { key: KEY, document: Rc::new(old), zone: Zone::UTC, plan };
+    let identity = Identity { key: key(), document: Rc::new(old), zone: Zone::UTC, plan };
     let (method, headers, name) = (Method::POST, HeaderMap::new(), name("pro"));
     let wanted = wanted(&route, &due, (&method, &headers, &name));
     let story = async {
@@ -163,7 +165,7 @@ fn an_end_that_the_ledger_does_not_take_is_counted_while_it_waits() {
     let stubborn = Stubborn::saying(None);
     let (meter, route, due) = meter(stubborn.clone(), &clock, folder.path());
     let plan = meter.rules.plan("pro").cloned().map(Arc::new);
-    let identity = Identity { key: KEY, document: Rc::new(document), zone: Zone::UTC, plan };
+    let identity = Identity { key: key(), document: Rc::new(document), zone: Zone::UTC, plan };
     let (method, headers, name) = (Method::POST, HeaderMap::new(), name("pro"));
     let wanted = wanted(&route, &due, (&method, &headers, &name));
     let lag = || {

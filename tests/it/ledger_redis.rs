@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
-use tollgate::ledger::redis::{Address, RedisLedger, Settings, Topology};
+use tollgate::ledger::redis::{Address, Deadlines, RedisLedger, Settings, Topology};
 use tollgate::seam::{Clock, SimulatedClock, SystemClock, SystemEntropy};
 
 use crate::ledger_world::LEASE;
@@ -55,6 +55,17 @@ impl RedisStore {
         Self { ledger: open(&settings, clock), server: None }
     }
 
+    /// A ledger on a server of its own.
+    pub(crate) fn of(ledger: RedisLedger, server: RedisServer) -> Self {
+        Self { ledger, server: Some(server) }
+    }
+
+    /// Its server, if it has one of its own.
+    #[track_caller]
+    pub(crate) fn server(&self) -> &RedisServer {
+        self.server.as_ref().expect("a server of its own")
+    }
+
     pub(crate) fn is_cluster(&self) -> bool {
         self.server.is_none()
     }
@@ -79,7 +90,7 @@ impl RedisStore {
                 end
             end
             return redis.sha1hex(table.concat(all))";
-        let digest = self.server.as_ref().unwrap().command(&[b"EVAL", script, b"0"]);
+        let digest = self.server().command(&[b"EVAL", script, b"0"]);
         format!("{digest:?}")
     }
 }
@@ -88,7 +99,9 @@ impl RedisStore {
 pub(crate) fn settings(server: &RedisServer) -> Settings {
     let settings = Settings::at("127.0.0.1", server.port());
     let explained_for_ms = settings.refundable_for_ms;
-    Settings { lease_ms: LEASE, explained_for_ms, ..settings }
+    // A busy machine is no reason to fail.
+    let deadlines = Deadlines { reserve_ms: 10_000, other_ms: 20_000, ..settings.deadlines };
+    Settings { lease_ms: LEASE, explained_for_ms, deadlines, ..settings }
 }
 
 /// How tests reach a cluster.
@@ -117,6 +130,23 @@ pub(crate) fn open(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLed
 pub(crate) fn open_served(settings: &Settings) -> RedisLedger {
     let _links = LINKS.enter();
     RedisLedger::open(settings.clone(), Arc::new(SystemClock))
+}
+
+/// As `open`, with scripts that end in this remark, as another version's would differ.
+pub(crate) fn open_beside(
+    settings: &Settings,
+    clock: &Arc<SimulatedClock>,
+    remark: &str,
+) -> RedisLedger {
+    let _links = LINKS.enter();
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    RedisLedger::for_tests_beside(settings.clone(), clock, remark)
+}
+
+/// A ledger for which the server's clock decides.
+pub(crate) fn open_by_server(settings: &Settings, clock: Arc<dyn Clock>) -> RedisLedger {
+    let _links = LINKS.enter();
+    RedisLedger::open(settings.clone(), clock)
 }
 
 /// Makes the ledger's epoch in every partition.

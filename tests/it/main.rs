@@ -67,15 +67,29 @@ mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;
 #[cfg(test)]
+mod ledger_numbers;
+#[cfg(test)]
 mod ledger_properties;
 #[cfg(test)]
 mod ledger_redis;
+#[cfg(test)]
+mod ledger_redis_clock;
+#[cfg(test)]
+mod ledger_redis_crowd;
+#[cfg(test)]
+mod ledger_redis_faults;
+#[cfg(test)]
+mod ledger_redis_tidy;
+#[cfg(test)]
+mod ledger_redis_versions;
 #[cfg(test)]
 mod ledger_stream;
 #[cfg(test)]
 mod ledger_tables;
 #[cfg(test)]
 mod ledger_world;
+#[cfg(test)]
+mod lua_lint;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]

@@ -12,6 +12,10 @@ use crate::seam::Timestamp;
 /// Counters whose last period ended this long ago are dropped.
 const FORGET_MS: u64 = 62 * 24 * 60 * 60 * 1_000;
 
+/// The most that is counted: a store that counts in doubles is exact up to here. A limit at or above it
+/// never refuses.
+const COUNT_MAX: u64 = Amount::MAX.micro();
+
 /// The one of the periods that contains `now`.
 pub(super) fn current(periods: &[Period; 2], now: Timestamp) -> Option<&Period> {
     periods.iter().find(|period| period.contains(now))
@@ -30,6 +34,10 @@ const fn weight(measure: Measure, amount: Amount) -> u64 {
     }
 }
 
+fn plus(used: u64, more: u64) -> u64 {
+    used.saturating_add(more).min(COUNT_MAX)
+}
+
 /// Refuses if the charge would pass a cap, without counting anything.
 pub(super) fn gate(
     money: &Money,
@@ -41,7 +49,7 @@ pub(super) fn gate(
     for check in checks.iter().filter(|check| counts(check, kind)) {
         let Some(cap) = state(money, check, now) else { continue };
         let required = weight(check.measure, amount);
-        if cap.used.saturating_add(required) > cap.limit {
+        if plus(cap.used, required) > cap.limit {
             return Err(Refusal::CapExceeded { cap, required }.into());
         }
     }
@@ -62,7 +70,7 @@ pub(super) fn count(
         let Some(period) = current(&check.periods, now) else { continue };
         let amount = weight(check.measure, amount);
         let span = span(money, check, period);
-        span.used = span.used.saturating_add(amount);
+        span.used = plus(span.used, amount);
         counted.push(Counted {
             name: check.name.clone(),
             scope: check.scope.clone(),
@@ -94,7 +102,7 @@ fn correct(money: &mut Money, entry: &mut Counted, amount: u64) {
     let counter = find(&mut money.counters, &entry.name, &entry.scope, entry.measure);
     let span = counter.and_then(|c| c.spans.iter_mut().find(|span| span.period == entry.period));
     if let Some(span) = span {
-        span.used = span.used.saturating_sub(entry.amount).saturating_add(amount);
+        span.used = plus(span.used.saturating_sub(entry.amount), amount);
     }
     entry.amount = amount;
 }

@@ -8,14 +8,16 @@ use crate::ledger::{RateCheck, Refusal};
 use crate::seam::Timestamp;
 
 const US_PER_MS: u64 = 1_000;
+/// The longest interval and burst that are computed with, in microseconds: about a century.
+pub(crate) const LONGEST_US: u64 = 4_000_000_000_000_000;
 
 /// Lets one request pass every limit, or says when it would pass the first that refuses.
 pub(super) fn pass(money: &mut Money, checks: &[RateCheck], now: Timestamp) -> Result<(), Stop> {
     let now_us = now.0.saturating_mul(US_PER_MS);
     money.paces.retain(|pace| pace.tat_us > now_us);
     for check in checks {
-        let interval = check.interval_us.max(1);
-        let burst_us = interval.saturating_mul(u64::from(check.burst.max(1)));
+        let interval = check.interval_us.clamp(1, LONGEST_US);
+        let burst_us = interval.saturating_mul(u64::from(check.burst.max(1))).min(LONGEST_US);
         let tat = tat(money, check, now_us).min(now_us.saturating_add(burst_us));
         let next = tat.saturating_add(interval);
         let earliest = next.saturating_sub(burst_us);

@@ -12,6 +12,8 @@ pub(crate) enum Stop {
     Refused(Box<Refusal>),
     /// A record contradicts itself or cannot be read: this account alone is left alone.
     Broken(String),
+    /// A newer program has written a record: this one leaves it alone.
+    Newer(String),
     /// The store failed: nothing of the whole group is known.
     Failed(String),
 }

@@ -47,6 +47,10 @@ pub(super) mod status {
     pub(in super::super) const NEWER: u8 = 20;
 }
 
+/// How an error begins by which a script refuses a record that a newer program has written. Scripts raise
+/// it before their first write.
+const NEWER: &str = "script failed: NEWER ";
+
 /// Which clock decides.
 #[derive(Debug)]
 enum Time {
@@ -98,20 +102,20 @@ impl Heard {
 impl Desk {
     /// On the current runtime.
     pub(super) fn open(settings: Arc<Settings>, clock: Arc<dyn Clock>) -> Self {
-        Self::with(settings, clock.clone(), Time::Server(clock))
+        Self::with(settings, clock.clone(), Time::Server(clock), "")
     }
 
-    /// For a ledger that was made for tests: `clock` decides.
-    pub(super) fn for_tests(settings: Arc<Settings>, clock: Arc<dyn Clock>) -> Self {
+    /// For a ledger that was made for tests: `clock` decides. Scripts end in `remark`.
+    pub(super) fn for_tests(settings: Arc<Settings>, clock: Arc<dyn Clock>, remark: &str) -> Self {
         let watch = Watch::start(Arc::clone(&clock), settings.lease_ms);
         let time = Time::Test(Mutex::new(TestTime { watch, mark: Timestamp::default() }));
-        Self::with(settings, clock, time)
+        Self::with(settings, clock, time, remark)
     }
 
-    fn with(settings: Arc<Settings>, clock: Arc<dyn Clock>, time: Time) -> Self {
+    fn with(settings: Arc<Settings>, clock: Arc<dyn Clock>, time: Time, remark: &str) -> Self {
         let keys = Keys::new(&settings.prefix);
         let returned = returned(keys.clone(), settings.lease_ms, clock);
-        let link = Link::open(settings.clone(), &scripts::all(), returned);
+        let link = Link::open(settings.clone(), &scripts::all(remark), returned);
         Self { settings, keys, link, time, said: AtomicU8::new(status::APPLIED) }
     }
 
@@ -229,7 +233,7 @@ impl Desk {
         match heard.status {
             status::LOST => Err(Refusal::Unavailable(lost()).into()),
             status::CLOCK_JUMP => Err(Refusal::ClockJump.into()),
-            status::NEWER => Err(Refusal::Unavailable(newer(heard)).into()),
+            status::NEWER => Err(Stop::Newer(newer(heard))),
             _ => Ok(()),
         }
     }
@@ -275,7 +279,17 @@ fn say_lost() {
 
 fn newer(heard: &Heard) -> String {
     let what = heard.reader().text().map(|text| String::from_utf8_lossy(text).into_owned());
-    format!("{} was written by a newer tollgate: update this one", what.unwrap_or_default())
+    written_by_newer(&what.unwrap_or_default())
+}
+
+/// Why a record is left alone that this program cannot read yet.
+pub(super) fn written_by_newer(what: &str) -> String {
+    format!("{what} was written by a newer tollgate: update this one")
+}
+
+/// The record's name in `charge chg_… script: 0a1b…, on …`.
+fn what_of(told: &str) -> &str {
+    told.split_once(" script: ").map_or(told, |(what, _)| what)
 }
 
 /// An outcome as the rules' stops.
@@ -283,7 +297,10 @@ pub(super) fn told(outcome: Outcome) -> Result<Value, Stop> {
     match outcome {
         Outcome::Done(value) => Ok(value),
         Outcome::NotDone(why) => Err(Refusal::Unavailable(why).into()),
-        Outcome::Broken(why) => Err(Stop::Broken(why)),
+        Outcome::Broken(why) => Err(match why.split_once(NEWER) {
+            Some((_, told)) => Stop::Newer(written_by_newer(what_of(told))),
+            None => Stop::Broken(why),
+        }),
         Outcome::Unknown(why) => Err(Stop::Failed(why)),
     }
 }

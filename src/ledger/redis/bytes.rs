@@ -98,6 +98,10 @@ impl<'a> Reader<'a> {
         Self { bytes, what }
     }
 
+    pub(super) const fn what(&self) -> &'a str {
+        self.what
+    }
+
     pub(super) fn broken(&self, why: &str) -> Stop {
         Stop::Broken(format!("{}: {why}", self.what))
     }

@@ -6,15 +6,12 @@ use super::bytes::Writer;
 use super::records::class_number;
 use super::settings::Settings;
 use crate::credit::{BucketId, ChargeId, Measure, Period};
-use crate::ledger::model::Stop;
+use crate::ledger::model::{LONGEST_US, Stop};
 use crate::ledger::{
     AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
     OverRun, RateCheck, Refusal, Reserve, Scope, SlotCheck,
 };
 use crate::seam::Timestamp;
-
-/// The longest burst that a rate limit is computed with, in microseconds: about a century.
-const BURST_MAX_US: u64 = 4_000_000_000_000_000;
 
 /// What every call begins with.
 pub(super) struct Frame<'a> {
@@ -41,7 +38,7 @@ pub(super) fn reserve(call: &Reserve, settings: &Settings) -> Result<Vec<u8>, St
     w.word(call.charge.to_string())?.raw(&call.fingerprint).raw(call.key.as_bytes());
     w.number(call.document_version).number(call.charge.born().0).number(call.amount.micro());
     w.number(settings.lease_ms).number(call.timeout_ms).number(call.reconcile_ms);
-    w.maybe(call.max_debt.map(|amount| amount.micro())).number(settings.refundable_for_ms);
+    w.maybe(call.max_debt.map(|amount| amount.micro())).number(kept(settings.refundable_for_ms));
     w.byte(match call.on_unknown {
         OnUnknown::Release => 0,
         OnUnknown::Charge => 1,
@@ -70,9 +67,9 @@ fn list<T>(
 }
 
 fn rate(w: &mut Writer, check: &RateCheck) -> Result<(), Stop> {
-    let interval = check.interval_us.max(1);
-    let burst = interval.saturating_mul(u64::from(check.burst.max(1))).min(BURST_MAX_US);
-    w.text(limit_key(&check.name, &check.scope))?.number(interval.min(BURST_MAX_US)).number(burst);
+    let interval = check.interval_us.clamp(1, LONGEST_US);
+    let burst = interval.saturating_mul(u64::from(check.burst.max(1))).min(LONGEST_US);
+    w.text(limit_key(&check.name, &check.scope))?.number(interval).number(burst);
     Ok(())
 }
 
@@ -126,6 +123,16 @@ fn cap_key(check: &CapCheck) -> String {
     format!("{measure}{}", limit_key(&check.name, &check.scope))
 }
 
+/// How long something is kept: the server takes no end that is now, and would say so amid the writes.
+fn kept(ms: u64) -> u64 {
+    ms.max(1)
+}
+
+/// `tick`.
+pub(super) fn tick(settings: &Settings) -> Vec<u8> {
+    Writer::default().number(kept(settings.refundable_for_ms)).done()
+}
+
 /// `settle`, `release` and `doubt`.
 pub(super) fn ending(
     charge: ChargeId,
@@ -136,7 +143,7 @@ pub(super) fn ending(
     bounded(explanation)?;
     let mut w = Writer::default();
     w.word(charge.to_string())?.number(actual);
-    w.number(settings.refundable_for_ms).number(settings.explained_for_ms);
+    w.number(kept(settings.refundable_for_ms)).number(kept(settings.explained_for_ms));
     Ok(w.text(explanation)?.done())
 }
 

@@ -160,7 +160,7 @@ pub(super) async fn accounts(
     for (id, document) in ids.iter().zip(documents) {
         match document {
             Ok(document) => found.push(document),
-            Err(Stop::Broken(why)) => {
+            Err(Stop::Broken(why) | Stop::Newer(why)) => {
                 tracing::error!(account = %id, why, "an account cannot be read and is left out of a list");
             }
             Err(stop) => return Err(stop),

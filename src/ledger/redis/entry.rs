@@ -165,7 +165,9 @@ pub(super) fn line(place: Place<'_>, bytes: &[u8]) -> Line {
     });
     match read {
         Ok((whose, text)) => Line { text, told: Ok(whose) },
-        Err(Stop::Broken(why) | Stop::Failed(why)) => raw_line(place, bytes, &why),
+        Err(Stop::Broken(why) | Stop::Newer(why) | Stop::Failed(why)) => {
+            raw_line(place, bytes, &why)
+        }
         Err(Stop::Refused(refusal)) => raw_line(place, bytes, &format!("{refusal:?}")),
     }
 }

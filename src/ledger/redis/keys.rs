@@ -85,7 +85,8 @@ impl Keys {
         self.of(Partition::of(account), &format!("g:{id}"))
     }
 
-    /// Which account a grant's id belongs to (string), in the partition of the id. Never forgotten.
+    /// Which account a grant's id belongs to, and how many calls say so (string), in the partition of the
+    /// id. Never forgotten once it was given.
     pub(super) fn claim(&self, id: &BucketId) -> Vec<u8> {
         self.of(Partition::of_grant(id), &format!("i:{id}"))
     }

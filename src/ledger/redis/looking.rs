@@ -24,6 +24,8 @@ use crate::seam::Timestamp;
 
 /// The most records that one call lists, and the most accounts that are taken from one index.
 const LIST_MAX: usize = 1_000;
+/// How names in a history begin that are sorted by the charge's end: behind all that begin with an id.
+const LATE: &str = "late:";
 /// The most accounts that one search for due work looks at.
 const SCAN_MAX: usize = 4_000;
 
@@ -272,6 +274,7 @@ async fn charge_ids(
     Ok(ids)
 }
 
+/// Ended charges: the newest before `before`, and all that ended long after their birth, which are few.
 async fn history(
     desk: &Desk,
     account: &AccountId,
@@ -279,14 +282,23 @@ async fn history(
     limit: usize,
 ) -> Result<Vec<ChargeId>, Stop> {
     let key = desk.keys.history(account);
-    let from = before.map_or_else(|| "+".to_owned(), |before| format!("({before}"));
-    let limit = limit.to_string();
-    let words: [&[u8]; 7] =
+    let from = before.map_or_else(|| format!("({LATE}"), |before| format!("({before}"));
+    let (limit, late) = (limit.to_string(), format!("({LATE}"));
+    let by_birth: [&[u8]; 7] =
         [b"ZREVRANGEBYLEX", &key, from.as_bytes(), b"-", b"LIMIT", b"0", limit.as_bytes()];
-    let words = words.map(<[u8]>::to_vec).to_vec();
-    let texts = replies::texts(desk.command(Partition::of(account), words).await?)?;
+    let by_end: [&[u8]; 4] = [b"ZRANGEBYLEX", &key, late.as_bytes(), b"+"];
+    let partition = Partition::of(account);
+    let ask =
+        |words: &[&[u8]]| desk.command(partition, words.iter().map(|word| word.to_vec()).collect());
+    let (by_birth, by_end) = futures_util::future::join(ask(&by_birth), ask(&by_end)).await;
     let reader = Reader::new(&[], "an account's history");
-    texts.iter().map(|text| reader.parse(text)).collect()
+    let mut ids: Vec<ChargeId> = Vec::new();
+    for name in replies::texts(by_birth?)?.into_iter().chain(replies::texts(by_end?)?) {
+        let id = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        ids.push(reader.parse(id)?);
+    }
+    ids.retain(|id| before.is_none_or(|before| *id < before));
+    Ok(ids)
 }
 
 /// Renews leases, one call for each account; the answers in the order of the charges.
@@ -312,7 +324,7 @@ pub(super) fn extend(
         for (charges, heard) in asked {
             let heard = match heard.await {
                 // An account that cannot be read has no running leases; the others' must not suffer.
-                Err(Stop::Broken(_)) => continue,
+                Err(Stop::Broken(_) | Stop::Newer(_)) => continue,
                 heard => heard?,
             };
             let mut r = replies::applied(&heard, None)?;
@@ -374,7 +386,7 @@ pub(super) async fn due(desk: &Arc<Desk>, limit: usize) -> Result<Vec<AccountId>
 /// has nothing: a tick would be refused for ever, and it would stand before the others each time.
 async fn since(desk: &Arc<Desk>, id: &AccountId) -> Result<Option<Timestamp>, Stop> {
     let heard = match desk.ask(Verb::LookDue, id, Vec::new(), Ok(Vec::new())).await {
-        Err(Stop::Broken(_)) => return Ok(None),
+        Err(Stop::Broken(_) | Stop::Newer(_)) => return Ok(None),
         heard => heard?,
     };
     match replies::applied(&heard, None) {
@@ -414,7 +426,9 @@ pub(super) async fn open_of(desk: &Arc<Desk>, instance: &str) -> Result<Vec<Open
                     let own = account.open.values().filter(|open| open.instance == instance);
                     found.extend(own.map(|open| open.short()));
                 }
-                Err(Stop::Broken(why)) => tracing::warn!(why, "an account is left out"),
+                Err(Stop::Broken(why) | Stop::Newer(why)) => {
+                    tracing::warn!(why, "an account is left out")
+                }
                 Err(Stop::Refused(refusal)) if *refusal == Refusal::UnknownAccount => {}
                 Err(stop) => return Err(stop),
             }

@@ -64,7 +64,13 @@ impl RedisLedger {
     /// As `open`, for a ledger that was made for tests: `clock` decides in place of the server's.
     #[must_use]
     pub fn for_tests(settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Desk::for_tests(Arc::new(settings), clock)))
+        Self::for_tests_beside(settings, clock, "")
+    }
+
+    /// As `for_tests`, with scripts that end in `remark`, as another version's would differ.
+    #[must_use]
+    pub fn for_tests_beside(settings: Settings, clock: Arc<dyn Clock>, remark: &str) -> Self {
+        Self(Arc::new(Desk::for_tests(Arc::new(settings), clock, remark)))
     }
 
     /// On a ledger that was made for tests, does what a restart of the store does: no lease lapses for one
@@ -195,7 +201,7 @@ impl Ledger for RedisLedger {
     }
 
     fn tick(&self, account: AccountId) -> Reply<u32> {
-        let arg = Writer::default().number(self.0.settings.refundable_for_ms).done();
+        let arg = calls::tick(&self.0.settings);
         self.told(Verb::Tick, &account, Vec::new(), Ok(arg), |heard| {
             replies::applied(heard, None)?.long()
         })
@@ -272,25 +278,24 @@ impl Ledger for RedisLedger {
     }
 }
 
-/// Claims the id wherever it belongs, then gives. What was refused gives the claim up again.
+/// Claims the id wherever it belongs, then gives. What was refused gives its claim up again.
 async fn grant(desk: &Arc<Desk>, call: Grant) -> Result<Granted, Stop> {
     desk.about_now()?;
     sound_grant(&call)?;
     let fingerprint: [u8; 32] = Sha256::digest(super::packed::pack(&call)?).into();
-    let new = claim(desk, &call, true).await?;
+    claim(desk, &call, true).await?;
     let keys = vec![desk.keys.grant(&call.account, &call.id)];
     let arg = calls::grant(&call, &fingerprint);
     let heard = desk.ask(Verb::Grant, &call.account, keys, arg).await;
     let granted = heard.and_then(|heard| replies::granted(&heard));
-    if let (Err(Stop::Refused(_)), true) = (&granted, new) {
+    if let Err(Stop::Refused(_)) = &granted {
         // If this fails, the id stays this account's: nobody else can use it, which is safe.
         drop(claim(desk, &call, false).await);
     }
     granted
 }
 
-/// Whether the claim was new.
-async fn claim(desk: &Arc<Desk>, call: &Grant, take: bool) -> Result<bool, Stop> {
+async fn claim(desk: &Arc<Desk>, call: &Grant, take: bool) -> Result<(), Stop> {
     let partition = Partition::of_grant(&call.id);
     let epoch = desk.keys.epoch(partition);
     let mut keys = vec![epoch; 9];
@@ -298,5 +303,5 @@ async fn claim(desk: &Arc<Desk>, call: &Grant, take: bool) -> Result<bool, Stop>
     let arg = Writer::default().flag(take).done();
     let account = call.account.as_str();
     let heard = desk.ask_with(Verb::Claim, partition, keys, account, Ok(arg)).await?;
-    replies::applied(&heard, None)?.flag()
+    replies::applied(&heard, None).map(drop)
 }

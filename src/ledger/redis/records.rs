@@ -58,6 +58,7 @@ pub(super) fn class_number(class: Class) -> u8 {
 fn version(r: &mut Reader<'_>) -> Result<(), Stop> {
     match r.byte()? {
         VERSION => Ok(()),
+        newer if newer > VERSION => Err(Stop::Newer(super::asking::written_by_newer(r.what()))),
         other => Err(r.broken(&format!("has version {other}, known is {VERSION}"))),
     }
 }

@@ -109,19 +109,56 @@ impl Verb {
     }
 }
 
-/// All scripts, each at its verb's place.
-pub(super) fn all() -> Vec<Script> {
-    Verb::ALL.iter().map(|verb| script(*verb)).collect()
+/// All scripts, each at its verb's place, with `remark` behind each: nothing, but for tests.
+pub(super) fn all(remark: &str) -> Vec<Script> {
+    Verb::ALL.iter().map(|verb| script(*verb, remark)).collect()
 }
 
-fn script(verb: Verb) -> Script {
+fn script(verb: Verb, remark: &str) -> Script {
     let (name, flags, parts) = verb.parts();
-    Script { name, text: format!("{flags}{}", assemble(&parts)) }
+    Script { name, text: format!("{flags}{}{remark}", assemble(&parts)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the compiler of Debian's package `lua5.1` says of a script, instruction by instruction.
+    fn compiled(script: &Script) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("script.lua");
+        std::fs::write(&file, &script.text).unwrap();
+        let output = std::process::Command::new("luac5.1").arg("-l").arg("-p").arg(&file).output();
+        let output = output.expect("luac5.1 is installed");
+        let (told, why) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+        assert!(output.status.success(), "{}: {why}", script.name);
+        String::from_utf8(told).unwrap()
+    }
+
+    #[test]
+    fn no_script_has_a_global_name_or_too_many_local_ones() {
+        const KNOWN: [&str; 11] = [
+            "redis", "struct", "string", "math", "table", "KEYS", "ARGV", "ipairs", "pairs",
+            "next", "error",
+        ];
+        for script in all("") {
+            let told = compiled(&script);
+            for line in told.lines().filter(|line| line.contains("GLOBAL")) {
+                let name = line.rsplit("; ").next().unwrap_or_default();
+                let known = line.contains("GETGLOBAL") && KNOWN.contains(&name);
+                assert!(known, "{}: {line}", script.name);
+            }
+            // Lua allows 200 at a time; some room is left for those who come later.
+            let locals = told.lines().find_map(|line| {
+                let (_, rest) = line.split_once("upvalues, ").or(line.split_once("upvalue, "))?;
+                rest.split_once(" local")?.0.parse::<u32>().ok()
+            });
+            assert!(locals.is_some_and(|locals| locals <= 185), "{}: {locals:?}", script.name);
+        }
+        let bad = Script { name: "bad", text: "local a = b; c = a".to_owned() };
+        let told = compiled(&bad);
+        assert!(told.contains("SETGLOBAL") && told.contains("; b"), "{told}");
+    }
 
     #[test]
     fn every_verb_has_its_place() {

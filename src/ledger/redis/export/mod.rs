@@ -85,7 +85,7 @@ impl Trouble {
                 Refusal::Unavailable(why) => why.clone(),
                 refusal => format!("{refusal:?}"),
             },
-            Self::Redis(Stop::Broken(why) | Stop::Failed(why)) => why.clone(),
+            Self::Redis(Stop::Broken(why) | Stop::Newer(why) | Stop::Failed(why)) => why.clone(),
         };
         // An outage has many words.
         ("redis".to_owned(), why)

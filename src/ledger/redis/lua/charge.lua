@@ -5,7 +5,8 @@
 -- ARGV  2 '<Bc0' charge
 -- reply a list: the usual reply, tombstone or pointer, texts, open charge, charge that a deadline ended;
 --       those that are not there are empty; 1 lost, 3 clock jump (a list of one each)
--- checks nothing; writes nothing
+-- checks nothing
+-- writes nothing
 
 local id = unpack('<Bc0', ARGV[2])
 local stored = call('MGET', EPOCH, KEYS[10], KEYS[11])

@@ -6,6 +6,7 @@
 local SETTLED, RELEASED = 2, 3
 local ON_RELEASE, ON_CHARGE, ON_HOLD = 0, 1, 2
 local OPEN_HEAD = '<BBi8i8BBi8i8i8i8i8c32c16Bc0Bc0BBc0H'
+local POINTER = '<BBHc0'
 local TOMB = '<BBBBi8i8i8i8i8i8Hc0H'
 
 local function read_legs(bytes, at, n)
@@ -23,8 +24,15 @@ local function write_legs(legs)
   return table.concat(parts)
 end
 
+-- Refuses the record of a charge that this version cannot read.
+local function check_version(charge, bytes)
+  local version = string.byte(bytes, 1) or 0
+  if version > VERSION then newer('charge ' .. charge) end
+  if version < VERSION then broken('charge ' .. charge .. ' has no version that is known') end
+end
+
 local function read_open(charge, bytes)
-  if string.byte(bytes, 1) ~= VERSION then broken('charge ' .. charge .. ' was written by another version') end
+  check_version(charge, bytes)
   local _, unknown, lease_end, deadline, on_unknown, over_run, begun, timeout, reconcile, held, max_debt,
     fingerprint, key, kind, route, has_feature, feature, n, at = unpack(OPEN_HEAD, bytes)
   local o = { charge = charge, unknown = unknown, lease_end = lease_end, deadline = deadline,
@@ -47,7 +55,7 @@ end
 local function write_core(o)
   local parts = { pack(OPEN_HEAD, VERSION, o.unknown, o.lease_end, o.deadline, o.on_unknown, o.over_run,
     o.begun, o.timeout, o.reconcile, o.held, o.max_debt, o.fingerprint, o.key, #o.kind, o.kind, #o.route,
-    o.route, o.has_feature, #o.feature, o.feature, #o.legs), write_legs(o.legs), pack('<H', #o.counted) }
+    o.route, o.has_feature, #o.feature, o.feature, short(#o.legs)), write_legs(o.legs), pack('<H', short(#o.counted)) }
   for _, c in ipairs(o.counted) do
     parts[#parts + 1] = pack('<Hc0Bc0i8B', #c.key, c.key, #c.period, c.period, c.amount, c.refundable)
   end
@@ -61,14 +69,15 @@ end
 
 local function write_tomb(e)
   return pack(TOMB, VERSION, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt,
-    e.absorbed, #e.account, e.account, #e.legs) .. write_legs(e.legs) .. pack('<I4c0', #e.core, e.core)
+    e.absorbed, #e.account, e.account, short(#e.legs)) .. write_legs(e.legs) .. pack('<I4c0', #e.core, e.core)
 end
 
 -- A tombstone, or the pointer that stands in its place while the charge is open (`state` is 0).
 local function read_tomb(charge, bytes)
-  if string.byte(bytes, 1) ~= VERSION then broken('charge ' .. charge .. ' was written by another version') end
+  check_version(charge, bytes)
   if string.byte(bytes, 2) == 0 then
-    return { state = 0, account = (unpack('<Hc0', bytes, 3)) }
+    local _, _, owner = unpack(POINTER, bytes)
+    return { state = 0, account = owner }
   end
   local e, n, at = { charge = charge }, nil, nil
   _, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt, e.absorbed, e.account, n,
@@ -138,7 +147,7 @@ end
 
 -- How much an amount counts for a cap: its key begins with its measure.
 local function weight(key, amount)
-  return string.byte(key, 1) == 114 and 1 or amount
+  return string.sub(key, 1, 1) == 'r' and 1 or amount
 end
 
 local function find_counter(key)

@@ -1,6 +1,8 @@
 -- doubt: the exchange has ended and nobody knows how. Frees the slot, starts the time for which an unknown
 -- outcome is kept. Saying so again changes nothing.
 --
+-- KEYS  as `ending` says
+-- ARGV  as `ending` says
 -- reply 0; 1 lost, 3 clock jump, 6 unknown account, 8 unknown charge, 12 ended '<B', 20 newer
 -- checks that it is open
 -- writes open, account; the index where its deadline comes sooner

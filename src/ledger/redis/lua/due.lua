@@ -3,11 +3,9 @@
 --
 -- Invariant: nothing here happens early: within grace no lease lapses and no deadline is applied.
 
-local BESIDE_MAX = 16
-local TICK_MAX = 64
-
 -- Charges that due work has made unknown or has ended, by id.
 local lapsed_now, ended_now = {}, {}
+local work_done = false
 
 -- Whether anything may be due; the two moments may be too early.
 local function may_be_due()
@@ -16,6 +14,7 @@ local function may_be_due()
 end
 
 local function due_rules()
+  local BESIDE_MAX, TICK_MAX = 16, 64
   local rules = {}
   local looked
 
@@ -87,6 +86,7 @@ local function due_rules()
       end
       done = done + #items
       if done > BESIDE_MAX then return reply(TICK) end
+      work_done = true
       for _, item in ipairs(items) do item.act(item.subject) end
     end
   end
@@ -105,32 +105,42 @@ local function due_rules()
   return rules
 end
 
-local function due_ends()
+-- Charges whose time among those that a deadline had ended is over.
+local forgotten = {}
+
+-- The charges that due work has ended, in order.
+local function due_ends(kept_ms)
+  -- Looks now and then for what may be forgotten: when so many more have come.
+  local function look_for_old(there, more)
+    local LOOK_EVERY = 256
+    local TOMB_HEAD = '<BBBBi8'
+    local HEAD_BYTES = 12
+    if math.floor(there / LOOK_EVERY) == math.floor((there + more) / LOOK_EVERY) then return end
+    local all = call('HGETALL', LAPSED)
+    for i = 1, #all, 2 do
+      local bytes = all[i + 1]
+      -- What cannot be read is left to whoever can.
+      if #bytes >= HEAD_BYTES and string.byte(bytes, 1) == VERSION then
+        local _, _, _, _, at = unpack(TOMB_HEAD, bytes)
+        if at + kept_ms <= now then forgotten[#forgotten + 1] = all[i] end
+      end
+    end
+  end
+
   local list = {}
   for _, e in pairs(ended_now) do list[#list + 1] = e end
   table.sort(list, function(a, b) return precedes(a.charge, b.charge) end)
-  if #list > 0 then call('HLEN', LAPSED) end
+  if #list > 0 then look_for_old(call('HLEN', LAPSED), #list) end
   return list
 end
 
 -- Writes what due work has done to charges.
 local function put_due(kept_ms)
-  if not next(lapsed_now) and not next(ended_now) then return end
-  local LAPSED_LOOK = 256
-
-  -- Forgets, now and then, charges that a deadline had ended and whose time is over.
-  local function forget_lapsed(kept_ms)
-    local all = call('HGETALL', LAPSED)
-    for i = 1, #all, 2 do
-      if read_tomb(all[i], all[i + 1]).at + kept_ms <= now then call('HDEL', LAPSED, all[i]) end
-    end
-  end
-
   for charge, o in pairs(lapsed_now) do call('HSET', OPEN, charge, write_open(o)) end
+  for _, charge in ipairs(forgotten) do call('HDEL', LAPSED, charge) end
   for charge, e in pairs(ended_now) do
     call('HDEL', OPEN, charge)
     call('HSET', LAPSED, charge, e.bytes)
-    call('PEXPIRE', LAPSED, digits(kept_ms))
-    if call('HLEN', LAPSED) % LAPSED_LOOK == 0 then forget_lapsed(kept_ms) end
   end
+  if next(ended_now) then call('PEXPIRE', LAPSED, digits(kept_ms)) end
 end

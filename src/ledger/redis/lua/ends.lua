@@ -1,7 +1,5 @@
 -- How a charge ends, and is corrected once after it had ended otherwise.
 
-local LATE_MS = 3600000
-
 local function total_of(legs)
   local all = 0
   for _, leg in ipairs(legs) do all = all + leg.amount end
@@ -13,6 +11,8 @@ end
 local function tomb_of(o, e)
   if o.unknown == 0 then adjust_slots(o, -1) end
   account.open = account.open - 1
+  -- Kept for ever until now, the account was still found among the leases.
+  if account.open == 0 and account.lease_next == NONE then lease_moved = true end
   e.charge, e.account, e.at, e.by_deadline, e.late = o.charge, account_id, now, 0, 0
   e.charged, e.core = total_of(e.legs), write_core(o)
   return e
@@ -39,6 +39,7 @@ end
 -- Corrects a charge that was released, or that its deadline charged: what was taken too much goes back,
 -- what is missing is covered like an over-run, bounded by the hold that it had. A refusal, or nil.
 local function correct(e, state, actual)
+  local LATE_MS = 3600000
   local o = core_of(e)
   local settled = e.state == SETTLED and e.by_deadline == 0
   if settled or not o or e.late == 1 or now - e.at > LATE_MS then return reply(ENDED, pack('<B', e.state)) end

@@ -1,9 +1,10 @@
 -- extend: renews the leases of running exchanges of one account. Never revives: a lapsed lease stays
 -- lapsed whether or not its due work was done.
 --
+-- KEYS  as every verb
 -- ARGV  2 call: '<i8H' lease, charges; '<Bc0' each
 -- reply 0: '<i8' per charge: until when, or -1 if it has ended or lapsed
---       1 lost, 3 clock jump, 20 newer; an unknown account's have all ended
+--       1 lost, 3 clock jump, 20 newer; an unknown account's have all ended, and those that cannot be read
 -- checks each charge
 -- writes open
 
@@ -15,23 +16,26 @@ if stored[2] then
   no = read_account(stored[2])
   if no then return no end
 end
-local answers = {}
+local renewed, answers = {}, {}
 for i = 1, n do
   local charge
   charge, at = unpack('<Bc0', ARGV[2], at)
   local bytes = stored[2] and call('HGET', OPEN, charge)
   local until_then = NONE
-  if bytes then
-    local version, unknown, lease_end = unpack('<BBi8', bytes)
-    if version ~= VERSION then broken('charge ' .. charge .. ' was written by another version') end
+  -- One that this version cannot read is not renewed; the others must not suffer.
+  if bytes and string.byte(bytes, 1) == VERSION then
+    local _, unknown, lease_end, rest = unpack('<BBi8', bytes)
     if unknown == 0 and (grace or lease_end > now) then
       until_then = math.max(lease_end, math.min(now + lease_ms, MAX))
       if until_then ~= lease_end then
-        wrote = 1
-        call('HSET', OPEN, charge, pack('<BBi8', version, unknown, until_then) .. string.sub(bytes, 11))
+        renewed[charge] = pack('<BBi8', VERSION, unknown, until_then) .. string.sub(bytes, rest)
       end
     end
   end
   answers[i] = pack('<i8', until_then)
+end
+for charge, bytes in pairs(renewed) do
+  wrote = 1
+  call('HSET', OPEN, charge, bytes)
 end
 return reply(APPLIED, table.concat(answers))

@@ -11,6 +11,7 @@
 
 local GRANT = KEYS[10]
 local LIVE_MAX = 64
+local GRANT_HEAD = '<Bc32'
 
 local r = {}
 r.fingerprint, r.id, r.kind, r.class, r.priority, r.amount, r.effective, r.expires, r.more =
@@ -39,9 +40,10 @@ local stored = call('MGET', EPOCH, ACCOUNT, GRANT)
 local no = look_at_clock(stored[1])
 if no then return no end
 if stored[3] then
-  if string.byte(stored[3], 1) ~= VERSION then return told(NEWER, 'the grant') end
-  if string.sub(stored[3], 2, 33) ~= r.fingerprint then return reply(CONFLICT) end
-  return reply(APPLIED, string.sub(stored[3], 34))
+  local version, fingerprint, rest = unpack(GRANT_HEAD, stored[3])
+  if version ~= VERSION then return told(NEWER, 'the grant') end
+  if fingerprint ~= r.fingerprint then return reply(CONFLICT) end
+  return reply(APPLIED, string.sub(stored[3], rest))
 end
 no = read_account(stored[2]) or check()
 if no then return no end
@@ -53,6 +55,6 @@ if effective > now then p.fresh = 1 else repaid = repay(p) end
 local body = pack('<i8', repaid) .. write_purse(p)
 local record = prepare('g', {}, r.more)
 put()
-call('SET', GRANT, pack('<B', VERSION) .. r.fingerprint .. body)
+call('SET', GRANT, pack(GRANT_HEAD, VERSION, r.fingerprint) .. body)
 call('SET', ACCOUNT, record)
 return reply(APPLIED, body)

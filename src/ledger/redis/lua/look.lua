@@ -1,9 +1,11 @@
 -- look: an account's records as they are, for readers who do the rules themselves.
 --
+-- KEYS  as every verb
 -- ARGV  2 '<B' whether the open charges are wanted
 -- reply a list: the usual reply, the account, its document, and its open charges by id
 --       1 lost, 3 clock jump (a list of one each)
--- checks nothing; writes nothing
+-- checks nothing
+-- writes nothing
 
 local stored = call('MGET', EPOCH, ACCOUNT, DOCUMENT)
 local no = look_at_clock(stored[1])

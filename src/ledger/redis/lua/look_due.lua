@@ -1,6 +1,8 @@
 -- look_due: whether an account that an index names has something to do; if not, the indexes are made
 -- exact.
 --
+-- KEYS  as every verb
+-- ARGV  none of its own
 -- reply 0: '<i8' since when something is due, or -1; 1 lost, 3 clock jump, 6 unknown account, 20 newer
 -- checks what is due
 -- writes account and indexes, where they were too early; nothing of money

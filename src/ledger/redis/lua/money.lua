@@ -2,9 +2,6 @@
 --
 -- Invariant: the walk is the model's: two stores with the same buckets draw the same legs.
 
-local GOODWILL_MS = 259200000
-local DEBTS_MAX = 64
-
 local function owes(p, kind)
   return p.class == DEBT and p.kind == kind and p.spent > 0
 end
@@ -47,6 +44,7 @@ local function join(legs, bucket, amount)
 end
 
 local function add_goodwill(charge, kind, amount)
+  local GOODWILL_MS = 259200000
   local id = 'gw:' .. charge
   local p = find(id)
   if p and not (p.kind == kind and p.class == GOODWILL and p.effective <= now and not ended(p)) then
@@ -111,6 +109,7 @@ end
 
 -- How much more may be owed for this charge.
 local function room(open)
+  local DEBTS_MAX = 64
   local count, owed, largest = 0, 0, open.held
   for _, p in ipairs(account.purses) do
     if owes(p, open.kind) then

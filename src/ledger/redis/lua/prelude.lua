@@ -20,8 +20,6 @@ local call, pack, unpack = redis.call, struct.pack, struct.unpack
 local VERSION = 1
 local MAX = 9007199254740991
 local NONE = -1
-local JUMP_MS = 300000
-local STALE_CALL_MS = 5000
 local MILLI = 1000
 local GRACE = 2
 
@@ -32,7 +30,6 @@ local INSUFFICIENT, EXISTS, TOO_MANY, INVALID, NEWER = 16, 17, 18, 19, 20
 
 local ACTIVE, CLOSED = 0, 2
 local GOODWILL, BONUS, PURCHASED, DEBT = 2, 3, 4, 6
-local DEBT_RANK = 255
 
 local HEAD = '<Bi8i8i8Bi8i8I4i8i8I4Hc0H'
 local PURSE = '<Bc0Bc0BBBi8i8i8i8i8i8i8i8i8i8i8H'
@@ -62,6 +59,18 @@ local function broken(what)
   error({ err = 'BROKEN ' .. what })
 end
 
+-- A newer program has written a record: this one leaves it alone, and nothing has been written yet.
+local function newer(what)
+  error({ err = 'NEWER ' .. what })
+end
+
+-- The length of a list, which its record keeps in two bytes.
+local function short(length)
+  local SHORT_MAX = 65535
+  if length > SHORT_MAX then broken('a list is too long for its record') end
+  return length
+end
+
 local function precedes(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)
@@ -72,6 +81,8 @@ end
 
 -- The time and whether it may be believed; a refusal if not. `record` is the partition's epoch.
 local function look_at_clock(record)
+  local JUMP_MS = 300000
+  local STALE_CALL_MS = 5000
   local _, clock, flags, test_clock, id = unpack('<Bi8Bi8Bc0', ARGV[1])
   account_id = id
   if not record then return reply(LOST) end
@@ -113,7 +124,7 @@ local function write_purse(p)
   local repaid = p.repaid_by or NOTHING
   local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, p.class, p.priority, p.fresh, p.effective,
     p.expires, p.granted, p.available, p.held, p.spent, p.expired, p.voided, p.touched, p.hold, p.no,
-    #repaid)
+    short(#repaid))
   for _, leg in ipairs(repaid) do
     bytes = bytes .. pack('<Bc0i8', #leg.bucket, leg.bucket, leg.amount)
   end
@@ -173,6 +184,7 @@ local function sum(kind, column)
 end
 
 local function rank(p)
+  local DEBT_RANK = 255
   return p.class == DEBT and DEBT_RANK or p.class
 end
 

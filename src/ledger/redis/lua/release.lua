@@ -1,6 +1,8 @@
 -- release: ends a charge by giving everything back. An id never seen is closed too: it can never be
 -- reserved.
 --
+-- KEYS  as `ending` says
+-- ARGV  as `ending` says
 -- reply 0: '<i8i8' returned, available
 --       1 lost, 3 clock jump, 6 unknown account, 8 unknown charge, 12 ended '<B', 20 newer
 -- checks that it is open, never seen, or ended by its deadline within the hour

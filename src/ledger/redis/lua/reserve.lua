@@ -18,11 +18,6 @@
 local CHARGE = KEYS[10]
 local CALL = '<Bc0c32c16i8i8i8i8i8i8i8i8BBBc0Bc0BBc0Hc0Hc0'
 local AGE_MS = 600000
-local OPEN_MAX = 4096
-local ALLOWANCES_MAX = 16
-local YEARS_MS = 315360000000
-local NO_PERIOD, ALL_OPEN = 255, 255
-local PLAN, FREE = 1, 5
 
 local r = { charge = '', fingerprint = '', key = '', document = 0, born = 0, amount = 0, lease_ms = 0,
   timeout = 0, reconcile = 0, max_debt = 0, kept_ms = 0, on_unknown = 0, over_run = 0, kind = '', route = '',
@@ -87,6 +82,7 @@ local function used_of(cap, which)
 end
 
 local function answer(o)
+  local NO_PERIOD = 255
   local parts = { pack('<i8i8i8H', sum(o.kind, 'available'), sum(o.kind, 'held'), o.lease_end, #o.legs),
     write_legs(o.legs) }
   for _, cap in ipairs(caps) do
@@ -106,18 +102,21 @@ local function recognise(e, o)
 end
 
 local function check_caller()
+  local KEY_BYTES = 16
   local fits = account.document == r.document
   for _, cap in ipairs(caps) do fits = fits and current(cap) ~= nil end
   for _, allowance in ipairs(allowances) do fits = fits and current(allowance) ~= nil end
   if not fits then return reply(STALE, call('GET', DOCUMENT) or '') end
   if account.status ~= ACTIVE then return reply(ACCOUNT_STATUS, pack('<B', account.status)) end
-  for i = 1, #account.keys, 16 do
-    if string.sub(account.keys, i, i + 15) == r.key then return nil end
+  for i = 1, #account.keys, KEY_BYTES do
+    if string.sub(account.keys, i, i + KEY_BYTES - 1) == r.key then return nil end
   end
   return reply(INVALID_KEY)
 end
 
 local function touch_allowances()
+  local ALLOWANCES_MAX = 16
+  local PLAN, FREE = 1, 5
   if #allowances > ALLOWANCES_MAX then return told(INVALID, 'at most 16 allowances') end
   for _, allowance in ipairs(allowances) do
     if allowance.amount > 0 then
@@ -170,6 +169,8 @@ local function pass_rates()
 end
 
 local function pass_slots()
+  local OPEN_MAX = 4096
+  local ALL_OPEN = 255
   if account.open >= OPEN_MAX then return reply(SLOTS_FULL, pack('<B', ALL_OPEN)) end
   for i, slot in ipairs(slots) do
     if used_slots(slot.scope) >= slot.limit then return reply(SLOTS_FULL, pack('<B', i - 1)) end
@@ -182,7 +183,8 @@ local function pass_caps()
     local which = current(cap)
     if cap.counts == 1 and which then
       local used = used_of(cap, which)
-      if used + weight(cap.key, r.amount) > cap.limit then
+      -- A limit as large as counts get never refuses.
+      if math.min(used + weight(cap.key, r.amount), MAX) > cap.limit then
         return reply(CAP_EXCEEDED, pack('<BBi8', i - 1, which - 1, used))
       end
     end
@@ -293,13 +295,14 @@ local function make_hold()
 end
 
 local function write(o)
-  local record = prepare('r', due_ends())
-  put()
+  local YEARS_MS = 315360000000
+  local record = prepare('r', due_ends(r.kept_ms))
+  put(r.kept_ms)
   put_due(r.kept_ms)
   if o then
     call('HSET', OPEN, o.charge, write_open(o))
     local lives = o.on_unknown == ON_HOLD and YEARS_MS or r.kept_ms + r.timeout + r.reconcile
-    call('SET', CHARGE, pack('<BBHc0', VERSION, 0, #account_id, account_id), 'PX', digits(lives))
+    call('SET', CHARGE, pack(POINTER, VERSION, 0, #account_id, account_id), 'PX', digits(lives))
   end
   call('SET', ACCOUNT, record)
 end
@@ -337,7 +340,7 @@ if may_be_due() then
   open = open and opens and opens[r.charge] or open
 end
 if open then
-  if not DRY and (next(lapsed_now) or next(ended_now) or #postings > 0) then write(nil) end
+  if not DRY and work_done then write(nil) end
   return answer(open)
 end
 if now - r.born > AGE_MS then return reply(TOO_OLD) end

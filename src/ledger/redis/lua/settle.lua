@@ -1,6 +1,8 @@
 -- settle: ends a charge by taking what was due. One whose outcome was unknown, or that a deadline had
 -- ended, is corrected once.
 --
+-- KEYS  as `ending` says
+-- ARGV  as `ending` says
 -- reply 0: '<i8i8i8i8i8B' charged, returned, debt, absorbed, available, late
 --       1 lost, 3 clock jump, 6 unknown account, 8 unknown charge, 10 conflict, 12 ended '<B', 20 newer
 -- checks that it is open, or ended by its deadline within the hour

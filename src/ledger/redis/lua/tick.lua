@@ -1,5 +1,6 @@
 -- tick: does an account's due work, a bounded part at a time.
 --
+-- KEYS  as every verb
 -- ARGV  2 call: '<i8' how long a tombstone is kept
 -- reply 0: '<I4' how much was done; 1 lost, 3 clock jump, 6 unknown account, 20 newer
 -- checks what is due
@@ -11,8 +12,8 @@ local no = look_at_clock(stored[1]) or read_account(stored[2])
 if no then return no end
 if not may_be_due() then return reply(APPLIED, pack('<I4', 0)) end
 local done = due_rules().tick()
-local record = prepare('t', due_ends())
-put()
+local record = prepare('t', due_ends(kept_ms))
+put(kept_ms)
 put_due(kept_ms)
 call('SET', ACCOUNT, record)
 return reply(APPLIED, pack('<I4', done))

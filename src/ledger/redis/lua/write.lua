@@ -117,20 +117,21 @@ end
 
 local function pack_account()
   local n, purses = pack_purses()
+  if account.open < 0 then broken('there are fewer open charges than none') end
   if account.dead_count > DEAD_MAX or (account.dead_next ~= NONE and account.dead_next <= now) then archive() end
   account.mark = now
   local parts = { pack(HEAD, VERSION, account.seq, account.mark, account.document, account.status,
     account.lease_next, account.wake_next, account.open, account.next_no, account.dead_next,
-    account.dead_count, #account.keys, account.keys, n), purses, pack('<H', #account.slots) }
+    account.dead_count, #account.keys, account.keys, short(n)), purses, pack('<H', short(#account.slots)) }
   for _, s in ipairs(account.slots) do parts[#parts + 1] = pack('<Hc0I4', #s.scope, s.scope, s.used) end
-  parts[#parts + 1] = pack('<H', #account.counters)
+  parts[#parts + 1] = pack('<H', short(#account.counters))
   for _, c in ipairs(account.counters) do
     parts[#parts + 1] = pack('<Hc0B', #c.key, c.key, #c.spans)
     for _, s in ipairs(c.spans) do
       parts[#parts + 1] = pack('<Bc0i8i8', #s.period, s.period, s.ends, s.used)
     end
   end
-  parts[#parts + 1] = pack('<H', #account.paces)
+  parts[#parts + 1] = pack('<H', short(#account.paces))
   for _, p in ipairs(account.paces) do parts[#parts + 1] = pack('<Hc0i8', #p.key, p.key, p.tat) end
   parts[#parts + 1] = pack('<I4c0', #account.dead, account.dead)
   parts[#parts + 1] = account.rest
@@ -142,8 +143,8 @@ local function pack_entry(verb, ended_charges, more)
   if #postings == 0 and #made == 0 and #ended_charges == 0 then return nil end
   account.seq = account.seq + 1
   local parts = { pack('<Bc1i8i8Hc0', VERSION, verb, account.seq, now, #account_id, account_id),
-    pack('<H', #postings), table.concat(postings), pack('<H', #made), table.concat(made),
-    pack('<H', #ended_charges) }
+    pack('<H', short(#postings)), table.concat(postings), pack('<H', short(#made)), table.concat(made),
+    pack('<H', short(#ended_charges)) }
   for _, e in ipairs(ended_charges) do
     parts[#parts + 1] = pack('<Bc0I4c0', #e.charge, e.charge, #e.bytes, e.bytes)
   end
@@ -158,11 +159,57 @@ local function prepare(verb, ended_charges, more)
   return pack_account()
 end
 
+-- Notes what has ended; now and then drops names of records that are gone, a bounded number at a time.
+local function put_history(kept_ms)
+  local BIRTH_MS = 86400000
+  local TRIM_EVERY, TRIM_MAX = 64, 1024
+
+  -- The history names ended charges by id, which is by birth. One that ended long after its birth is there a
+  -- second time by its end, so that it stays listed when ids of its age are dropped.
+  local function late_name(at)
+    return 'late:' .. string.format('%015.0f', at)
+  end
+
+  -- The least text of an id that was born then, or a moment before.
+  local function id_at(time)
+    local SYMBOLS = '0123456789abcdefghjkmnpqrstvwxyz'
+    local BITS, SYMBOLS_OF_TIME, BASE = 8, 9, 32
+    local text, rest = '', math.floor(math.max(time, 0) / BITS)
+    for _ = 1, SYMBOLS_OF_TIME do
+      local symbol = rest % BASE + 1
+      text = string.sub(SYMBOLS, symbol, symbol) .. text
+      rest = math.floor(rest / BASE)
+    end
+    return 'chg_' .. text
+  end
+
+  local function drop(from, to)
+    local names = call('ZRANGEBYLEX', HISTORY, from, to, 'LIMIT', '0', digits(TRIM_MAX))
+    if #names > 0 then call('ZREMRANGEBYLEX', HISTORY, from, '[' .. names[#names]) end
+  end
+
+  local young = id_at(now - BIRTH_MS)
+  for _, charge in ipairs(history) do
+    call('ZADD', HISTORY, '0', charge)
+    if precedes(charge, young) then call('ZADD', HISTORY, '0', late_name(now) .. ':' .. charge) end
+  end
+  if account.seq % TRIM_EVERY < #history then
+    drop('-', '(' .. id_at(now - kept_ms - BIRTH_MS))
+    drop('(late:', '(' .. late_name(now - kept_ms))
+  end
+end
+
 local function index(key, at)
   if at == NONE then call('ZREM', key, account_id) else call('ZADD', key, digits(at), account_id) end
 end
 
-local function put()
+local function put(kept_ms)
+  if wake_exact then
+    -- Indexes may move to a later moment: no key behind them may have another type.
+    call('ZCARD', WAKES)
+    call('ZCARD', HISTORY)
+    call('XLEN', STREAM)
+  end
   wrote = 1
   if lease_moved then
     -- While there are open charges the account is found here, even if they are kept for ever.
@@ -170,7 +217,7 @@ local function put()
     index(LEASES, (at == NONE and account.open > 0) and MAX or at)
   end
   if wake_moved then index(WAKES, account.wake_next) end
-  for _, charge in ipairs(history) do call('ZADD', HISTORY, '0', charge) end
+  if #history > 0 then put_history(kept_ms) end
   if entry then
     call('HLEN', OPEN)
     call('XADD', STREAM, '*', 'e', entry)
