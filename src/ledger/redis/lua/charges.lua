@@ -94,14 +94,27 @@ local function core_of(e)
   return read_open(e.charge, e.core .. pack('<HH', 0, 0))
 end
 
--- All open charges by id, read once.
+-- All open charges by id, fetched once. There may be thousands, of which a few are due: of each only the
+-- bytes with fixed places are read, until `whole` is asked for the rest.
 local opens
 local function open_charges()
   if opens then return opens end
   opens = {}
   local all = call('HGETALL', OPEN)
-  for i = 1, #all, 2 do opens[all[i]] = read_open(all[i], all[i + 1]) end
+  for i = 1, #all, 2 do
+    local o = { charge = all[i], bytes = all[i + 1] }
+    check_version(o.charge, o.bytes)
+    _, o.unknown, o.lease_end, o.deadline = unpack('<BBi8i8', o.bytes)
+    opens[o.charge] = o
+  end
   return opens
+end
+
+local function whole(o)
+  if not o.bytes then return o end
+  local read = read_open(o.charge, o.bytes)
+  opens[o.charge] = read
+  return read
 end
 
 local function adjust_slot(scope, by)

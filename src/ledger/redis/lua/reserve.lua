@@ -219,7 +219,8 @@ local function pass_balance()
   local function freed_at(available)
     if account.open > FREED_MAX then return NONE end
     local ends = {}
-    for _, o in pairs(open_charges()) do
+    for _, head in pairs(open_charges()) do
+      local o = whole(head)
       local moment = o.kind == r.kind and ends_at(o)
       if moment and moment - now <= SOON_MS then ends[#ends + 1] = { at = moment, open = o } end
     end
@@ -337,7 +338,7 @@ if may_be_due() then
   no = recognise(ended_now[r.charge], nil)
   if no then return no end
   -- Due work may have changed it.
-  open = open and opens and opens[r.charge] or open
+  open = open and opens and opens[r.charge] and whole(opens[r.charge]) or open
 end
 if open then
   if not DRY and work_done then write(nil) end
