@@ -7,7 +7,7 @@ use tollgate::seam::{Clock, SystemClock};
 
 use super::audit::{Seen, Sent};
 use super::crash::{IMAGES, body};
-use super::fleet_rig::{Fleet, Shape, code, paid, payer};
+use super::fleet_rig::{Fleet, PROMPT, Shape, code, paid, payer};
 use super::processes::{BIN, Proxy, TOKEN, ask, eventually};
 use super::redis_server::{RedisServer, wait_until};
 use super::world::Payer;
@@ -25,7 +25,7 @@ struct Case {
 impl Case {
     #[track_caller]
     fn start(redis: &[&str]) -> Self {
-        let fleet = Fleet::start(Shape { redis, reserve: "250ms", ..Shape::default() });
+        let fleet = Fleet::start(Shape { redis, deadlines: PROMPT, ..Shape::default() });
         let payer = payer(&fleet.gateways[0], "acct_a", "studio", 10_000);
         let mut case = Self { fleet, payer, sent: Vec::new() };
         case.served();
@@ -182,7 +182,7 @@ fn loading() {
     case.fleet.redis.kill_nine();
     let conf = case.fleet.redis.folder().join("redis.conf");
     let text = std::fs::read_to_string(&conf).unwrap();
-    std::fs::write(&conf, format!("{text}key-load-delay 3000\n")).unwrap();
+    std::fs::write(&conf, format!("{text}key-load-delay 4000\n")).unwrap();
     let mut own = Command::new("redis-server");
     own.arg("redis.conf").current_dir(case.fleet.redis.folder());
     let loading = || case.fleet.redis.try_command(&[b"GET", b"a"]);
