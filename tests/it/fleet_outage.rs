@@ -153,6 +153,8 @@ fn outage(away: Away, lease: &str, away_ms: u64) {
     println!("{away:?} for {away_ms} ms with leases of {lease}: refused {tries} times");
 }
 
+/// What a gateway had written before it took the connection for dead is executed when Redis goes on. It ends
+/// no lease if it is more than five seconds old by then, so the outage has to be longer than nine.
 #[test]
 fn redis_is_stopped_for_three_leases_while_streams_run() {
     outage(Away::Stopped, "4s", 12_000);
