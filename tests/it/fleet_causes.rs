@@ -7,7 +7,7 @@ use tollgate::seam::{Clock, SystemClock};
 
 use super::audit::{Seen, Sent};
 use super::crash::{IMAGES, body};
-use super::fleet_rig::{Fleet, Shape, code, paid, payer};
+use super::fleet_rig::{Fleet, PROMPT, Shape, code, paid, payer};
 use super::processes::{BIN, Proxy, TOKEN, ask, eventually};
 use super::redis_server::{RedisServer, wait_until};
 use super::world::Payer;
@@ -25,7 +25,7 @@ struct Case {
 impl Case {
     #[track_caller]
     fn start(redis: &[&str]) -> Self {
-        let fleet = Fleet::start(Shape { redis, reserve: "250ms", ..Shape::default() });
+        let fleet = Fleet::start(Shape { redis, deadlines: PROMPT, ..Shape::default() });
         let payer = payer(&fleet.gateways[0], "acct_a", "studio", 10_000);
         let mut case = Self { fleet, payer, sent: Vec::new() };
         case.served();
@@ -175,14 +175,16 @@ fn misconf() {
 
 #[test]
 fn loading() {
-    // A thousand records of partitions, each of which takes its time.
-    let slow =
-        ["appendonly yes", "appendfsync always", "loading-process-events-interval-bytes 1024"];
-    let mut case = Case::start(&slow);
+    // Many keys, each of which takes its time; it answers between them.
+    const FILL: &[u8] = b"for i = 1, 20000 do redis.call('SET', 'filler:' .. i, i) end";
+    let mut case = Case::start(&["loading-process-events-interval-bytes 1024"]);
+    case.fleet.quiet();
+    case.fleet.redis.command(&[b"EVAL", FILL, b"0"]);
+    let _: String = case.fleet.redis.say("SAVE");
     case.fleet.redis.kill_nine();
     let conf = case.fleet.redis.folder().join("redis.conf");
     let text = std::fs::read_to_string(&conf).unwrap();
-    std::fs::write(&conf, format!("{text}key-load-delay 3000\n")).unwrap();
+    std::fs::write(&conf, format!("{text}key-load-delay 300\n")).unwrap();
     let mut own = Command::new("redis-server");
     own.arg("redis.conf").current_dir(case.fleet.redis.folder());
     let loading = || case.fleet.redis.try_command(&[b"GET", b"a"]);
@@ -195,6 +197,7 @@ fn loading() {
     case.served();
     case.fleet.quiet();
     // The rest with a server that ends with its handle.
+    let _: String = case.fleet.redis.say("SAVE");
     own.kill();
     std::fs::write(&conf, text).unwrap();
     case.fleet.redis.start_again();

@@ -12,7 +12,7 @@ use super::fleet_rig::{Fleet, Shape, payer};
 use super::processes::{BIN, Proxy, answer, ask, send};
 
 /// A lease that does not lapse while a gateway is started again.
-const LONG: Shape<'_> = Shape { lease: "20s", redis: &[], reserve: "5s", changes: &[] };
+const LONG: &str = "20s";
 
 /// One core: the system calls of a request are in one thread's order then.
 const ONE_CORE: (&str, &str) = ("flood:", "cores: 1\nflood:");
@@ -65,7 +65,7 @@ fn killed_between_reserve_and_forward_another_gateway_ends_it() {
 #[test]
 fn killed_between_reserve_and_forward_its_own_start_releases() {
     let changes = [ONE_CORE];
-    let mut fleet = Fleet::start(Shape { changes: &changes, ..LONG });
+    let mut fleet = Fleet::start(Shape { changes: &changes, lease: LONG, ..Shape::default() });
     let key = payer(&fleet.gateways[1], "acct_a", "studio", 100).key;
     dying(&mut fleet);
     let bearer = format!("Bearer {key}");
@@ -119,7 +119,7 @@ fn killed_during_a_stream_another_gateway_ends_it() {
 
 #[test]
 fn killed_during_a_stream_its_own_start_leaves_it_to_the_deadline() {
-    let mut fleet = Fleet::start(LONG);
+    let mut fleet = Fleet::start(Shape { lease: LONG, ..Shape::default() });
     let key = payer(&fleet.gateways[1], "acct_a", "studio", 100).key;
     let bearer = format!("Bearer {key}");
     let slow = headers(&bearer, "slow=300");

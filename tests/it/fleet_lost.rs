@@ -12,7 +12,7 @@ use tollgate::seam::{Clock, SystemClock, thread};
 
 use super::audit::{Seen, Sent};
 use super::crash::{DUBBING, body};
-use super::fleet_rig::{Fleet, Shape, code, paid, payer};
+use super::fleet_rig::{Fleet, PROMPT, Shape, code, paid, payer};
 use super::processes::eventually;
 
 /// What a reserve of the route says and nothing before it does.
@@ -110,7 +110,7 @@ fn answers(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool, cut: &At
 /// by the ledger's own records.
 fn lose(fate: Fate, times: u64) -> usize {
     let cutter = Cutter::default();
-    let shape = Shape { lease: "60s", reserve: "250ms", ..Shape::default() };
+    let shape = Shape { lease: "60s", deadlines: PROMPT, ..Shape::default() };
     let fleet = Fleet::through(shape, |redis| cutter.start(redis.port()));
     let payer = payer(&fleet.gateways[0], "acct_a", "studio", 100);
     let mut sent = Vec::new();

@@ -11,7 +11,7 @@ use tollgate::seam::{Clock, SystemClock};
 
 use super::audit::{Seen, Sent};
 use super::crash::{CHAT, IMAGES, body, headers};
-use super::fleet_rig::{DURABLE, Fleet, Shape, code, paid, payer};
+use super::fleet_rig::{DURABLE, Fleet, PROMPT, Shape, code, paid, payer};
 use super::processes::{answer, eventually, send};
 use super::world::Payer;
 
@@ -129,7 +129,7 @@ enum Away {
 fn outage(away: Away, lease: &str, away_ms: u64) {
     let changes = [("total: 60s", "total: 300s")];
     let mut fleet =
-        Fleet::start(Shape { redis: &DURABLE, lease, reserve: "250ms", changes: &changes });
+        Fleet::start(Shape { redis: &DURABLE, lease, deadlines: PROMPT, changes: &changes });
     let streams = Streams::begin(&fleet, away_ms);
     let mut sent = Vec::new();
     let gone = SystemClock.uptime_ms();
@@ -153,6 +153,8 @@ fn outage(away: Away, lease: &str, away_ms: u64) {
     println!("{away:?} for {away_ms} ms with leases of {lease}: refused {tries} times");
 }
 
+/// What a gateway had written before it took the connection for dead is executed when Redis goes on. It ends
+/// no lease if it is more than five seconds old by then, so the outage has to be longer than nine.
 #[test]
 fn redis_is_stopped_for_three_leases_while_streams_run() {
     outage(Away::Stopped, "4s", 12_000);
@@ -178,7 +180,7 @@ fn redis_is_away_for_two_minutes_while_streams_run() {
 fn redis_is_full_while_streams_run() {
     const LEASES: u64 = 3;
     const FILLERS: u64 = 256;
-    let fleet = Fleet::start(Shape { lease: "3s", reserve: "250ms", ..Shape::default() });
+    let fleet = Fleet::start(Shape { lease: "3s", deadlines: PROMPT, ..Shape::default() });
     let streams = Streams::begin(&fleet, LEASES * 3_000);
     // Far more than fits, so that a buffer that is freed makes no room for a request in between.
     for key in 0..FILLERS {

@@ -21,9 +21,12 @@ use super::processes::{BIN, Process, Proxy, Reply, TOKEN, Upstream, YAML, ask, e
 use super::redis_server::RedisServer;
 use super::world::Payer;
 
-/// As a client's file says it; the deadlines are such that a busy machine is no outage.
 const STORE: &str = "store: { redis: { url: 'redis://127.0.0.1:PORT', state: ./data, lease: LEASE, \
-                     deadlines: { reserve: RESERVE } } }";
+                     deadlines: DEADLINES } }";
+/// Such that a busy machine is no outage.
+const PATIENT: &str = "{ reserve: 10s, other: 10s }";
+/// As they are without a word.
+pub(crate) const PROMPT: &str = "{ reserve: 250ms, other: 2s }";
 const PLANS: &str = "plans:
   studio: {}
   crowded: { concurrency: [{ name: crowd, limit: 100000 }] }
@@ -37,13 +40,13 @@ pub(crate) const DURABLE: [&str; 2] = ["appendonly yes", "appendfsync always"];
 pub(crate) struct Shape<'a> {
     pub(crate) redis: &'a [&'a str],
     pub(crate) lease: &'a str,
-    pub(crate) reserve: &'a str,
+    pub(crate) deadlines: &'a str,
     pub(crate) changes: &'a [(&'a str, &'a str)],
 }
 
 impl Default for Shape<'_> {
     fn default() -> Self {
-        Self { redis: &[], lease: "1s", reserve: "5s", changes: &[] }
+        Self { redis: &[], lease: "1s", deadlines: PATIENT, changes: &[] }
     }
 }
 
@@ -106,7 +109,7 @@ impl Fleet {
         let store = STORE
             .replace("PORT", &port.to_string())
             .replace("LEASE", shape.lease)
-            .replace("RESERVE", shape.reserve);
+            .replace("DEADLINES", shape.deadlines);
         let mut yaml = YAML
             .replace("store: { embedded: { path: data, lease: 1s } }", &store)
             .replace("plans: { studio: {} }\n", PLANS)
