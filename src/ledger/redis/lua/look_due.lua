@@ -36,6 +36,7 @@ if #items > 0 then
   end
   return reply(APPLIED, pack('<i8', earliest))
 end
+bookkeeping = true
 local record = prepare('i', {})
 put()
 call('SET', ACCOUNT, record)

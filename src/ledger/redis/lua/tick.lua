@@ -12,6 +12,8 @@ local no = look_at_clock(stored[1]) or read_account(stored[2])
 if no then return no end
 if not may_be_due() then return reply(APPLIED, pack('<I4', 0)) end
 local done = due_rules().tick()
+-- Where the indexes were only too early, they alone are put right.
+bookkeeping = done == 0
 local record = prepare('t', due_ends(kept_ms))
 put(kept_ms)
 put_due(kept_ms)

@@ -13,6 +13,8 @@ local DEAD_MAX = 128
 local entry
 local history = {}
 local lease_moved, wake_moved, wake_exact = false, false, false
+-- Whether only the indexes are put right: then no time has been written with.
+local bookkeeping = false
 
 -- A lease lapses or a deadline comes then: the index may only be too early.
 local function expect_at(at)
@@ -118,8 +120,9 @@ end
 local function pack_account()
   local n, purses = pack_purses()
   if account.open < 0 then broken('there are fewer open charges than none') end
-  if account.dead_count > DEAD_MAX or (account.dead_next ~= NONE and account.dead_next <= now) then archive() end
-  account.mark = now
+  local leaves = account.dead_next ~= NONE and account.dead_next <= now
+  if not bookkeeping and (account.dead_count > DEAD_MAX or leaves) then archive() end
+  if not bookkeeping then account.mark = now end
   local parts = { pack(HEAD, VERSION, account.seq, account.mark, account.document, account.status,
     account.lease_next, account.wake_next, account.open, account.next_no, account.dead_next,
     account.dead_count, #account.keys, account.keys, short(n)), purses, pack('<H', short(#account.slots)) }
@@ -210,7 +213,7 @@ local function put(kept_ms)
     call('ZCARD', HISTORY)
     call('XLEN', STREAM)
   end
-  wrote = 1
+  wrote = bookkeeping and 0 or 1
   if lease_moved then
     -- While there are open charges the account is found here, even if they are kept for ever.
     local at = account.lease_next
