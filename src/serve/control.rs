@@ -15,8 +15,8 @@ use crate::meter::sweep;
 use crate::seam;
 use crate::telemetry::CONTENT_TYPE;
 
-/// How often idle accounts' due work is looked for.
-const SWEEP_EVERY: Duration = Duration::from_millis(500);
+/// How often the ledger is asked whether it is there.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// How long operators' calls may take to end at a stop.
 const LAST_CALLS: Duration = Duration::from_secs(5);
@@ -83,12 +83,15 @@ async fn operators(
 }
 
 async fn sweeper(shared: &Shared, ledger: &dyn Ledger) {
-    let mut rounds = tokio::time::interval(SWEEP_EVERY);
+    let mut rounds = tokio::time::interval(ASK_EVERY);
+    let mut swept = tokio::time::Instant::now();
     loop {
         rounds.tick().await;
         let answered = matches!(ledger.due(0).await, Answer::Applied(_));
         shared.healthy.store(answered, Ordering::Relaxed);
-        if answered {
+        if answered && swept.elapsed() >= shared.ledgers.sweep_every().saturating_sub(ASK_EVERY / 2)
+        {
+            swept = tokio::time::Instant::now();
             sweep(ledger).await;
         }
     }

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -46,6 +47,15 @@ impl Ledgers {
                 examined(redis, &**clock)?;
                 Ok(Self::Redis(redis.clone(), clock.clone()))
             }
+        }
+    }
+
+    /// How often due work of idle accounts is looked for. In Redis that asks every partition, by every
+    /// instance.
+    pub(super) const fn sweep_every(&self) -> Duration {
+        match self {
+            Self::File(_) => Duration::from_millis(500),
+            Self::Redis(..) => Duration::from_secs(2),
         }
     }
 
