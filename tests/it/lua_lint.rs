@@ -61,7 +61,7 @@ const TEXTS: [&str; 13] = [
 ];
 
 /// Functions whose answers may be given to Redis.
-const PACKERS: [&str; 6] = ["digits", "pack", "write_open", "late_name", "id_at", "call"];
+const PACKERS: [&str; 7] = ["digits", "pack", "write_open", "late_name", "id_at", "call", "spread"];
 
 /// The tokens of each line.
 fn tokens(text: &str) -> Vec<(usize, Token)> {
