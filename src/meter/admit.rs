@@ -108,6 +108,7 @@ impl Meter {
         let stake = self.tally.stake(&wanted.due.price.kind);
         let mut ticket = Some(Ticket::new(self.settler.clone(), account, charge, permit, stake));
         let void = |ticket: &mut Option<Ticket>| ticket.take().map(Ticket::void);
+        let mut stale = false;
         for _ in 0..ROUNDS_MAX {
             let (call, held) = match self.call(&identity, wanted, charge) {
                 Ok(priced) => priced,
@@ -126,7 +127,7 @@ impl Meter {
                     return Ok(Admitted { ticket, held, reserved, identity });
                 }
                 Answer::Refused(refusal) => {
-                    let again = self.again(&identity, version, refusal).await;
+                    let again = self.again(&identity, version, refusal, &mut stale).await;
                     identity = again.inspect_err(|_| _ = void(&mut ticket))?;
                 }
                 Answer::Unknown(why) => return Err(Rejection::metering_unavailable(why)),
@@ -147,6 +148,7 @@ impl Meter {
     ) -> Result<(Held, Quoted), (Option<Held>, Box<Rejection>)> {
         let unpriced = |rejection| (None, Box::new(rejection));
         let charge = self.new_charge(&identity).map_err(unpriced)?;
+        let mut stale = false;
         for _ in 0..ROUNDS_MAX {
             let (call, held) = match self.call(&identity, wanted, charge) {
                 Ok(priced) => priced,
@@ -159,7 +161,7 @@ impl Meter {
             match self.ledger.quote(call).await {
                 Answer::Applied(quoted) => return Ok((held, quoted)),
                 Answer::Refused(refusal) => {
-                    let again = self.again(&identity, version, refusal).await;
+                    let again = self.again(&identity, version, refusal, &mut stale).await;
                     identity = again.map_err(|why| (Some(held), Box::new(why)))?;
                 }
                 Answer::Unknown(why) => {
@@ -176,10 +178,14 @@ impl Meter {
         identity: &Identity,
         version: u64,
         refusal: Refusal,
+        stale: &mut bool,
     ) -> Result<Identity, Rejection> {
         match refusal {
-            // A period that did not fit leaves the version as it is: the next call computes new ones.
-            Refusal::Stale { document, now } if document.version >= version => {
+            // A period that did not fit leaves the version as it is: the next call computes new ones, once.
+            Refusal::Stale { document, now }
+                if document.version > version || (document.version == version && !*stale) =>
+            {
+                *stale = document.version == version;
                 self.heard(now);
                 self.directory.renew(identity.key, *document)
             }
