@@ -14,6 +14,8 @@ use crate::config::problem::Place;
 use crate::config::settings::StoreSettings;
 use crate::ledger::redis::{Deadlines, ExportSettings, Login, Settings, Tls, Topology};
 
+/// Below this a lease in Redis is warned of.
+const LEASE_CALM: Millis = Millis(15_000);
 const LEASE_MIN: Millis = Millis(1_000);
 /// A late success takes up to an hour; the record of its charge must be there.
 const REFUNDABLE_MIN: Millis = Millis(2 * HOUR.0);
@@ -61,12 +63,24 @@ impl Resolver<'_, '_> {
         self.millis(lease, defaults::LEASE_MS, HOUR)
     }
 
+    /// A call that lay in the socket of a server that hung may then end what could not be renewed.
+    fn warn_of_short(&mut self, lease: Option<&At<Millis>>) {
+        let short = |at: &&At<Millis>| (LEASE_MIN.0..LEASE_CALM.0).contains(&at.value.0);
+        if let Some(at) = lease.filter(short) {
+            let message = "with a lease below 15s a server that hangs for some seconds makes running charges unknown";
+            self.findings
+                .warning("short_lease", at.place, message)
+                .help("leave it at 60s; shorter ones are for tests");
+        }
+    }
+
     fn redis(&mut self, redis: &Redis) -> Option<StoreSettings> {
         let whereabouts = self.whereabouts(redis);
         let own = self.login(redis.user.as_ref(), redis.password.as_ref());
         let tls = redis.tls.as_ref().map(|tls| self.tls(tls));
         let (refundable_for_ms, explained_for_ms) = self.kept(redis);
         let lease_ms = self.lease(redis.lease.as_ref());
+        self.warn_of_short(redis.lease.as_ref());
         let deadlines = self.deadlines(&redis.deadlines);
         let folder = self.path(&redis.state);
         let export = self.export(&redis.export, &folder);
