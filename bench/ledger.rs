@@ -57,11 +57,15 @@ impl Bench {
             zone: "UTC".to_owned(),
             anchor: None,
             label: String::new(),
+            person: None,
+            reference: None,
         };
         applied(ledger.create_account(new).await);
         let (own, label) = (account.clone(), String::new());
         let document = applied(
-            ledger.create_key(NewKey { account: own, id: key, hash: [0; 32], label }).await,
+            ledger
+                .create_key(NewKey { account: own, id: key, hash: [0; 32], label, ends: None })
+                .await,
         );
         let grant = Grant {
             account: account.clone(),

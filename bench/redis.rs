@@ -321,11 +321,14 @@ async fn make(ledger: &RedisLedger, account: &AccountId) -> (KeyId, u64) {
         zone: "UTC".to_owned(),
         anchor: None,
         label: String::new(),
+        person: None,
+        reference: None,
     };
     ok(ledger.create_account(new).await);
     let partition = Partition::of(account);
     let id = KeyId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
-    let key = NewKey { account: account.clone(), id, hash: [1; 32], label: String::new() };
+    let key =
+        NewKey { account: account.clone(), id, hash: [1; 32], label: String::new(), ends: None };
     let version = ok(ledger.create_key(key).await).version;
     let grant = Grant {
         account: account.clone(),

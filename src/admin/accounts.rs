@@ -32,8 +32,10 @@ pub(super) async fn create(
     check_plan(&parts, &plan)?;
     check_zone(&zone)?;
     let account = id.map_or_else(|| fresh(&parts), Ok)?;
+    let anchor = anchor.transpose()?;
+    let (person, reference) = (None, None);
     let call =
-        NewAccount { account: account.clone(), plan, zone, anchor: anchor.transpose()?, label };
+        NewAccount { account: account.clone(), plan, zone, anchor, label, person, reference };
     let document = applied(parts.ledger.create_account(call).await)
         // Whoever asks again must know the id, which may have been made here.
         .map_err(|problem| problem.with("id", account.as_str()))?;
@@ -72,7 +74,7 @@ pub(super) async fn change(
     asked.end()?;
     plan.as_deref().map_or(Ok(()), |plan| check_plan(&parts, plan))?;
     zone.as_deref().map_or(Ok(()), check_zone)?;
-    let call = AccountChange { account, plan, zone, status, label };
+    let call = AccountChange { plan, zone, status, label, ..AccountChange::of(account) };
     Ok(Json(shown(&applied(parts.ledger.change_account(call).await)?)))
 }
 

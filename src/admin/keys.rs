@@ -13,7 +13,7 @@ use super::asked::{Asked, Paged, account};
 use super::problem::{Problem, applied};
 use super::{Result, Shared};
 use crate::credit::{AccountId, KeyId};
-use crate::ledger::{Answer, KeyChange, KeyRecord, KeyStatus, Ledger, NewKey};
+use crate::ledger::{Answer, KeyChange, KeyRecord, Ledger, NewKey};
 use crate::meter::{NewKeyText, statement};
 
 /// How often a creation whose answer was lost is asked again; its text would be lost with it.
@@ -33,7 +33,7 @@ pub(super) async fn create(
         let detail = "The machine has no randomness to make a key from.";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)
     })?;
-    let call = NewKey { account: account.clone(), id: made.id, hash: made.hash, label };
+    let call = NewKey { account: account.clone(), id: made.id, hash: made.hash, label, ends: None };
     let record = insist(&*parts.ledger, call).await?;
     let mut body = shown(&account, &record);
     body["secret"] = made.text.into();
@@ -84,7 +84,7 @@ pub(super) async fn revoke(
     asked.end()?;
     let unknown = || Problem::unknown("unknown_key", &format!("key {id}"));
     let key: KeyId = id.parse().map_err(|_| unknown())?;
-    let call = KeyChange { id: key, status: KeyStatus::Revoked };
+    let call = KeyChange::revoke(key);
     let document = applied(parts.ledger.change_key(call).await)?;
     let record = document.key(key).ok_or_else(unknown)?;
     Ok(Json(shown(&document.account, record)))

@@ -148,6 +148,46 @@ text_id!(
     |text| !text.is_empty() && text.split('.').all(plain)
 );
 
+/// The hash of another name for an account or key; see [`AliasId::of`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AliasId([u8; 32]);
+
+impl AliasId {
+    /// The alias `name` of a sort of names: SHA-256 of the sort, a zero byte and the name, so that two
+    /// sorts never meet.
+    #[must_use]
+    pub fn of(sort: &str, name: &[u8]) -> Self {
+        Self(
+            Sha256::new().chain_update(sort).chain_update([0]).chain_update(name).finalize().into(),
+        )
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The part of the ledger that remembers it: the first two bytes, big-endian, modulo 1,024.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        let head = self.0.first_chunk::<2>().map_or(0, |two| u16::from_be_bytes(*two));
+        Partition(head % PARTITIONS)
+    }
+}
+
+impl fmt::Display for AliasId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode(&self.0))
+    }
+}
+
+impl fmt::Debug for AliasId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Crockford's base 32 in lower case: no padding, sorts like the bytes.
 #[expect(clippy::expect_used, reason = "a constant specification; a test covers it")]
 fn base32() -> &'static Encoding {

@@ -16,7 +16,9 @@ mod price;
 pub use amount::{Amount, AmountError};
 pub use decimal::{Decimal, DecimalError};
 pub use grant::{Bucket, Class, Leg};
-pub use id::{AccountId, BucketId, ChargeId, IdError, KeyId, Kind, Name, PARTITIONS, Partition};
+pub use id::{
+    AccountId, AliasId, BucketId, ChargeId, IdError, KeyId, Kind, Name, PARTITIONS, Partition,
+};
 pub(crate) use id::{decode, encode};
 pub use period::{Every, Period, PeriodError, Zone};
 pub use plan::{Allowance, Cap, Measure, Plan, RateLimit, ScopeKind, SlotLimit};

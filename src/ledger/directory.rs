@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::credit::{AccountId, KeyId};
+use crate::credit::{AccountId, AliasId, KeyId};
 use crate::seam::Timestamp;
 
 /// An account and its keys, as callers cache them. `version` grows with every change.
@@ -27,6 +27,12 @@ pub struct Document {
     pub label: String,
     /// Its keys, revoked ones included.
     pub keys: Vec<KeyRecord>,
+    /// Why its status is what it is, for the person who asks; may be empty.
+    pub reason: String,
+    /// The human behind it, as the operator's systems call that person.
+    pub person: Option<String>,
+    /// What the operator's own systems call it. That no other account is called so is an alias's to say.
+    pub reference: Option<String>,
 }
 
 impl Document {
@@ -62,6 +68,16 @@ pub struct KeyRecord {
     pub label: String,
     /// When it was made.
     pub created: Timestamp,
+    /// When it ceases to speak for the account; `None`: never by itself.
+    pub ends: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// Whether it speaks for its account at `now`.
+    #[must_use]
+    pub fn speaks(&self, now: Timestamp) -> bool {
+        self.status == KeyStatus::Active && self.ends.is_none_or(|end| now < end)
+    }
 }
 
 /// Whether a key speaks for its account.
@@ -72,6 +88,8 @@ pub enum KeyStatus {
     Active,
     /// Never again.
     Revoked,
+    /// Not until it is active again.
+    Disabled,
 }
 
 /// A new account. The same call again answers the same document; another content is a conflict.
@@ -87,6 +105,10 @@ pub struct NewAccount {
     pub anchor: Option<Timestamp>,
     /// What people call it; may be empty.
     pub label: String,
+    /// The human behind it.
+    pub person: Option<String>,
+    /// What the operator's own systems call it.
+    pub reference: Option<String>,
 }
 
 /// A change of an account; what is `None` stays.
@@ -102,6 +124,32 @@ pub struct AccountChange {
     pub status: Option<AccountStatus>,
     /// A new label.
     pub label: Option<String>,
+    /// Another start of its billing cycles.
+    pub anchor: Option<Timestamp>,
+    /// Why the status is what it is.
+    pub reason: Option<String>,
+    /// Another human behind it; `Some(None)`: nobody is named any more.
+    pub person: Option<Option<String>>,
+    /// Another name in the operator's own systems; `Some(None)`: none.
+    pub reference: Option<Option<String>>,
+}
+
+impl AccountChange {
+    /// A change of `account` that changes nothing yet.
+    #[must_use]
+    pub const fn of(account: AccountId) -> Self {
+        Self {
+            account,
+            plan: None,
+            zone: None,
+            status: None,
+            label: None,
+            anchor: None,
+            reason: None,
+            person: None,
+            reference: None,
+        }
+    }
 }
 
 /// A new key. The same id and hash again answer the same document.
@@ -115,13 +163,46 @@ pub struct NewKey {
     pub hash: [u8; 32],
     /// What people call it; may be empty.
     pub label: String,
+    /// When it ceases to speak for the account; `None`: never by itself.
+    pub ends: Option<Timestamp>,
 }
 
-/// A change of a key.
+/// A change of a key; what is `None` stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyChange {
     /// Which key.
     pub id: KeyId,
     /// Its new status. `Revoked` is for ever.
-    pub status: KeyStatus,
+    pub status: Option<KeyStatus>,
+    /// A new label.
+    pub label: Option<String>,
+    /// Another end; `Some(None)`: it does not end by itself.
+    pub ends: Option<Option<Timestamp>>,
+}
+
+impl KeyChange {
+    /// A change of the key `id` that changes nothing yet.
+    #[must_use]
+    pub const fn of(id: KeyId) -> Self {
+        Self { id, status: None, label: None, ends: None }
+    }
+
+    /// The end of the key `id`, for ever.
+    #[must_use]
+    pub fn revoke(id: KeyId) -> Self {
+        Self { status: Some(KeyStatus::Revoked), ..Self::of(id) }
+    }
+}
+
+/// Another name for an account or for one of its keys: an imported key's hash, a subject of a trusted
+/// issuer, what the operator's own systems call it. It lies in the partition of its own hash and only points:
+/// whether the key may speak is said by the account's document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// The hash of the name.
+    pub id: AliasId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The key that speaks when this name is shown; `None`: it only names the account.
+    pub key: Option<KeyId>,
 }

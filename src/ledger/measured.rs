@@ -10,12 +10,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::{
-    AccountChange, Answer, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
-    KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reply,
-    Reserve, Reserved, Settle, Settled, View,
+    AccountChange, Alias, Answer, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant,
+    Granted, KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released,
+    Reply, Reserve, Reserved, Settle, Settled, View,
 };
 use crate::count::{Counter, Histogram, words};
-use crate::credit::{AccountId, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, ChargeId, KeyId};
 use crate::seam::Clock;
 
 words! {
@@ -59,6 +59,12 @@ words! {
         Document => "document",
         /// `document_of_key`.
         DocumentOfKey => "document_of_key",
+        /// `create_alias`.
+        CreateAlias => "create_alias",
+        /// `remove_alias`.
+        RemoveAlias => "remove_alias",
+        /// `alias`.
+        Alias => "alias",
         /// `accounts`.
         Accounts => "accounts",
     }
@@ -276,6 +282,18 @@ impl Ledger for Measured {
 
     fn document_of_key(&self, key: KeyId) -> Reply<Document> {
         self.count(Verb::DocumentOfKey, |ledger| ledger.document_of_key(key))
+    }
+
+    fn create_alias(&self, call: Alias) -> Reply<()> {
+        self.count(Verb::CreateAlias, |ledger| ledger.create_alias(call))
+    }
+
+    fn remove_alias(&self, call: Alias) -> Reply<()> {
+        self.count(Verb::RemoveAlias, |ledger| ledger.remove_alias(call))
+    }
+
+    fn alias(&self, id: AliasId) -> Reply<Alias> {
+        self.count(Verb::Alias, |ledger| ledger.alias(id))
     }
 
     fn accounts(&self, after: Option<AccountId>, limit: usize) -> Reply<Vec<Document>> {

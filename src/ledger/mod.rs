@@ -26,7 +26,8 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 
 pub use directory::{
-    AccountChange, AccountStatus, Document, KeyChange, KeyRecord, KeyStatus, NewAccount, NewKey,
+    AccountChange, AccountStatus, Alias, Document, KeyChange, KeyRecord, KeyStatus, NewAccount,
+    NewKey,
 };
 pub use finding::{Finding, Level, UNREACHABLE};
 pub use folder::{examine_file, examine_folder};
@@ -38,7 +39,7 @@ pub use verbs::{
     Reserve, Reserved, Scope, Settle, Settled, SlotCheck, SlotState, View,
 };
 
-use crate::credit::{AccountId, Amount, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, Amount, ChargeId, KeyId};
 use crate::seam::Timestamp;
 
 /// A call's answer, later. The call is handed to the store, in order, before the future is returned, so
@@ -91,6 +92,8 @@ pub enum Refusal {
     UnknownAccount,
     /// No such key, or a revoked one.
     InvalidKey,
+    /// No such alias.
+    UnknownAlias,
     /// No such charge.
     UnknownCharge,
     /// The account is suspended or closed.
@@ -142,7 +145,7 @@ pub enum Refusal {
         /// When the next allowance of the kind comes, if one does.
         refill_at: Option<Timestamp>,
     },
-    /// An account or key of this id is there already.
+    /// An account, key or alias of this id is there already and is another one.
     Exists,
     /// A bound is reached. The text says which and what to do.
     TooMany(String),
@@ -207,7 +210,7 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// A new key of an account.
     fn create_key(&self, call: NewKey) -> Reply<Document>;
 
-    /// Revokes a key.
+    /// Changes a key's status, label or end.
     fn change_key(&self, call: KeyChange) -> Reply<Document>;
 
     /// An account's document.
@@ -215,6 +218,16 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// The document of the account that a key belongs to.
     fn document_of_key(&self, key: KeyId) -> Reply<Document>;
+
+    /// Points another name at an account or key. The same call again changes nothing; one that points
+    /// elsewhere is refused with `Exists`. Whether the account is there is the caller's to know.
+    fn create_alias(&self, call: Alias) -> Reply<()>;
+
+    /// Takes an alias back. One that is not there is no error; one that points elsewhere is `Exists`.
+    fn remove_alias(&self, call: Alias) -> Reply<()>;
+
+    /// Where an alias points.
+    fn alias(&self, id: AliasId) -> Reply<Alias>;
 
     /// Accounts in the order of their ids, after `after`, at most `limit`.
     fn accounts(&self, after: Option<AccountId>, limit: usize) -> Reply<Vec<Document>>;

@@ -3,8 +3,12 @@
 //! Invariant: bytes of a version that this program does not know are an error that names it, never a
 //! guess. A change of a packed shape comes with a new version byte.
 
+mod who;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub(super) use who::{pack_who, unpack_who};
 
 use crate::ledger::model::Stop;
 
@@ -13,15 +17,28 @@ const VERSION: u8 = 1;
 
 /// Packs a record.
 pub(super) fn pack<T: Serialize>(record: &T) -> Result<Vec<u8>, Stop> {
-    postcard::to_extend(record, vec![VERSION])
+    pack_as(VERSION, record)
+}
+
+fn pack_as<T: Serialize>(version: u8, record: &T) -> Result<Vec<u8>, Stop> {
+    postcard::to_extend(record, vec![version])
         .map_err(|error| Stop::Failed(format!("a record cannot be packed: {error}")))
 }
 
 /// Unpacks a record; `what` names it in errors.
 pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, Stop> {
+    unpack_as(VERSION, bytes, what)
+}
+
+/// The version of a record; 0: there is nothing.
+fn version_of(bytes: &[u8]) -> u8 {
+    bytes.first().copied().unwrap_or_default()
+}
+
+fn unpack_as<T: DeserializeOwned>(known: u8, bytes: &[u8], what: &str) -> Result<T, Stop> {
     let (version, body) = bytes.split_first().unwrap_or((&0, &[]));
-    if *version != VERSION {
-        return Err(Stop::Broken(format!("{what} has version {version}, known is {VERSION}")));
+    if *version != known {
+        return Err(Stop::Broken(format!("{what} has version {version}, known is {known}")));
     }
     match postcard::take_from_bytes(body) {
         Ok((record, [])) => Ok(record),
@@ -33,12 +50,9 @@ pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credit::{AccountId, Amount, Bucket, ChargeId, Class, KeyId, Leg, Measure};
+    use crate::credit::{Amount, Bucket, ChargeId, Class, KeyId, Leg, Measure};
     use crate::ledger::model::{Counted, Counter, Ended, Given, Money, Open, Pace, Purse, Span};
-    use crate::ledger::{
-        AccountStatus, ChargeState, Document, Grant, Granted, KeyRecord, KeyStatus, NewAccount,
-        OnUnknown, OverRun, Scope,
-    };
+    use crate::ledger::{ChargeState, Grant, Granted, OnUnknown, OverRun, Scope};
     use crate::seam::Timestamp;
 
     fn leg(bucket: &str, micro: u64) -> Leg {
@@ -128,36 +142,6 @@ mod tests {
         }
     }
 
-    fn who() -> (NewAccount, Document) {
-        let account: AccountId = "acct_a".parse().unwrap();
-        let origin = NewAccount {
-            account: account.clone(),
-            plan: "pro".into(),
-            zone: "UTC".into(),
-            anchor: None,
-            label: "l".into(),
-        };
-        let key = KeyRecord {
-            id: KeyId::from_bytes([3; 16]),
-            hash: [4; 32],
-            status: KeyStatus::Revoked,
-            label: "k".into(),
-            created: Timestamp(1),
-        };
-        let document = Document {
-            account,
-            version: 2,
-            status: AccountStatus::Suspended,
-            plan: "pro".into(),
-            zone: "UTC".into(),
-            anchor: Timestamp(3),
-            created: Timestamp(4),
-            label: "l".into(),
-            keys: vec![key],
-        };
-        (origin, document)
-    }
-
     fn given() -> Given {
         let bucket = money().purses.remove(0).bucket;
         let call = Grant {
@@ -190,7 +174,6 @@ mod tests {
         fixed(&money(), 88, 0x96c8097b);
         fixed(&open(), 131, 0x05d1ffbc);
         fixed(&ended(), 168, 0x943f05fd);
-        fixed(&who(), 93, 0x973c3448);
         fixed(&given(), 63, 0x27632b64);
     }
 

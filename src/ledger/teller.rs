@@ -5,11 +5,11 @@
 use super::model::desk::{self, Outcome};
 use super::model::{Context, Records, Stop};
 use super::{
-    AccountChange, Answer, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
-    KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reply,
-    Reserve, Reserved, Settle, Settled, View,
+    AccountChange, Alias, Answer, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant,
+    Granted, KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released,
+    Reply, Reserve, Reserved, Settle, Settled, View,
 };
-use crate::credit::{AccountId, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, ChargeId, KeyId};
 
 /// Runs steps over a store's records, one after the other, each whole or not at all.
 pub(crate) trait Teller: Send + Sync + std::fmt::Debug {
@@ -114,6 +114,18 @@ impl<S: Teller> Ledger for S {
 
     fn document_of_key(&self, key: KeyId) -> Reply<Document> {
         self.tell(move |records, _| desk::document_of_key(records, key))
+    }
+
+    fn create_alias(&self, call: Alias) -> Reply<()> {
+        self.tell(move |records, _| desk::create_alias(records, &call))
+    }
+
+    fn remove_alias(&self, call: Alias) -> Reply<()> {
+        self.tell(move |records, _| desk::remove_alias(records, &call))
+    }
+
+    fn alias(&self, id: AliasId) -> Reply<Alias> {
+        self.tell(move |records, _| desk::alias(records, id))
     }
 
     fn accounts(&self, after: Option<AccountId>, limit: usize) -> Reply<Vec<Document>> {

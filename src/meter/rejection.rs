@@ -276,6 +276,7 @@ impl Rejection {
             | Refusal::TooOld { .. }
             | Refusal::Ended(_)
             | Refusal::UnknownCharge
+            | Refusal::UnknownAlias
             | Refusal::Exists
             | Refusal::TooMany(_)
             | Refusal::Invalid(_) => Self::metering_unavailable(format!("{refusal:?}")),

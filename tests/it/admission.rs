@@ -31,7 +31,8 @@ fn account() -> AccountId {
 fn ledger(clock: &Arc<SimulatedClock>) -> (Arc<EmbeddedLedger>, Document) {
     let ledger = embedded_in_memory(clock);
     ok(wait(ledger.create_account(new_account(&account()))));
-    let key = NewKey { account: account(), id: key(), hash: [1; 32], label: String::new() };
+    let key =
+        NewKey { account: account(), id: key(), hash: [1; 32], label: String::new(), ends: None };
     let document = ok(wait(ledger.create_key(key)));
     let grant = Grant {
         account: account(),
@@ -125,13 +126,7 @@ fn a_round_of_renewals_amid_an_admission_does_not_forget_its_lease() {
     let clock = Arc::new(SimulatedClock::at(NOON));
     let (ledger, old) = ledger(&clock);
     // The core does not know of this change yet: its first reserve will be stale.
-    let change = AccountChange {
-        account: account(),
-        plan: None,
-        zone: None,
-        status: None,
-        label: Some("new".into()),
-    };
+    let change = AccountChange { label: Some("new".into()), ..AccountChange::of(account()) };
     ok(wait(ledger.change_account(change)));
     let folder = tempfile::tempdir().unwrap();
     let (meter, route, due) = meter(ledger.clone(), &clock, folder.path());

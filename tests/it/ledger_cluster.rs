@@ -124,7 +124,7 @@ fn caller(settings: &tollgate::ledger::redis::Settings, account: &AccountId, num
     let ledger = open_served(settings);
     ok(wait(ledger.create_account(new_account(account))));
     let (id, label) = (key_of(account, number), String::new());
-    let key = NewKey { account: account.clone(), id, hash: [1; 32], label };
+    let key = NewKey { account: account.clone(), id, hash: [1; 32], label, ends: None };
     let version = ok(wait(ledger.create_key(key))).version;
     let grant = Grant {
         account: account.clone(),

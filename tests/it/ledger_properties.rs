@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use tollgate::credit::{
-    AccountId, Amount, ChargeId, Class, Every, KeyId, Kind, Measure, Partition, Zone,
+    AccountId, AliasId, Amount, ChargeId, Class, Every, KeyId, Kind, Measure, Partition, Zone,
 };
 use tollgate::ledger::embedded::{EmbeddedLedger, Opener, Settings};
 use tollgate::ledger::model::ModelLedger;
@@ -350,7 +350,7 @@ impl History {
 
     fn directory(&mut self) {
         let account = self.account();
-        match self.below(4) {
+        match self.below(5) {
             0 => {
                 let status = *self.pick(&[
                     AccountStatus::Active,
@@ -360,27 +360,37 @@ impl History {
                 let plan = self.one_in(2).then(|| "other".to_owned());
                 let zone = self.one_in(5).then(|| "Nowhere".to_owned());
                 let status = Some(status);
-                let call = AccountChange { account, plan, zone, status, label: None };
+                let call = AccountChange { plan, zone, status, ..AccountChange::of(account) };
                 let _ = both!(self, change_account(call));
             }
             1 => {
                 let id = self.key(&account);
-                let call = NewKey { account, id, hash: [1; 32], label: String::new() };
+                let call = NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
                 let _ = both!(self, create_key(call));
             }
             2 => {
                 // Rarely for ever: new keys come in their place.
                 if self.one_in(4) {
                     let place = usize::try_from(self.below(4)).unwrap();
-                    let call = KeyChange { id: self.keys[place], status: KeyStatus::Revoked };
+                    let call = KeyChange::revoke(self.keys[place]);
                     let _ = both!(self, change_key(call));
                     let account = self.accounts[place % 2].clone();
                     let partition = Partition::of(&account);
                     let id = KeyId::make(self.clock.now(), partition, &self.ids).unwrap();
                     self.keys[place] = id;
-                    let call = NewKey { account, id, hash: [1; 32], label: String::new() };
+                    let call =
+                        NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
                     let _ = both!(self, create_key(call));
                 }
+            }
+            3 => {
+                let id = AliasId::of("key", &[u8::try_from(self.below(3)).unwrap()]);
+                let call = Alias { id, account, key: self.one_in(2).then(|| self.keys[0]) };
+                let _ = match self.below(3) {
+                    0 => both!(self, create_alias(call)),
+                    _ => both!(self, remove_alias(call)),
+                };
+                let _ = both!(self, alias(id));
             }
             _ => {
                 let _ = both!(self, document(account));
@@ -469,7 +479,7 @@ impl History {
         }
         for (place, id) in self.keys.clone().into_iter().enumerate() {
             let account = self.accounts[place % 2].clone();
-            let call = NewKey { account, id, hash: [1; 32], label: String::new() };
+            let call = NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
             let _ = both!(self, create_key(call));
         }
         for step in 0..STEPS {
@@ -563,7 +573,9 @@ fn open_with(opener: Opener, clock: &Arc<SimulatedClock>) -> EmbeddedLedger {
 }
 
 /// What every run of the default length must have come across, or it has not tested much.
-const MUST_SEE: [&str; 21] = [
+const MUST_SEE: [&str; 23] = [
+    "Exists",
+    "UnknownAlias",
     "Stale",
     "ClockJump",
     "InvalidKey",
@@ -640,7 +652,8 @@ fn with_buckets(seed: u64) -> History {
     let call = crate::ledger_world::new_account(&account);
     let _ = both!(history, create_account(call));
     let id = history.keys[0];
-    let call = NewKey { account: account.clone(), id, hash: [1; 32], label: String::new() };
+    let call =
+        NewKey { account: account.clone(), id, hash: [1; 32], label: String::new(), ends: None };
     let _ = both!(history, create_key(call));
     for _ in 0..6 {
         let call = Grant {

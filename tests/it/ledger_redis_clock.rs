@@ -47,7 +47,8 @@ impl Scene {
         let account: AccountId = "acct_maria".parse().unwrap();
         ok(wait(ledger.create_account(new_account(&account))));
         let id = key_of(&account, 7);
-        let call = NewKey { account: account.clone(), id, hash: [1; 32], label: "".into() };
+        let call =
+            NewKey { account: account.clone(), id, hash: [1; 32], label: "".into(), ends: None };
         let version = ok(wait(ledger.create_key(call))).version;
         let scene =
             Self { ledger, server, settings, account, random: SeededEntropy::new(3), version };

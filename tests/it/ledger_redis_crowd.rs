@@ -40,7 +40,13 @@ impl Crowd {
             let account: AccountId = name.parse().unwrap();
             let id = key_of(&account, number);
             ok(wait(handles[0].create_account(new_account(&account))));
-            let call = NewKey { account: account.clone(), id, hash: [1; 32], label: "".into() };
+            let call = NewKey {
+                account: account.clone(),
+                id,
+                hash: [1; 32],
+                label: "".into(),
+                ends: None,
+            };
             let version = ok(wait(handles[1].create_key(call))).version;
             accounts.push((account, id, version));
         }

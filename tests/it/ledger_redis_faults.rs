@@ -127,7 +127,13 @@ const ACTS: [(&str, Act); 9] = [
     ("grant", |s| applied(s.world.grant(&s.world.granting("b", Class::Bonus, 1)))),
     ("key", |s| {
         let id = key_of(&s.world.account, 9);
-        let call = NewKey { account: s.world.account.clone(), id, hash: [2; 32], label: "".into() };
+        let call = NewKey {
+            account: s.world.account.clone(),
+            id,
+            hash: [2; 32],
+            label: "".into(),
+            ends: None,
+        };
         applied(wait(s.world.store.ledger().create_key(call)))
     }),
 ];

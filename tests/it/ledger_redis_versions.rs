@@ -42,7 +42,13 @@ impl Rollout {
         let document = ok(wait(world.store.ledger().document(world.account.clone())));
         ok(wait(judge.create_account(crate::ledger_world::new_account(&world.account))));
         let id = document.keys[0].id;
-        let call = NewKey { account: world.account.clone(), id, hash: [1; 32], label: "".into() };
+        let call = NewKey {
+            account: world.account.clone(),
+            id,
+            hash: [1; 32],
+            label: "".into(),
+            ends: None,
+        };
         ok(wait(judge.create_key(call)));
         Self { world, newer, judge, random, charges: Vec::new(), said: BTreeMap::new() }
     }

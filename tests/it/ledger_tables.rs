@@ -339,7 +339,13 @@ fn slots_count_their_scope() {
     on_every_store(|w| {
         w.buy("a", 10);
         let other = crate::ledger_world::key_of(&w.account, 8);
-        let key = NewKey { account: w.account.clone(), id: other, hash: [2; 32], label: "".into() };
+        let key = NewKey {
+            account: w.account.clone(),
+            id: other,
+            hash: [2; 32],
+            label: "".into(),
+            ends: None,
+        };
         let version = ok(wait(w.store.ledger().create_key(key))).version;
         let first =
             Reserve { feature: Some("audio".into()), document_version: version, ..w.call(1) };
@@ -478,11 +484,9 @@ fn an_old_view_is_stale_and_a_known_id_never_is() {
         let call = w.call(5);
         let first = ok(w.reserve(&call));
         let change = AccountChange {
-            account: w.account.clone(),
             plan: Some("other".into()),
-            zone: None,
             status: Some(AccountStatus::Suspended),
-            label: None,
+            ..AccountChange::of(w.account.clone())
         };
         let document = ok(wait(w.store.ledger().change_account(change)));
         // The same request: the same answer.
@@ -517,14 +521,14 @@ fn periods_that_do_not_fit_are_stale() {
 fn a_revoked_key_binds_at_once() {
     on_every_store(|w| {
         w.buy("a", 10);
-        let change = KeyChange { id: w.key, status: KeyStatus::Revoked };
+        let change = KeyChange::revoke(w.key);
         let document = ok(wait(w.store.ledger().change_key(change.clone())));
         assert!(matches!(no(w.reserve(&w.call(1))), Refusal::Stale { .. }));
         let call = Reserve { document_version: document.version, ..w.call(1) };
         assert_eq!(no(w.reserve(&call)), Refusal::InvalidKey);
         // Revoking again changes nothing; reviving is refused.
         assert_eq!(ok(wait(w.store.ledger().change_key(change))).version, document.version);
-        let revive = KeyChange { id: w.key, status: KeyStatus::Active };
+        let revive = KeyChange { status: Some(KeyStatus::Active), ..KeyChange::of(w.key) };
         assert!(matches!(no(wait(w.store.ledger().change_key(revive))), Refusal::Invalid(_)));
     });
 }
@@ -783,7 +787,8 @@ fn the_directory_is_idempotent_and_lists_in_order() {
         assert_eq!(ok(wait(ledger.document_of_key(w.key))).account, w.account);
         let bob = neighbour(&w.account);
         ok(wait(ledger.create_account(new_account(&bob))));
-        let stolen = NewKey { account: bob, id: w.key, hash: [1; 32], label: "".into() };
+        let stolen =
+            NewKey { account: bob, id: w.key, hash: [1; 32], label: "".into(), ends: None };
         assert_eq!(no(wait(ledger.create_key(stolen))), Refusal::Conflict);
     });
 }
@@ -846,7 +851,7 @@ fn an_id_lies_where_its_account_lies() {
         let (account, charge) = (ada.clone(), call.charge);
         let release = Release { account, charge, explanation: vec![] };
         assert_eq!(no(wait(w.store.ledger().release(release))), Refusal::UnknownCharge);
-        let key = NewKey { account: ada, id: w.key, hash: [1; 32], label: "".into() };
+        let key = NewKey { account: ada, id: w.key, hash: [1; 32], label: "".into(), ends: None };
         assert!(matches!(no(wait(w.store.ledger().create_key(key))), Refusal::Invalid(_)));
         assert_eq!(w.everything(), before);
     });
@@ -1020,13 +1025,11 @@ fn a_closed_account_stays_closed_and_its_charges_still_end() {
         let change = |status| {
             let account = w.account.clone();
             let status = Some(status);
-            wait(w.store.ledger().change_account(AccountChange {
-                account,
-                status,
-                plan: None,
-                zone: None,
-                label: None,
-            }))
+            wait(
+                w.store
+                    .ledger()
+                    .change_account(AccountChange { status, ..AccountChange::of(account) }),
+            )
         };
         let closed = Refusal::AccountStatus(AccountStatus::Closed);
         let version = ok(change(AccountStatus::Closed)).version;

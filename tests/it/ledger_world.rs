@@ -160,7 +160,13 @@ impl World {
         let account: AccountId = "acct_maria".parse().unwrap();
         let key = key_of(&account, 7);
         ok(wait(store.ledger().create_account(new_account(&account))));
-        let call = NewKey { account: account.clone(), id: key, hash: [1; 32], label: "".into() };
+        let call = NewKey {
+            account: account.clone(),
+            id: key,
+            hash: [1; 32],
+            label: "".into(),
+            ends: None,
+        };
         let document = ok(wait(store.ledger().create_key(call)));
         clock.advance(LEASE);
         let (version, entropy) = (document.version, SeededEntropy::new(1));
@@ -321,5 +327,7 @@ pub(crate) fn new_account(account: &AccountId) -> NewAccount {
         zone: "UTC".into(),
         anchor: None,
         label: String::new(),
+        person: None,
+        reference: None,
     }
 }

@@ -63,6 +63,8 @@ mod ledger_broken;
 #[cfg(test)]
 mod ledger_cluster;
 #[cfg(test)]
+mod ledger_directory;
+#[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
 mod ledger_faults;

@@ -7,10 +7,10 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use http::Request;
 use serde_json::json;
-use tollgate::credit::{AccountId, Amount, ChargeId, KeyId, Measure, Period};
+use tollgate::credit::{AccountId, AliasId, Amount, ChargeId, KeyId, Measure, Period};
 use tollgate::ledger::{
-    AccountChange, AccountStatus, Answer, CapState, ChargeRecord, ChargeState, Document, Doubt,
-    Extend, Extended, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey, OpenRef,
+    AccountChange, AccountStatus, Alias, Answer, CapState, ChargeRecord, ChargeState, Document,
+    Doubt, Extend, Extended, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey, OpenRef,
     Quoted, Refusal, Release, Released, Reply, Reserve, Reserved, Scope, Settle, Settled, View,
 };
 use tollgate::seam::Timestamp;
@@ -101,6 +101,15 @@ impl Ledger for Stubborn {
     fn document_of_key(&self, _: KeyId) -> Reply<Document> {
         self.say()
     }
+    fn create_alias(&self, _: Alias) -> Reply<()> {
+        self.say()
+    }
+    fn remove_alias(&self, _: Alias) -> Reply<()> {
+        self.say()
+    }
+    fn alias(&self, _: AliasId) -> Reply<Alias> {
+        self.say()
+    }
     fn accounts(&self, _: Option<AccountId>, _: usize) -> Reply<Vec<Document>> {
         self.say()
     }
@@ -138,6 +147,9 @@ fn refusals() -> Vec<(Refusal, u16, &'static str)> {
         created: NOON,
         label: String::new(),
         keys: Vec::new(),
+        reason: String::new(),
+        person: None,
+        reference: None,
     };
     vec![
         (Refusal::Unavailable(INNER.to_owned()), 503, "ledger_unavailable"),

@@ -204,6 +204,8 @@ mod tests {
             zone: "UTC".into(),
             anchor: None,
             label: String::new(),
+            person: None,
+            reference: None,
         }
     }
 

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
-use crate::credit::{AccountId, BucketId, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
+use crate::ledger::Alias;
 use crate::ledger::model::{
     Account, Ended, Given, Money, Open, Records, Stop, ended_purge, next_due,
 };
-use crate::ledger::packed::{pack, unpack};
-use crate::ledger::{Document, NewAccount};
+use crate::ledger::packed::{pack, pack_who, unpack, unpack_who};
 use crate::seam::Timestamp;
 
 /// The format of the tables; a change of their meaning raises it.
@@ -34,6 +34,7 @@ const ENDED: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("ended");
 const PURGES: TableDefinition<'_, (u64, Id), ()> = TableDefinition::new("purges");
 const NOTES: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("notes");
 const EXPLANATIONS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("explanations");
+const ALIASES: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("aliases");
 const GRANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("grants");
 
 /// All tables within one transaction.
@@ -44,6 +45,7 @@ pub(super) struct Tables<'t> {
     open: Table<'t, (&'static str, Id), &'static [u8]>,
     due: Table<'t, (u64, &'static str), ()>,
     keys: Table<'t, Id, &'static str>,
+    aliases: Table<'t, [u8; 32], &'static [u8]>,
     owners: Table<'t, Id, &'static str>,
     history: Table<'t, (&'static str, Id), ()>,
     ended: Table<'t, Id, &'static [u8]>,
@@ -77,6 +79,7 @@ impl<'t> Tables<'t> {
             open: transaction.open_table(OPEN)?,
             due: transaction.open_table(DUE)?,
             keys: transaction.open_table(KEYS)?,
+            aliases: transaction.open_table(ALIASES)?,
             owners: transaction.open_table(OWNERS)?,
             history: transaction.open_table(HISTORY)?,
             ended: transaction.open_table(ENDED)?,
@@ -170,8 +173,7 @@ impl Records for Tables<'_> {
             return Ok(Some(account.clone()));
         }
         let Some(who) = self.accounts.get(id.as_str())? else { return Ok(None) };
-        let (origin, document): (NewAccount, Document) =
-            unpack(who.value(), &format!("account {id}"))?;
+        let (origin, document) = unpack_who(who.value(), &format!("account {id}"))?;
         let money = match self.money.get(id.as_str())? {
             Some(money) => unpack(money.value(), &format!("money of {id}"))?,
             None => Money::default(),
@@ -186,7 +188,7 @@ impl Records for Tables<'_> {
         self.written = true;
         let id = after.document.account.as_str();
         if before.map(|before| &before.document) != Some(&after.document) {
-            let who = pack(&(&after.origin, &after.document))?;
+            let who = pack_who(&after.origin, &after.document)?;
             self.accounts.insert(id, who.as_slice())?;
         }
         if before.map(|before| &before.money) != Some(&after.money) {
@@ -212,6 +214,23 @@ impl Records for Tables<'_> {
     fn save_key_owner(&mut self, key: KeyId, account: &AccountId) -> Result<(), Stop> {
         self.written = true;
         self.keys.insert(key.as_bytes(), account.as_str())?;
+        Ok(())
+    }
+
+    fn alias(&self, id: AliasId) -> Result<Option<Alias>, Stop> {
+        let alias = self.aliases.get(id.as_bytes())?;
+        alias.map(|alias| unpack(alias.value(), &format!("alias {id}"))).transpose()
+    }
+
+    fn save_alias(&mut self, alias: &Alias) -> Result<(), Stop> {
+        self.written = true;
+        self.aliases.insert(alias.id.as_bytes(), pack(alias)?.as_slice())?;
+        Ok(())
+    }
+
+    fn remove_alias(&mut self, id: AliasId) -> Result<(), Stop> {
+        self.written = true;
+        self.aliases.remove(id.as_bytes())?;
         Ok(())
     }
 

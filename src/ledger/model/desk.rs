@@ -8,9 +8,9 @@ use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
 use super::{directory, due, lease, reserve as reserving, settle as settling, view as viewing};
-use crate::credit::{AccountId, ChargeId, KeyId, Partition};
+use crate::credit::{AccountId, AliasId, ChargeId, KeyId, Partition};
 use crate::ledger::{
-    AccountChange, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
+    AccountChange, Alias, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
     KeyChange, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reserve, Reserved,
     Settle, Settled, View,
 };
@@ -310,6 +310,26 @@ pub(crate) fn document(r: &mut dyn Records, account: &AccountId) -> Outcome<Docu
 pub(crate) fn document_of_key(r: &mut dyn Records, key: KeyId) -> Outcome<Document> {
     let owner = r.key_owner(key)?.ok_or(Refusal::InvalidKey)?;
     document(r, &owner)
+}
+
+pub(crate) fn create_alias(r: &mut dyn Records, call: &Alias) -> Outcome<()> {
+    match r.alias(call.id)? {
+        None => r.save_alias(call),
+        Some(known) if known == *call => Ok(()),
+        Some(_) => Err(Refusal::Exists.into()),
+    }
+}
+
+pub(crate) fn remove_alias(r: &mut dyn Records, call: &Alias) -> Outcome<()> {
+    match r.alias(call.id)? {
+        None => Ok(()),
+        Some(known) if known == *call => r.remove_alias(call.id),
+        Some(_) => Err(Refusal::Exists.into()),
+    }
+}
+
+pub(crate) fn alias(r: &mut dyn Records, id: AliasId) -> Outcome<Alias> {
+    r.alias(id)?.ok_or_else(|| Refusal::UnknownAlias.into())
 }
 
 pub(crate) fn accounts(

@@ -17,12 +17,16 @@ const KEYS_MAX: usize = 1_000;
 const LABEL_MAX: usize = 500;
 /// The longest plan name, in bytes.
 const PLAN_MAX: usize = 128;
+/// The longest name of a person or reference, in bytes.
+const NAME_MAX: usize = 200;
 
 /// A new account.
 pub(crate) fn create_account(call: &NewAccount, context: &Context) -> Result<Account, Stop> {
     check_label(&call.label)?;
     check_plan(&call.plan)?;
     check_zone(&call.zone)?;
+    check_name("person", call.person.as_deref())?;
+    check_name("reference", call.reference.as_deref())?;
     let document = Document {
         account: call.account.clone(),
         version: 1,
@@ -33,6 +37,9 @@ pub(crate) fn create_account(call: &NewAccount, context: &Context) -> Result<Acc
         created: context.now,
         label: call.label.clone(),
         keys: Vec::new(),
+        reason: String::new(),
+        person: call.person.clone(),
+        reference: call.reference.clone(),
     };
     let open = std::collections::BTreeMap::new();
     Ok(Account { origin: call.clone(), document, money: Money::default(), open })
@@ -53,6 +60,19 @@ pub(crate) fn change_account(document: &mut Document, call: &AccountChange) -> R
         check_label(label)?;
         document.label.clone_from(label);
     }
+    if let Some(reason) = &call.reason {
+        check_label(reason)?;
+        document.reason.clone_from(reason);
+    }
+    if let Some(person) = &call.person {
+        check_name("person", person.as_deref())?;
+        document.person.clone_from(person);
+    }
+    if let Some(reference) = &call.reference {
+        check_name("reference", reference.as_deref())?;
+        document.reference.clone_from(reference);
+    }
+    document.anchor = call.anchor.unwrap_or(document.anchor);
     document.status = call.status.unwrap_or(document.status);
     if *document != before && before.status == AccountStatus::Closed {
         return Err(Refusal::AccountStatus(AccountStatus::Closed).into());
@@ -86,21 +106,28 @@ pub(crate) fn create_key(
         status: KeyStatus::Active,
         label: call.label.clone(),
         created: context.now,
+        ends: call.ends,
     });
     raise(document, &before);
     Ok(())
 }
 
-/// Revokes a key.
+/// Changes a key; what is revoked stays so.
 pub(crate) fn change_key(document: &mut Document, call: &KeyChange) -> Result<(), Stop> {
     let before = document.clone();
     let Some(key) = document.keys.iter_mut().find(|key| key.id == call.id) else {
         return Err(Refusal::InvalidKey.into());
     };
-    if key.status == KeyStatus::Revoked && call.status == KeyStatus::Active {
+    let status = call.status.unwrap_or(key.status);
+    if key.status == KeyStatus::Revoked && status != KeyStatus::Revoked {
         return Err(invalid("a revoked key stays revoked: make a new one"));
     }
-    key.status = call.status;
+    if let Some(label) = &call.label {
+        check_label(label)?;
+        key.label.clone_from(label);
+    }
+    key.status = status;
+    key.ends = call.ends.unwrap_or(key.ends);
     raise(document, &before);
     Ok(())
 }
@@ -116,6 +143,15 @@ fn check_label(label: &str) -> Result<(), Stop> {
         return Err(invalid("a label is at most 500 bytes"));
     }
     Ok(())
+}
+
+fn check_name(what: &str, name: Option<&str>) -> Result<(), Stop> {
+    let fits =
+        |name: &str| (1..=NAME_MAX).contains(&name.len()) && !name.contains(char::is_control);
+    if name.is_none_or(fits) {
+        return Ok(());
+    }
+    Err(invalid(&format!("{what} is 1 to {NAME_MAX} bytes without control characters")))
 }
 
 fn check_plan(plan: &str) -> Result<(), Stop> {

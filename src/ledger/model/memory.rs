@@ -13,10 +13,10 @@ use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended, Open};
 use super::stop::Stop;
 use super::{invariants, next_due};
-use crate::credit::{AccountId, BucketId, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::teller::{Teller, answered};
 use crate::ledger::watch::Watch;
-use crate::ledger::{Answer, Refusal, Reply};
+use crate::ledger::{Alias, Answer, Refusal, Reply};
 use crate::seam::{Clock, Timestamp};
 
 /// A ledger in memory.
@@ -90,6 +90,7 @@ impl Teller for ModelLedger {
 struct Memory {
     accounts: BTreeMap<AccountId, Account>,
     keys: BTreeMap<KeyId, AccountId>,
+    aliases: BTreeMap<AliasId, Alias>,
     owners: BTreeMap<ChargeId, AccountId>,
     history: BTreeSet<(AccountId, ChargeId)>,
     ended: BTreeMap<ChargeId, Ended>,
@@ -122,6 +123,22 @@ impl Records for Memory {
     fn save_key_owner(&mut self, key: KeyId, account: &AccountId) -> Result<(), Stop> {
         self.written = true;
         self.keys.insert(key, account.clone());
+        Ok(())
+    }
+
+    fn alias(&self, id: AliasId) -> Result<Option<Alias>, Stop> {
+        Ok(self.aliases.get(&id).cloned())
+    }
+
+    fn save_alias(&mut self, alias: &Alias) -> Result<(), Stop> {
+        self.written = true;
+        self.aliases.insert(alias.id, alias.clone());
+        Ok(())
+    }
+
+    fn remove_alias(&mut self, id: AliasId) -> Result<(), Stop> {
+        self.written = true;
+        self.aliases.remove(&id);
         Ok(())
     }
 

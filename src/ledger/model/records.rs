@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{Account, Ended, Open};
 use super::stop::Stop;
-use crate::credit::{AccountId, BucketId, ChargeId, KeyId};
-use crate::ledger::{Grant, Granted};
+use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
+use crate::ledger::{Alias, Grant, Granted};
 use crate::seam::Timestamp;
 
 /// How long the record of an ended charge is kept.
@@ -38,6 +38,12 @@ pub(crate) trait Records {
     fn key_owner(&self, key: KeyId) -> Result<Option<AccountId>, Stop>;
     /// Remembers whose key this is.
     fn save_key_owner(&mut self, key: KeyId, account: &AccountId) -> Result<(), Stop>;
+    /// Where an alias points.
+    fn alias(&self, id: AliasId) -> Result<Option<Alias>, Stop>;
+    /// Remembers an alias.
+    fn save_alias(&mut self, alias: &Alias) -> Result<(), Stop>;
+    /// Forgets an alias.
+    fn remove_alias(&mut self, id: AliasId) -> Result<(), Stop>;
     /// Whose charge this is, open or ended.
     fn charge_owner(&self, charge: ChargeId) -> Result<Option<AccountId>, Stop>;
     /// Remembers whose charge this is and what was said at reserve.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same names on every topology, so that a ledger can be moved between them.
 
-use crate::credit::{AccountId, BucketId, ChargeId, KeyId, Partition};
+use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId, Partition};
 
 /// Makes key names of one ledger.
 #[derive(Clone, Debug)]
@@ -89,6 +89,11 @@ impl Keys {
     /// id. Never forgotten once it was given.
     pub(super) fn claim(&self, id: &BucketId) -> Vec<u8> {
         self.of(Partition::of_grant(id), &format!("i:{id}"))
+    }
+
+    /// Where another name points (string), in the partition of its own hash.
+    pub(super) fn alias(&self, id: AliasId) -> Vec<u8> {
+        self.of(id.partition(), &format!("l:{id}"))
     }
 
     /// Accounts by the moment at which a lease lapses or a deadline comes, or earlier (sorted set).

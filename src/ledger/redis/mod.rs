@@ -6,6 +6,7 @@
 //!
 //! Invariant: a verb that moves money is one script, one round trip, all or nothing.
 
+mod aliases;
 mod asking;
 mod assemble;
 mod bytes;
@@ -41,11 +42,11 @@ pub use self::settings::{Address, Deadlines, ExportSettings, Login, Settings, Tl
 use super::model::{Stop, sound_grant};
 use super::teller::answered;
 use super::{
-    AccountChange, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
+    AccountChange, Alias, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
     KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reply,
     Reserve, Reserved, Settle, Settled, View,
 };
-use crate::credit::{AccountId, ChargeId, KeyId, Partition};
+use crate::credit::{AccountId, AliasId, ChargeId, KeyId, Partition};
 use crate::seam::Clock;
 
 /// The most leases that one call renews.
@@ -270,6 +271,21 @@ impl Ledger for RedisLedger {
     fn document_of_key(&self, key: KeyId) -> Reply<Document> {
         let desk = self.0.clone();
         async move { answered(directory::document_of_key(&desk, key).await) }.boxed()
+    }
+
+    fn create_alias(&self, call: Alias) -> Reply<()> {
+        let desk = self.0.clone();
+        async move { answered(aliases::point(&desk, &call, true).await) }.boxed()
+    }
+
+    fn remove_alias(&self, call: Alias) -> Reply<()> {
+        let desk = self.0.clone();
+        async move { answered(aliases::point(&desk, &call, false).await) }.boxed()
+    }
+
+    fn alias(&self, id: AliasId) -> Reply<Alias> {
+        let desk = self.0.clone();
+        async move { answered(aliases::alias(&desk, id).await) }.boxed()
     }
 
     fn accounts(&self, after: Option<AccountId>, limit: usize) -> Reply<Vec<Document>> {

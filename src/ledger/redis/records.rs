@@ -314,12 +314,12 @@ pub(super) fn texts(charge: ChargeId, bytes: &[u8]) -> Result<[Vec<u8>; 2], Stop
 
 /// An account's document and the call that made it, as they are kept.
 pub(super) fn pack_document(origin: &NewAccount, document: &Document) -> Result<Vec<u8>, Stop> {
-    packed::pack(&(origin, document))
+    packed::pack_who(origin, document)
 }
 
 /// The reverse.
 pub(super) fn document(bytes: &[u8], id: &str) -> Result<(NewAccount, Document), Stop> {
-    packed::unpack(bytes, &format!("document of {id}"))
+    packed::unpack_who(bytes, &format!("document of {id}"))
 }
 
 /// A whole account from its three records.

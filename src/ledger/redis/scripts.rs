@@ -22,6 +22,7 @@ pub(super) enum Verb {
     Charge,
     Document,
     Claim,
+    Alias,
     Returned,
     Lease,
     Exported,
@@ -44,7 +45,7 @@ const GROWS: &str = "#!lua\n";
 const ENDS_THINGS: &str = "#!lua flags=allow-oom\n";
 
 impl Verb {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Reserve,
         Self::Quote,
         Self::Settle,
@@ -58,6 +59,7 @@ impl Verb {
         Self::Charge,
         Self::Document,
         Self::Claim,
+        Self::Alias,
         Self::Returned,
         Self::Lease,
         Self::Exported,
@@ -96,6 +98,7 @@ impl Verb {
                 ("document", ENDS_THINGS, vec![PRELUDE, WRITE, include_str!("lua/document.lua")])
             }
             Self::Claim => ("claim", ENDS_THINGS, vec![PRELUDE, include_str!("lua/claim.lua")]),
+            Self::Alias => ("alias", ENDS_THINGS, vec![PRELUDE, include_str!("lua/alias.lua")]),
             Self::Returned => {
                 ("returned", ENDS_THINGS, vec![PRELUDE, include_str!("lua/returned.lua")])
             }

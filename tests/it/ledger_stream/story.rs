@@ -53,7 +53,7 @@ impl Story {
         let key = |account: &AccountId| {
             ok(wait(ledger.create_account(new_account(account))));
             let (id, account) = (key_of(account, 7), account.clone());
-            let call = NewKey { account, id, hash: [1; 32], label: String::new() };
+            let call = NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
             (id, ok(wait(ledger.create_key(call))).version)
         };
         let keys = accounts.iter().map(key).collect();
