@@ -10,6 +10,7 @@
 mod accounts;
 mod asked;
 mod charges;
+mod config;
 mod grants;
 mod guard;
 mod keys;
@@ -27,6 +28,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::json;
 
+pub use config::{NotReloaded, Reload, Reloaded};
 pub use guard::Token;
 
 use crate::ledger::Ledger;
@@ -59,6 +61,8 @@ pub struct Parts {
     pub ready: Ready,
     /// What `/metrics` answers.
     pub metrics: Metrics,
+    /// Reads the configuration again.
+    pub reload: Reload,
 }
 
 impl fmt::Debug for Parts {
@@ -101,6 +105,8 @@ fn api() -> Router<Arc<Parts>> {
         .route("/accounts/{account}/limits", get(money::limits))
         .route("/accounts/{account}/charges", get(charges::list))
         .route("/charges/{charge}", get(charges::show))
+        .route("/config", get(config::show))
+        .route("/config/reload", post(config::reload))
 }
 
 async fn alive() -> Response {

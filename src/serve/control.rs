@@ -7,9 +7,14 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tower::{ServiceExt, service_fn};
+
 use super::metrics::{Metrics, measured};
+use super::reload::{InForce, Reloader};
+use super::renewed::{self, Renewed};
 use super::{Shared, runtime};
 use crate::admin::{self, Parts, Ready, Token};
+use crate::config::Settings;
 use crate::ledger::{Answer, Ledger};
 use crate::meter::sweep;
 use crate::seam;
@@ -25,6 +30,8 @@ const LAST_CALLS: Duration = Duration::from_secs(5);
 pub(super) fn start(
     shared: Shared,
     metrics: Metrics,
+    in_force: InForce,
+    reloader: Reloader,
     admin: Option<TcpListener>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = runtime()?;
@@ -32,8 +39,9 @@ pub(super) fn start(
         runtime.block_on(async {
             let over = shared.stop.control.clone();
             let ledger = measured(&shared.ledgers.own().ledger, &metrics.beside);
+            let service = service(&shared, &ledger, metrics, in_force, reloader);
             let operators = async {
-                if let Err(error) = operators(&shared, &ledger, metrics, admin).await {
+                if let Err(error) = operators(&shared, service, admin).await {
                     tracing::error!(%error, "the operators' listener has ended");
                 }
             };
@@ -43,15 +51,14 @@ pub(super) fn start(
     })
 }
 
-async fn operators(
+/// The operators' service, made of the settings in force.
+fn service(
     shared: &Shared,
     ledger: &Arc<dyn Ledger>,
     metrics: Metrics,
-    listener: Option<TcpListener>,
-) -> io::Result<()> {
-    let (Some(listener), Some(settings)) = (listener, &shared.settings.admin) else {
-        return Ok(());
-    };
+    in_force: InForce,
+    reloader: Reloader,
+) -> Renewed {
     let (draining, healthy) = (shared.stop.draining.clone(), shared.healthy.clone());
     let ready: Ready = Arc::new(move || match () {
         () if draining.load(Ordering::Relaxed) => Err("draining".to_owned()),
@@ -59,16 +66,36 @@ async fn operators(
         () => Ok(()),
     });
     let is_ready = ready.clone();
-    let metrics = Arc::new(move || (CONTENT_TYPE, metrics.text(is_ready().is_ok())));
-    let router = admin::router(Parts {
-        ledger: ledger.clone(),
-        rules: shared.settings.rules.clone(),
-        clock: shared.clock.clone(),
-        entropy: shared.entropy.clone(),
-        token: Token::new(settings.token.reveal()),
-        ready,
-        metrics,
-    });
+    let metrics: admin::Metrics =
+        Arc::new(move || (CONTENT_TYPE, metrics.text(is_ready().is_ok())));
+    let (ledger, reload) = (ledger.clone(), renewed::reload(reloader));
+    let (clock, entropy) = (shared.clock.clone(), shared.entropy.clone());
+    let make = move |settings: &Settings| {
+        let own = settings.admin.as_ref()?;
+        Some(admin::router(Parts {
+            ledger: ledger.clone(),
+            rules: settings.rules.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            token: Token::new(own.token.reveal()),
+            ready: ready.clone(),
+            metrics: metrics.clone(),
+            reload: reload.clone(),
+        }))
+    };
+    Renewed::new(in_force, Box::new(make))
+}
+
+async fn operators(
+    shared: &Shared,
+    service: Renewed,
+    listener: Option<TcpListener>,
+) -> io::Result<()> {
+    let Some(listener) = listener else { return Ok(()) };
+    let router = axum::Router::new().fallback_service(service_fn(move |request| {
+        let router = service.router().unwrap_or_default();
+        router.oneshot(request)
+    }));
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let over = shared.stop.control.clone();
     let late = async {

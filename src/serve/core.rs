@@ -1,34 +1,32 @@
-//! One core: accepts, serves, renews leases, drains.
+//! One core: accepts, serves, renews leases, reloads, drains.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::join;
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::LocalSet;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
+use super::assembly::{Lasting, assemble};
+use super::current::Current;
 use super::ledgers::Own;
 use super::metrics::CoreTally;
-use super::quoter::{Asks, queue};
+use super::quoter::Asks;
+use super::reload::{Proposal, Proposals};
 use super::{Shared, runtime};
-use crate::ledger::Ledger;
-use crate::meter::{Directory, Meter, RouteTable, Settler};
-use crate::portal::{self, Portal};
-use crate::proxy::{Body, BoxError, ClientPlane, Core, FromPeer, Upstream, stack};
+use crate::meter::Settler;
+use crate::proxy::{Body, Core, FromPeer, stack};
 use crate::seam::{self, Tasks};
 
 /// How long settlements may take after everything was cut; what is left is recovered at the next start.
@@ -42,6 +40,7 @@ pub(super) fn start(
     tally: CoreTally,
     number: usize,
     listener: TcpListener,
+    proposals: Proposals,
 ) -> io::Result<JoinHandle<()>> {
     let (ready, started) = std::sync::mpsc::channel();
     let thread = seam::thread(&format!("core-{number}"), move || {
@@ -52,12 +51,16 @@ pub(super) fn start(
         };
         LocalSet::new().block_on(&runtime, async move {
             let Own { ledger, returns } = shared.ledgers.own();
-            match build(&shared, &tally.measured(&ledger), &tally, number) {
-                Ok((core, asks)) => {
+            let (settings, guard) = (shared.settings.clone(), shared.guard.clone());
+            let built = Lasting::begin(&shared, tally.measured(&ledger), tally, number);
+            let built = built.and_then(|lasting| {
+                let first = assemble(&shared, &lasting, &settings, &guard)?;
+                Ok((lasting, first))
+            });
+            match built {
+                Ok((lasting, first)) => {
                     drop(ready.send(Ok(())));
-                    let renew = renewals(core.clone(), shared.settings.store.lease_ms(), returns);
-                    let asked = quotes(core.clone(), asks);
-                    serve(&shared, &tally, core, join(asked, renew).map(drop), listener).await;
+                    serve(&Rc::new(shared), &lasting, first, returns, listener, proposals).await;
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -67,102 +70,29 @@ pub(super) fn start(
     Ok(thread)
 }
 
-/// Room for this many bytes, in KiB.
-fn room(bytes: u64) -> Arc<Semaphore> {
-    let kib = usize::try_from(bytes.div_ceil(1_024)).unwrap_or(usize::MAX);
-    Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)))
-}
-
-fn build(
-    shared: &Shared,
-    ledger: &Arc<dyn Ledger>,
-    counts: &CoreTally,
-    number: usize,
-) -> io::Result<(Rc<Core>, Asks)> {
-    let settings = &shared.settings;
-    let (rules, proxy, tasks) = (&settings.rules, &settings.proxy, Tasks::default());
-    let upstreams = (0..proxy.upstreams.len()).map(|index| Upstream::open(proxy, index));
-    let settler = Settler::start(
-        ledger.clone(),
-        tasks.clone(),
-        proxy.limits.exchanges,
-        shared.disk.clone(),
-        &shared.folder,
-        number,
-        counts.tally.clone(),
-    )?;
-    let routes =
-        RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
-    let meter = Meter {
-        rules: rules.clone(),
-        routes,
-        directory: Directory::new(ledger.clone(), rules.clone(), shared.clock.clone()),
-        settler,
-        tally: counts.tally.clone(),
-        ledger: ledger.clone(),
-        clock: shared.clock.clone(),
-        entropy: shared.entropy.clone(),
-        instance: shared.instance.clone(),
-        ledger_time: Default::default(),
-    };
-    let (quoter, asks) = queue();
-    let portal = Portal {
-        ledger: ledger.clone(),
-        rules: rules.clone(),
-        clock: shared.clock.clone(),
-        entropy: shared.entropy.clone(),
-        quoter: Arc::new(quoter),
-    };
-    let core = Core {
-        meter,
-        upstreams: upstreams.collect::<io::Result<_>>()?,
-        settings: proxy.clone(),
-        guard: shared.guard.clone(),
-        tasks,
-        cut: shared.stop.cut.clone(),
-        room: room(proxy.limits.bodies),
-        client_plane: client_plane(&proxy.client_prefix, portal),
-        draining: shared.stop.draining.clone(),
-    };
-    Ok((Rc::new(core), asks))
-}
-
-/// The portal's service under its prefix; what else begins with the prefix it refuses in its own manner.
-fn client_plane(prefix: &str, portal: Portal) -> ClientPlane {
-    let portal = portal::router(portal);
-    let router =
-        axum::Router::new().nest(&format!("{prefix}/v1"), portal.clone()).fallback_service(portal);
-    Rc::new(move |request: Request<Incoming>| {
-        let router = router.clone();
-        async move {
-            let answered = router.oneshot(request.map(axum::body::Body::new)).await;
-            let response: Response<axum::body::Body> = answered.unwrap_or_else(never);
-            response.map(|body| body.map_err(|error| -> BoxError { error.into() }).boxed_unsync())
-        }
-        .boxed_local()
-    })
-}
-
-fn never<T>(error: Infallible) -> T {
-    match error {}
-}
-
 /// Accepts until the drain begins, then waits for what runs.
 async fn serve(
-    shared: &Shared,
-    counts: &CoreTally,
-    core: Rc<Core>,
-    beside: impl Future<Output = ()> + 'static,
+    shared: &Rc<Shared>,
+    lasting: &Lasting,
+    (core, asks): (Rc<Core>, Asks),
+    returns: Option<watch::Receiver<u64>>,
     listener: TcpListener,
+    proposals: Proposals,
 ) {
     let background = Tasks::default();
     let over = shared.stop.control.clone();
-    background.spawn(over.run_until_cancelled_owned(beside).map(drop));
-    let accepting = accept(shared, &core, counts, listener);
+    let renew = renewals(lasting.settler.clone(), shared.settings.store.lease_ms(), returns);
+    background.spawn(over.clone().run_until_cancelled_owned(renew).map(drop));
+    background.spawn(over.clone().run_until_cancelled_owned(quotes(&core, asks)).map(drop));
+    let current = Current::new(core.clone(), stack(core));
+    let reload = reloads(shared.clone(), lasting.clone(), current.clone(), stack, proposals);
+    background.spawn(over.run_until_cancelled_owned(reload).map(drop));
+    let accepting = accept(shared, &current, &lasting.counts, listener);
     shared.stop.drain.run_until_cancelled(accepting).await;
+    let core = current.core();
     let drain = Duration::from_millis(core.settings.limits.drain_ms);
     let ended = async {
-        counts.connections.ended().await;
+        lasting.counts.connections.ended().await;
         core.tasks.ended().await;
     };
     tokio::select! {
@@ -175,20 +105,23 @@ async fn serve(
     }
 }
 
-async fn accept(shared: &Shared, core: &Rc<Core>, counts: &CoreTally, listener: TcpListener) {
+async fn accept<S>(shared: &Shared, current: &Current<S>, counts: &CoreTally, listener: TcpListener)
+where
+    S: Service<FromPeer, Response = Response<Body>, Error = Infallible> + Clone + 'static,
+{
     let connections = &counts.connections;
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot listen"),
     };
-    let service = stack(core.clone());
     loop {
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        let core = current.core();
+        match accepted {
             Ok((stream, peer)) if connections.running() < core.settings.limits.connections => {
                 let _ = stream.set_nodelay(true);
                 let drain = shared.stop.drain.clone();
-                let own = connection(core.clone(), service.clone(), stream, peer, drain);
-                connections.spawn(own);
+                connections.spawn(connection(core, current.clone(), stream, peer, drain));
             }
             Ok((stream, _)) => {
                 counts.turned_away.one();
@@ -241,14 +174,14 @@ async fn connection<S>(
 }
 
 /// Renews the leases of running exchanges, at a third of their length, and at once when the store was away.
-async fn renewals(core: Rc<Core>, lease_ms: u64, mut returns: Option<watch::Receiver<u64>>) {
+async fn renewals(settler: Settler, lease_ms: u64, mut returns: Option<watch::Receiver<u64>>) {
     let mut rounds = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
     loop {
         tokio::select! {
             _ = rounds.tick() => {}
             () = returned(&mut returns) => {}
         }
-        core.meter.settler.renew().await;
+        settler.renew().await;
     }
 }
 
@@ -263,9 +196,40 @@ async fn returned(returns: &mut Option<watch::Receiver<u64>>) {
     }
 }
 
-/// Answers the client plane's quotes.
-async fn quotes(core: Rc<Core>, mut asks: Asks) {
-    while let Some((asked, answer)) = asks.recv().await {
-        drop(answer.send(core.meter.quote_request(asked).await));
+/// Answers the client plane's quotes for as long as there is the core that they are asked of.
+fn quotes(core: &Rc<Core>, mut asks: Asks) -> impl Future<Output = ()> + 'static {
+    let core = Rc::downgrade(core);
+    async move {
+        while let Some((asked, answer)) = asks.recv().await {
+            let Some(core) = core.upgrade() else { return };
+            drop(answer.send(core.meter.quote_request(asked).await));
+        }
+    }
+}
+
+/// Builds what is proposed, and puts it in place once the word is given.
+async fn reloads<S: 'static>(
+    shared: Rc<Shared>,
+    lasting: Lasting,
+    current: Current<S>,
+    stack: impl Fn(Rc<Core>) -> S,
+    mut proposals: Proposals,
+) {
+    let background = Tasks::default();
+    while let Some(Proposal { settings, guard, built, word }) = proposals.recv().await {
+        let (core, asks) = match assemble(&shared, &lasting, &settings, &guard) {
+            Ok(assembled) => assembled,
+            Err(error) => {
+                drop(built.send(Err(error.to_string())));
+                continue;
+            }
+        };
+        drop(built.send(Ok(())));
+        if word.await.is_ok() {
+            lasting.counts.tally.learn(&settings.rules);
+            let over = shared.stop.control.clone();
+            background.spawn(over.run_until_cancelled_owned(quotes(&core, asks)).map(drop));
+            current.swap(core.clone(), stack(core));
+        }
     }
 }

@@ -53,7 +53,9 @@ fn sum<T>(rows: &[Arc<T>], of: impl Fn(&T) -> &Counter) -> u128 {
 /// What this instance is and since when.
 pub(super) fn instance(text: &mut Exposition, all: &Metrics, ready: bool) {
     let help = "The version of the program and the revision of its configuration; always 1.";
-    let labels = [("version", env!("CARGO_PKG_VERSION")), ("revision", &all.revision)];
+    let settings = all.in_force.settings();
+    let revision = settings.rules.revision.as_str();
+    let labels = [("version", env!("CARGO_PKG_VERSION")), ("revision", revision)];
     text.family("tollgate_build_info", Type::Gauge, help).sample(&labels, 1);
     let help = "When this instance started, in seconds since 1970.";
     let started = Millionths(u128::from(all.started.0) * US_PER_MS);
@@ -135,18 +137,19 @@ pub(super) fn load(text: &mut Exposition, all: &Metrics, sums: &Sums<'_>) {
     let cores = whole(all.cores.len());
     let connections = all.cores.iter().map(|core| whole(core.connections.running())).sum();
     let running = sums.total(|core| core.exchanges.value());
+    let limits = all.in_force.settings().proxy.limits;
     let may = |each: usize| whole(each).saturating_mul(cores);
     gauge("tollgate_exchanges", "Exchanges with upstreams that are running.", running);
     gauge(
         "tollgate_exchanges_limit",
         "How many paid exchanges may run at once.",
-        may(all.limits.exchanges),
+        may(limits.exchanges),
     );
     gauge("tollgate_connections", "Connections of clients.", connections);
     gauge(
         "tollgate_connections_limit",
         "How many connections there may be at once.",
-        may(all.limits.connections),
+        may(limits.connections),
     );
     let help = "Connections that were closed at once, since there were too many.";
     let away = all.cores.iter().map(|core| u128::from(core.turned_away.value())).sum::<u128>();

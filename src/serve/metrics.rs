@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use super::families::{self, Sums};
+use super::reload::InForce;
 use crate::count::Counter;
 use crate::ledger::{Ledger, Measured, StoreTally, StreamGauges};
 use crate::meter::{Rules, Tally};
-use crate::proxy::Limits;
 use crate::seam::{Clock, Tasks, Timestamp};
 use crate::telemetry::Exposition;
 
@@ -56,8 +56,8 @@ pub(super) struct Metrics {
     pub(super) beside: Arc<StoreTally>,
     /// The ledger's stream, where it is exported.
     pub(super) stream: Option<StreamGauges>,
-    pub(super) revision: String,
-    pub(super) limits: Limits,
+    /// What is in force.
+    pub(super) in_force: InForce,
     pub(super) started: Timestamp,
     pub(super) clock: Arc<dyn Clock>,
 }

@@ -9,14 +9,18 @@
 //!
 //! Invariant: no request is served before recovery is done.
 
+mod assembly;
 mod control;
 mod core;
+mod current;
 mod exporting;
 mod families;
 mod ledgers;
 mod listen;
 mod metrics;
 mod quoter;
+mod reload;
+mod renewed;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,9 +29,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::ledgers::Ledgers;
+use self::reload::InForce;
+pub use self::reload::{ReloadError, Reloaded, Reloader};
 
 use crate::config::Settings;
 use crate::ledger::{StoreTally, StreamGauges};
@@ -50,6 +58,7 @@ pub struct Running {
     stop: Stop,
     cores: Vec<JoinHandle<()>>,
     control: JoinHandle<()>,
+    reloader: Reloader,
     export: Option<JoinHandle<()>>,
     ledgers: Ledgers,
 }
@@ -103,6 +112,12 @@ impl Running {
         drop(self.ledgers);
     }
 
+    /// The handle by which its configuration is read again.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Cuts what still runs instead of waiting for the end of the drain time.
     pub fn hurry(&self) -> impl Fn() + Send + 'static {
         let cut = self.stop.cut.clone();
@@ -116,11 +131,19 @@ fn joined(name: &str, thread: JoinHandle<()>) {
     }
 }
 
-/// Starts a proxy on threads of its own.
+/// Starts a proxy on threads of its own. Its configuration cannot be read again: there is no file.
 ///
 /// # Errors
 /// When the ledger cannot be opened or recovered, a certificate cannot be read, or an address is taken.
 pub fn start(settings: Settings) -> io::Result<Running> {
+    start_from(settings, None)
+}
+
+/// Starts a proxy on threads of its own; `file` is what its settings were read from.
+///
+/// # Errors
+/// As `start`.
+pub fn start_from(settings: Settings, file: Option<PathBuf>) -> io::Result<Running> {
     let shared = open(settings)?;
     let settings = shared.settings.clone();
     recovered(&shared)?;
@@ -129,26 +152,36 @@ pub fn start(settings: Settings) -> io::Result<Running> {
     let admin_addr = admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
     let mut tallies = Vec::new();
     let mut cores = Vec::new();
+    let mut ways = Vec::new();
     for (number, listener) in listeners.into_iter().enumerate() {
         let tally = CoreTally::new(&settings.rules, &shared.clock);
         tallies.push(tally.clone());
-        cores.push(core::start(shared.clone(), tally, number, listener)?);
+        let (way, proposals) = mpsc::channel(1);
+        ways.push(way);
+        cores.push(core::start(shared.clone(), tally, number, listener, proposals)?);
     }
+    let in_force = InForce::new(settings.clone());
+    let (guard, clock) = (shared.guard.clone(), shared.clock.clone());
+    let reloader = Reloader::new(file, in_force.clone(), guard, ways, clock);
     let stream = exporting::gauges(&settings.store);
-    let metrics = metrics(&shared, tallies, stream.clone());
-    let control = control::start(shared.clone(), metrics, admin)?;
+    let metrics = metrics(&shared, in_force.clone(), tallies, stream.clone());
+    let control = control::start(shared.clone(), metrics, in_force, reloader.clone(), admin)?;
     let export = exporting::start(shared.clone(), stream)?;
     let Shared { ledgers, stop, .. } = shared;
-    Ok(Running { data_addr, admin_addr, stop, cores, control, export, ledgers })
+    Ok(Running { data_addr, admin_addr, stop, cores, control, reloader, export, ledgers })
 }
 
-fn metrics(shared: &Shared, cores: Vec<CoreTally>, stream: Option<StreamGauges>) -> Metrics {
+fn metrics(
+    shared: &Shared,
+    in_force: InForce,
+    cores: Vec<CoreTally>,
+    stream: Option<StreamGauges>,
+) -> Metrics {
     Metrics {
+        in_force,
         cores,
         beside: Arc::new(StoreTally::new(shared.clock.clone())),
         stream,
-        revision: shared.settings.rules.revision.clone(),
-        limits: shared.settings.proxy.limits,
         started: shared.clock.now(),
         clock: shared.clock.clone(),
     }
@@ -206,16 +239,19 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Serves until told to stop by SIGTERM or SIGINT; a second signal cuts what still runs.
+/// Serves until told to stop by SIGTERM or SIGINT; a second signal cuts what still runs. SIGHUP reads `file`,
+/// from which the settings came, again.
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(settings: Settings) -> io::Result<()> {
-    let running = start(settings)?;
+pub fn run(settings: Settings, file: Option<PathBuf>) -> io::Result<()> {
+    let runtime = runtime()?;
+    // Before anybody can be told that this process is ready: an unwatched signal would end it.
+    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+    let running = start_from(settings, file)?;
     let (data, admin) = (running.data_addr, running.admin_addr);
     tracing::info!(%data, admin = admin.map(|admin| admin.to_string()), "ready");
-    let runtime = runtime()?;
-    runtime.block_on(signalled())?;
+    runtime.block_on(reload_until_signalled(&running.reloader(), hangups))?;
     tracing::info!("draining");
     let hurry = running.hurry();
     let second = seam::thread("signals", move || {
@@ -230,12 +266,26 @@ pub fn run(settings: Settings) -> io::Result<()> {
     Ok(())
 }
 
+/// Reads the configuration again at each hangup, until SIGTERM or SIGINT.
+async fn reload_until_signalled(reloader: &Reloader, mut hangups: Signal) -> io::Result<()> {
+    let again = async {
+        while hangups.recv().await.is_some() {
+            // What came of it is in the log.
+            drop(reloader.reload().await);
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        done = signalled() => done,
+        () = again => Ok(()),
+    }
+}
+
 /// Waits for SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When signals cannot be watched.
 pub async fn signalled() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     tokio::select! {

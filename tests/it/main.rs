@@ -115,6 +115,8 @@ mod redis_server;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod sample;

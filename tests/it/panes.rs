@@ -201,6 +201,7 @@ fn routers(
             if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("draining".to_owned()) }
         }),
         metrics: Arc::new(|| ("text/plain", "metrics 1\n".to_owned())),
+        reload: Arc::new(|| panic!("nobody reloads here")),
     });
     let portal = portal::router(Portal {
         ledger,
