@@ -101,6 +101,8 @@ mod odd_upstreams;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod packaging;
+#[cfg(test)]
 mod panes;
 #[cfg(test)]
 mod portal;
