@@ -25,6 +25,8 @@ mod crowd;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod downtime;
