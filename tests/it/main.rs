@@ -119,6 +119,8 @@ mod routes;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod sdk;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod stubborn;
