@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::meter::Dialect;
+
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
@@ -14,6 +16,8 @@ pub(super) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr:
 pub(super) const KEY_HEADER: http::HeaderName = http::HeaderName::from_static("x-api-key");
 /// Where the clients' own API lies.
 pub(super) const CLIENT_PREFIX: &str = "/_credits";
+/// In whose error shape refusals are told.
+pub(super) const DIALECT: Dialect = Dialect::Openai;
 /// The kind of credit.
 pub(super) const KIND: &str = "credits";
 

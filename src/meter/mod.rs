@@ -52,7 +52,7 @@ pub use pricing::{Asked, Held, Reason, Unpriceable, price_request};
 pub use quote::{QuoteRequest, free_quote, quote_body};
 pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use recovery::{Recovered, recover};
-pub use rejection::Rejection;
+pub use rejection::{Cause, Detail, Dialect, Language, Manner, Media, Rejection};
 pub use request_id::request_id;
 pub use route::{Found, RouteError, RouteProblem, RouteTable};
 

@@ -9,7 +9,7 @@ use super::admit::{Meter, Wanted};
 use super::key::PresentedKey;
 use super::path::canonical;
 use super::pricing::{Asked, Held};
-use super::rejection::Rejection;
+use super::rejection::{Detail, Language, Rejection};
 use super::route::Found;
 use super::settings::{Route, Work};
 use crate::credit::Zone;
@@ -28,6 +28,8 @@ pub struct QuoteRequest {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+    /// The language of the asker.
+    pub language: Language,
 }
 
 impl Meter {
@@ -38,9 +40,7 @@ impl Meter {
     pub async fn quote_request(&self, asked: QuoteRequest) -> Result<Value, Rejection> {
         let identity = self.directory.payer(&asked.key).await?;
         let path = asked.path.path();
-        canonical(path).map_err(|problem| {
-            Rejection::bad_request(format!("The path is not canonical: {problem}."))
-        })?;
+        canonical(path).map_err(|problem| Rejection::bad_request(Detail::Path(problem)))?;
         let Found::Route(route, captures) = self.routes.find(&asked.method, path) else {
             return Err(Rejection::unknown_route(asked.method.as_str(), path));
         };
@@ -65,7 +65,7 @@ impl Meter {
         };
         let zone = identity.zone.clone();
         let quoted = self.quote(identity, &wanted).await;
-        Ok(quote_body(route.name.as_str(), &zone, quoted))
+        Ok(quote_body(route.name.as_str(), &zone, quoted, asked.language))
     }
 }
 
@@ -84,6 +84,7 @@ pub fn quote_body(
     route: &str,
     zone: &Zone,
     quoted: Result<(Held, Quoted), (Option<Held>, Box<Rejection>)>,
+    language: Language,
 ) -> Value {
     match quoted {
         Ok((held, quoted)) => allowed(route, zone, &held, &quoted),
@@ -91,9 +92,9 @@ pub fn quote_body(
             "object": "quote",
             "decision": "block",
             "route": route,
-            "code": why.code,
-            "status": why.status.as_u16(),
-            "detail": why.detail,
+            "code": why.code(),
+            "status": why.status().as_u16(),
+            "detail": why.told(language),
             "hold": held.as_ref().map(|held| held.priced.total),
             "inputs": held.as_ref().map(|held| &held.facts),
             "lines": held.as_ref().map(|held| &held.priced.lines),

@@ -8,7 +8,7 @@
 use http::HeaderMap;
 
 use super::outcome::BodyTest;
-use super::settings::{ResponseSource, ValueType};
+use super::settings::{ResponseSource, StreamRules, ValueType};
 use super::value::Answer;
 use crate::credit::{Decimal, Value};
 use crate::observe::{Fact, Picked, Pointer, Sight, Step, response};
@@ -92,13 +92,13 @@ pub(super) struct Eye {
     pub(super) end_seen: bool,
     /// Whether something that seemed to matter could not be read.
     pub(super) unreadable: bool,
-    end: Option<String>,
+    stream: StreamRules,
     places: Vec<Pointer>,
 }
 
 impl Eye {
-    pub(super) fn new(end: Option<String>) -> Self {
-        Self { end, ..Self::default() }
+    pub(super) fn new(stream: StreamRules) -> Self {
+        Self { stream, ..Self::default() }
     }
 
     /// Watches a source of the quantity with this index.
@@ -136,7 +136,7 @@ impl Eye {
     pub(super) fn look(&mut self, sight: Sight<'_>) {
         let bytes = match sight {
             Sight::Body(bytes) => bytes,
-            Sight::Event(event) if self.end.as_deref() == Some(event.data) => {
+            Sight::Event(event) if self.stream.ends_with(&event) => {
                 self.end_seen = true;
                 return;
             }

@@ -183,7 +183,7 @@ fn fold(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::Work;
+    use crate::meter::{Dialect, Work};
 
     fn rules(routes: &[(&str, &str, &str)]) -> Rules {
         let route = |(name, method, path): &(&str, &str, &str)| {
@@ -195,6 +195,7 @@ mod tests {
                 upstream: 0,
                 work: Work::Free,
                 body_limit: 0,
+                dialect: Dialect::Openai,
             })
         };
         Rules {
@@ -202,6 +203,7 @@ mod tests {
             routes: routes.iter().map(route).collect(),
             plans: Vec::new(),
             key_headers: Vec::new(),
+            dialect: Dialect::Openai,
         }
     }
 

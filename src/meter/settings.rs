@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
+use super::rejection::Dialect;
 use crate::credit::{Amount, Decimal, Name, Plan, Price, Value};
 use crate::ledger::{OnUnknown, OverRun};
-use crate::observe::Pointer;
+use crate::observe::{Event, Pointer};
 
 /// Everything that the meter goes by: one accepted state of the configuration.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Rules {
     pub plans: Vec<Arc<Plan>>,
     /// Headers that may carry a Tollgate key beside `Authorization: Bearer`.
     pub key_headers: Vec<HeaderName>,
+    /// The dialect of refusals that have no route: unknown routes, the client plane, the flood guard.
+    pub dialect: Dialect,
 }
 
 /// Match + upstream + what it costs.
@@ -39,6 +42,8 @@ pub struct Route {
     pub work: Work,
     /// The largest request body in bytes.
     pub body_limit: u64,
+    /// The dialect of its refusals.
+    pub dialect: Dialect,
 }
 
 /// Whether a route is metered.
@@ -229,8 +234,25 @@ pub enum ChargeRule {
 /// How an event stream is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamRules {
-    /// The data of the event that ends it, such as `[DONE]`. Without it a stream ends with its body.
+    /// The data of the event that ends it, such as `[DONE]`.
     pub end: Option<String>,
+    /// The name of the event that ends it, such as `message_stop`. With neither, a stream ends with its body;
+    /// with both, with either.
+    pub end_event: Option<String>,
+}
+
+impl StreamRules {
+    /// Whether a stream says itself where it ends.
+    #[must_use]
+    pub const fn has_end(&self) -> bool {
+        self.end.is_some() || self.end_event.is_some()
+    }
+
+    /// Whether it ends with this event.
+    #[must_use]
+    pub fn ends_with(&self, event: &Event<'_>) -> bool {
+        self.end.as_deref() == Some(event.data) || self.end_event.as_deref() == Some(event.name)
+    }
 }
 
 /// What becomes of the upstream's work when the client leaves.

@@ -41,7 +41,7 @@ impl Watch {
     pub fn new(due: &Due, status: u16, head: &HeaderMap) -> Self {
         let heads: Vec<_> =
             due.outcomes.iter().map(|rule| outcome::matches_head(rule, status, head)).collect();
-        let mut eye = Eye::new(due.stream.end.clone());
+        let mut eye = Eye::new(due.stream.clone());
         watch_rules(due, &heads, &mut eye);
         if may_settle(due, &heads, status) {
             watch_quantities(due, &mut eye);
@@ -49,7 +49,7 @@ impl Watch {
         eye.head(head);
         let in_body = eye.readings.iter().any(|reading| reading.in_body()) || !eye.tests.is_empty();
         let mut observer = Observer::new(head);
-        let needs_end = is_success(status) && due.stream.end.is_some() && observer.reads_events();
+        let needs_end = is_success(status) && due.stream.has_end() && observer.reads_events();
         if !in_body && !needs_end {
             observer = Observer::idle();
         }

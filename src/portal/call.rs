@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::Portal;
-use crate::meter::{Misread, Rejection, request_id};
+use crate::meter::{Detail, Language, Manner, Misread, Rejection, request_id};
 
 /// The largest body that is read, in bytes: a quote carries the request that it is about.
 const BODY_MAX: usize = 1024 * 1024;
@@ -22,6 +22,8 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     body: Result<bytes::Bytes, Rejection>,
     request_id: String,
+    /// How a refusal is told.
+    manner: Manner,
 }
 
 impl FromRequest<Portal> for Call {
@@ -31,7 +33,9 @@ impl FromRequest<Portal> for Call {
         let (head, body) = request.into_parts();
         let body = read(body).await;
         let request_id = request_id(&*portal.clock, &*portal.entropy);
-        Ok(Self { method: head.method, uri: head.uri, headers: head.headers, body, request_id })
+        let manner = Manner::of(&head.headers, portal.rules.dialect);
+        let (method, uri, headers) = (head.method, head.uri, head.headers);
+        Ok(Self { method, uri, headers, body, request_id, manner })
     }
 }
 
@@ -40,7 +44,7 @@ async fn read(body: Body) -> Result<bytes::Bytes, Rejection> {
     match Limited::new(body, BODY_MAX).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
-        Err(_) => Err(Rejection::bad_request("The body broke off.")),
+        Err(_) => Err(Rejection::bad_request(Detail::BrokenBody)),
     }
 }
 
@@ -53,8 +57,13 @@ impl Call {
     /// The parameters of the query.
     pub(super) fn query(&self) -> Result<Vec<(String, String)>, Refused> {
         let read = Query::<Vec<(String, String)>>::try_from_uri(&self.uri);
-        let bad = |_| Rejection::bad_request("The query cannot be read.").into();
+        let bad = |_| Rejection::bad_request(Detail::Query).into();
         read.map(|Query(pairs)| pairs).map_err(bad)
+    }
+
+    /// The language that the caller likes best.
+    pub(super) const fn language(&self) -> Language {
+        self.manner.language
     }
 
     /// The answer to it.
@@ -63,9 +72,9 @@ impl Call {
             Ok(value) => value,
             Err(Refused(rejection)) => {
                 if !rejection.inner.is_empty() {
-                    tracing::warn!(code = rejection.code, why = %rejection.inner, "refused");
+                    tracing::warn!(code = rejection.code(), why = %rejection.inner, "refused");
                 }
-                return rejection.response(&self.request_id, &self.headers).map(Body::from);
+                return rejection.response(&self.request_id, self.manner).map(Body::from);
             }
         };
         let mut response = Response::new(Body::from(value.to_string()));
@@ -91,7 +100,7 @@ impl From<Rejection> for Refused {
 
 impl From<Misread> for Refused {
     fn from(misread: Misread) -> Self {
-        let rejection = Rejection::bad_request(misread.detail);
+        let rejection = Rejection::bad_request(Detail::Misread { what: misread.detail });
         match misread.name {
             Some(name) => rejection.with("param", name).into(),
             None => rejection.into(),

@@ -21,7 +21,7 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::ledger::Ledger;
-use crate::meter::{PresentedKey, Rejection, Rules};
+use crate::meter::{Language, PresentedKey, Rejection, Rules};
 use crate::seam::{Clock, Entropy};
 
 /// A request whose price is asked.
@@ -37,6 +37,8 @@ pub struct QuoteAsk {
     pub headers: HeaderMap,
     /// Its body, byte for byte as the asker wrote it.
     pub body: bytes::Bytes,
+    /// The language of the asker.
+    pub language: Language,
 }
 
 /// Says what a request would cost and whether it would pass. Writes nothing.

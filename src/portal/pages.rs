@@ -2,7 +2,6 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
 use serde_json::Value;
 
 use super::Portal;
@@ -10,7 +9,7 @@ use super::call::{Call, Refused};
 use super::identity::{Identity, applied, identify};
 use crate::credit::ChargeId;
 use crate::ledger::{Answer, Refusal};
-use crate::meter::{Page, Rejection, Sight, look, receipt, statement};
+use crate::meter::{Cause, Detail, Page, Rejection, Sight, look, receipt, statement};
 
 /// `GET /balance`.
 pub(super) async fn balance(State(portal): State<Portal>, call: Call) -> Response {
@@ -84,8 +83,6 @@ pub(super) async fn unknown(call: Call) -> Response {
 
 /// Any other method.
 pub(super) async fn wrong_method(call: Call) -> Response {
-    let detail = format!("{} is not possible here.", call.method);
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    let title = "Method not allowed";
-    call.answer(Err(Rejection::new(status, "method_not_allowed", title, detail).into()))
+    let detail = Detail::Method { method: call.method.to_string() };
+    call.answer(Err(Rejection::new(Cause::MethodNotAllowed, detail).into()))
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::call::{Call, Refused};
 use super::identity::shown;
 use super::{Portal, QuoteAsk};
-use crate::meter::{Members, Misread, Page, PresentedKey};
+use crate::meter::{Language, Members, Misread, Page, PresentedKey};
 
 /// `POST /quote`.
 pub(super) async fn quote(State(portal): State<Portal>, call: Call) -> Response {
@@ -25,7 +25,8 @@ async fn quoted(portal: &Portal, call: &Call) -> Result<Value, Refused> {
     let key = shown(portal, &call.headers)?;
     Page::none(&call.query()?)?;
     let members = Members::read(call.body()?)?;
-    let ask = read(key, members, &portal.rules.key_headers)?;
+    let ask =
+        QuoteAsk { language: call.language(), ..read(key, members, &portal.rules.key_headers)? };
     Ok(portal.quoter.quote(ask).await?)
 }
 
@@ -60,5 +61,6 @@ fn read(
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     members.end()?;
-    Ok(QuoteAsk { key, method, path, headers, body: body.unwrap_or_default().into() })
+    let body = body.unwrap_or_default().into();
+    Ok(QuoteAsk { key, method, path, headers, body, language: Language::default() })
 }

@@ -10,10 +10,10 @@ use http::response::Parts;
 use super::core::Core;
 use super::headers::{CHARGE_ID, CHARGED, HELD, REMAINING};
 use crate::credit::{Amount, ChargeId, Facts, PricedLine};
-use crate::ledger::{OnUnknown, Reserved};
+use crate::ledger::Reserved;
 use crate::meter::{
-    Admitted, Charge, Class, Due, End, Event, Explanation, Held, OnDisconnect, Rejection, Ticket,
-    Verdict, Watch,
+    Admitted, Charge, Class, Detail, Due, End, Event, Explanation, Held, OnDisconnect, Rejection,
+    Ticket, Verdict, Watch,
 };
 
 /// The event that the mark in the journal stands for.
@@ -150,17 +150,13 @@ impl Account {
 
     fn unsettled(&self, rejection: Rejection) -> Rejection {
         let until = self.zone.show(self.core.meter.clock.now().plus_ms(self.due.reconcile_ms));
-        let then = match self.due.on_unknown {
-            OnUnknown::Release => "is released then",
-            OnUnknown::Charge => "is charged then",
-            OnUnknown::Hold => "stays held until somebody decides",
-        };
         let held = self.held.priced.total;
-        let detail = format!(
-            "{} Whether the work was done is not known: {held} credits are held until {until}; \
-             what is not settled by then {then}.",
-            rejection.detail
-        );
+        let detail = Detail::Unsettled {
+            first: Box::new(rejection.detail),
+            held,
+            until: until.clone(),
+            then: self.due.on_unknown,
+        };
         Rejection { detail, ..rejection }
             .with("hold", "kept")
             .with("held", held.to_string())

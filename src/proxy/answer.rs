@@ -9,8 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
@@ -20,7 +19,7 @@ use super::decision::Decision;
 use super::guard::client_address;
 use super::headers::REQUEST_ID;
 use super::stage::{Arrived, Stop, Story};
-use crate::meter::{Code, Rejection, request_id};
+use crate::meter::{Code, Manner, Rejection, request_id};
 
 /// How much of a path the log line has, in characters.
 const PATH_MAX: usize = 256;
@@ -68,7 +67,7 @@ where
             let decision = Decision::awaited(core.meter.tally.clone(), story.clone());
             let trusted = &core.settings.trusted_proxies;
             let address = client_address(peer.ip().to_canonical(), request.headers(), trusted);
-            let asked = accepts(&request);
+            let manner = Manner::of(request.headers(), core.meter.rules.dialect);
             let arrived = Arrived { request, address, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
             let answered =
@@ -77,10 +76,10 @@ where
             let (response, code) = match answered {
                 Ok(Ok(response)) => (response, ""),
                 Ok(Err(Stop::Answered(response))) => (response, ""),
-                Ok(Err(Stop::Refused(rejection))) => refuse(&story, &rejection, &asked),
+                Ok(Err(Stop::Refused(rejection))) => refuse(&story, &rejection, manner),
                 Err(_) => {
                     let rejection = Rejection::metering_unavailable("panic");
-                    refuse(&story, &rejection, &asked)
+                    refuse(&story, &rejection, manner)
                 }
             };
             let took_ms = core.meter.clock.uptime_ms().saturating_sub(started);
@@ -94,7 +93,7 @@ fn decided<E>(answered: &Result<Result<Response<Body>, Stop>, E>) -> Code {
     match answered {
         Ok(Ok(_)) => Code::Forwarded,
         Ok(Err(Stop::Answered(_))) => Code::Answered,
-        Ok(Err(Stop::Refused(rejection))) => Code::of(rejection.code),
+        Ok(Err(Stop::Refused(rejection))) => Code::of(rejection.code()),
         // What a panic is told as.
         Err(_) => Code::MeteringUnavailable,
     }
@@ -107,6 +106,7 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
         method: request.method().clone(),
         path: request.uri().path().chars().take(PATH_MAX).collect(),
         route: Default::default(),
+        dialect: core.meter.rules.dialect.into(),
         counts: Default::default(),
         forwarded: Default::default(),
         account: Default::default(),
@@ -116,22 +116,13 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
     }
 }
 
-/// What a refusal must know of the request: which types the client takes.
-fn accepts(request: &Request<Incoming>) -> HeaderMap {
-    let values = request.headers().get_all(ACCEPT).iter();
-    values.map(|value| (ACCEPT, value.clone())).collect()
-}
-
-fn refuse(
-    story: &Story,
-    rejection: &Rejection,
-    asked: &HeaderMap,
-) -> (Response<Body>, &'static str) {
+fn refuse(story: &Story, rejection: &Rejection, manner: Manner) -> (Response<Body>, &'static str) {
     if !rejection.inner.is_empty() {
-        let (id, code, why) = (&story.id, rejection.code, &rejection.inner);
+        let (id, code, why) = (&story.id, rejection.code(), &rejection.inner);
         tracing::warn!(request = %id, code, why, "refused");
     }
-    (rejection.response(&story.id, asked).map(whole), rejection.code)
+    let manner = Manner { dialect: story.dialect.get(), ..manner };
+    (rejection.response(&story.id, manner).map(whole), rejection.code())
 }
 
 fn tell(story: &Story, response: &Response<Body>, code: &str, took_ms: u64) {

@@ -24,7 +24,7 @@ use super::core::Core;
 use super::headers::inward;
 use super::patience::Patience;
 use super::upstream::{Dialled, SendError, Upstream};
-use crate::meter::{End, Hundred, OnDisconnect, Rejection, RouteTally, Watch};
+use crate::meter::{Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, Watch};
 
 type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
 
@@ -178,23 +178,16 @@ impl Exchange {
     }
 
     fn never_sent(self, head: Head, why: String) {
-        let detail =
-            "The service could not be reached. Nothing was forwarded and nothing was charged.";
-        let rejection =
-            Rejection::new(StatusCode::BAD_GATEWAY, "upstream_error", "Upstream error", detail)
-                .with("hold", "released")
-                .because(why);
+        let rejection = Rejection::new(Cause::UpstreamError, Detail::Unreached)
+            .with("hold", "released")
+            .because(why);
         let rejection = Rejection { should_retry: true, ..rejection };
         self.refuse(head, "The upstream could not be reached.", rejection);
     }
 
     fn never_dialled(self, head: Head) {
-        let detail =
-            "The service did not take a connection in time. Nothing was forwarded or charged.";
-        let status = StatusCode::GATEWAY_TIMEOUT;
-        let rejection = Rejection::new(status, "upstream_timeout", "Upstream timeout", detail)
-            .with("hold", "released");
-        let rejection = Rejection { should_retry: true, ..rejection };
+        let rejection = Rejection::new(Cause::UpstreamTimeout, Detail::Undialled);
+        let rejection = Rejection { should_retry: true, ..rejection.with("hold", "released") };
         self.refuse(head, "The upstream did not take a connection in time.", rejection);
     }
 
@@ -211,9 +204,7 @@ impl Exchange {
     }
 
     fn lost(self, head: Head, why: &str) {
-        let detail = "The service broke off before it had answered.";
-        let status = StatusCode::BAD_GATEWAY;
-        let rejection = Rejection::new(status, "upstream_error", "Upstream error", detail);
+        let rejection = Rejection::new(Cause::UpstreamError, Detail::BrokeOff);
         let rejection = Rejection { should_retry: self.account.is_none(), ..rejection };
         self.doubt(head, why, rejection.because(why));
     }
@@ -225,9 +216,7 @@ impl Exchange {
     }
 
     fn timed_out(self, head: Head) {
-        let detail = "The service did not answer in time.";
-        let status = StatusCode::GATEWAY_TIMEOUT;
-        let rejection = Rejection::new(status, "upstream_timeout", "Upstream timeout", detail);
+        let rejection = Rejection::new(Cause::UpstreamTimeout, Detail::TimedOut);
         let rejection = Rejection { should_retry: self.account.is_none(), ..rejection };
         self.doubt(head, "The upstream did not answer in time.", rejection);
     }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::LocalBoxFuture;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, Version};
 use tokio::sync::oneshot;
 use tower::Service;
 
@@ -17,7 +17,7 @@ use super::headers::outward;
 use super::stage::{Metered, Stop};
 use super::upstream::Upstream;
 use crate::credit::ChargeId;
-use crate::meter::Rejection;
+use crate::meter::{Cause, Detail, Rejection};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -76,11 +76,8 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
 /// The exchange was cut off by the end of the drain time, or by a panic, after it may have been forwarded:
 /// whoever asks again may pay twice.
 fn cut_off(charge: Option<ChargeId>) -> Rejection {
-    let detail = "This instance stopped while the request was under way. Whether the work was done is not \
-                  known; what was held is released, or kept until that is known. The charge will tell.";
-    let status = StatusCode::BAD_GATEWAY;
-    let rejection = Rejection::new(status, "upstream_error", "Upstream error", detail)
-        .because("the exchange ended early");
+    let rejection =
+        Rejection::new(Cause::UpstreamError, Detail::CutOff).because("the exchange ended early");
     match charge {
         Some(charge) => rejection.with("hold", "kept").of(charge),
         None => Rejection { should_retry: true, ..rejection },
@@ -100,7 +97,7 @@ fn outgoing(
     observed: bool,
 ) -> Result<Request<Outgoing>, Rejection> {
     let target = upstream.target(head.uri.path_and_query()).map_err(|error| {
-        Rejection::bad_request("The path cannot be forwarded.").because(error.to_string())
+        Rejection::bad_request(Detail::Unforwardable).because(error.to_string())
     })?;
     let own = &core.meter.rules.key_headers;
     outward(&mut head.headers, own, upstream.credentials(), observed);

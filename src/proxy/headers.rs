@@ -13,7 +13,7 @@ use http::header::{
 
 use super::settings::Credentials;
 use crate::credit::Amount;
-use crate::meter::Rejection;
+use crate::meter::{Detail, Rejection};
 
 /// Our name in `Via`.
 const VIA_NAME: &str = "1.1 tollgate";
@@ -158,12 +158,13 @@ pub(super) fn credits_max(headers: &HeaderMap) -> Result<Option<Amount>, Rejecti
     let mut values = headers.get_all(&CREDITS_MAX).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => {
-            value.to_str().ok().and_then(|text| text.trim().parse().ok()).map(Some).ok_or_else(
-                || Rejection::bad_request("Credits-Max must be an amount such as 12.5."),
-            )
-        }
-        _ => Err(Rejection::bad_request("Credits-Max was sent twice.")),
+        (Some(value), None) => value
+            .to_str()
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .map(Some)
+            .ok_or_else(|| Rejection::bad_request(Detail::CreditsMax)),
+        _ => Err(Rejection::bad_request(Detail::CreditsMaxTwice)),
     }
 }
 
@@ -179,16 +180,14 @@ pub(super) fn take_quote(headers: &mut HeaderMap) -> Result<bool, Rejection> {
     let mut quote = false;
     let mut kept = Vec::new();
     for value in headers.get_all(&PREFER) {
-        let text = value
-            .to_str()
-            .map_err(|_| Rejection::bad_request("Prefer must be printable ASCII."))?;
+        let text = value.to_str().map_err(|_| Rejection::bad_request(Detail::Prefer))?;
         for preference in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match metering(preference) {
                 None => kept.push(preference.to_owned()),
                 Some(word) if word.eq_ignore_ascii_case("quote") => quote = true,
                 Some(word) => {
-                    let detail = format!("Prefer: metering={word} is not known; quote is.");
-                    return Err(Rejection::bad_request(detail));
+                    let word = word.to_owned();
+                    return Err(Rejection::bad_request(Detail::Metering { word }));
                 }
             }
         }

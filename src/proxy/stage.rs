@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 
 use super::body::{Body, Outgoing};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
-use crate::meter::{Admitted, Due, Identity, Rejection, Route, RouteTally, Tally};
+use crate::meter::{Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally};
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -121,6 +121,8 @@ pub(super) struct Story {
     pub path: String,
     /// The route.
     pub route: OnceCell<Name>,
+    /// In whose error shape a refusal is told: the file's, and from the route on the route's.
+    pub dialect: Cell<Dialect>,
     /// The route's counters.
     pub counts: OnceCell<Arc<RouteTally>>,
     /// Whether its exchange with an upstream has begun.

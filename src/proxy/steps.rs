@@ -14,8 +14,8 @@ use super::core::Core;
 use super::headers::{credits_max, strip_named, take_quote};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
 use crate::meter::{
-    Asked, Due, Found, PresentedKey, Rejection, RequestSource, Route, Wanted, Work, canonical,
-    free_quote, quote_body,
+    Asked, Cause, Detail, Due, Found, Language, PresentedKey, Rejection, RequestSource, Wanted,
+    Work, canonical, free_quote, quote_body,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -31,13 +31,12 @@ pub(super) fn guard(core: &Core, arrived: Arrived) -> Result<Arrived, Stop> {
 pub(super) fn canonicalise(arrived: Arrived) -> Result<Arrived, Stop> {
     let request = &arrived.request;
     if request.method() == Method::CONNECT {
-        return Err(Rejection::bad_request("CONNECT is not served here.").into());
+        return Err(Rejection::bad_request(Detail::Connect).into());
     }
     one_host(request)?;
     one_coding(request)?;
-    canonical(request.uri().path()).map_err(|problem| {
-        Rejection::bad_request(format!("The path is not canonical: {problem}."))
-    })?;
+    canonical(request.uri().path())
+        .map_err(|problem| Rejection::bad_request(Detail::Path(problem)))?;
     Ok(arrived)
 }
 
@@ -47,11 +46,11 @@ fn one_host(request: &http::Request<Incoming>) -> Result<(), Rejection> {
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => Some(host),
         (None, _) if request.version() != Version::HTTP_11 => None,
-        _ => return Err(Rejection::bad_request("Exactly one Host header is needed.")),
+        _ => return Err(Rejection::bad_request(Detail::OneHost)),
     };
     match (request.uri().authority(), host) {
         (Some(named), Some(host)) if named.as_str().as_bytes() != host.as_bytes() => {
-            Err(Rejection::bad_request("The target and the Host header name different hosts."))
+            Err(Rejection::bad_request(Detail::OtherHost))
         }
         _ => Ok(()),
     }
@@ -64,7 +63,7 @@ fn one_coding(request: &http::Request<Incoming>) -> Result<(), Rejection> {
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
         (Some(coding), None) if chunked(coding) => Ok(()),
-        _ => Err(Rejection::bad_request("The one Transfer-Encoding that is read is chunked.")),
+        _ => Err(Rejection::bad_request(Detail::OneCoding)),
     }
 }
 
@@ -94,12 +93,10 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
         return Err(Rejection::unknown_route(head.method.as_str(), path).into());
     };
     _ = story.route.set(route.name.clone());
+    story.dialect.set(route.dialect);
     _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
     if head.headers.contains_key(UPGRADE) {
-        let status = StatusCode::NOT_IMPLEMENTED;
-        let detail = "This route does not speak WebSocket.";
-        let title = "WebSocket not supported";
-        return Err(Rejection::new(status, "websocket_unsupported", title, detail).into());
+        return Err(Rejection::new(Cause::WebsocketUnsupported, Detail::Websocket).into());
     }
     let route = route.clone();
     Ok(Routed { head, body, route, captures, address, story })
@@ -116,7 +113,7 @@ pub(super) async fn identify(core: Rc<Core>, routed: Routed) -> Result<Identifie
         Work::Paid(_) => core.meter.directory.payer(&shown).await,
         Work::Free => core.meter.directory.guest(&shown).await,
     };
-    let identity = found.or_else(|rejection| match rejection.status {
+    let identity = found.or_else(|rejection| match rejection.status() {
         // Only wrong keys rest: whoever knows no more than the public half must not lock the owner out.
         StatusCode::UNAUTHORIZED => {
             core.guard.key(shown.id).map_err(Rejection::flood)?;
@@ -185,7 +182,7 @@ async fn collect(body: Incoming, limit: u64, ms: u64) -> Result<bytes::Bytes, Re
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
         Ok(Err(error)) => {
-            Err(Rejection::bad_request("The body broke off.").because(error.to_string()))
+            Err(Rejection::bad_request(Detail::BrokenBody).because(error.to_string()))
         }
     }
 }
@@ -220,25 +217,18 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     if quote {
         let zone = identity.zone.clone();
         let quoted = core.meter.quote(identity, &wanted).await;
-        return Err(Stop::Answered(quoted_response(&route, &zone, quoted)));
+        let language = Language::of(&head.headers);
+        return Err(Stop::Answered(json(&quote_body(
+            route.name.as_str(),
+            &zone,
+            quoted,
+            language,
+        ))));
     }
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
     Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route, story })
-}
-
-type Quote = Result<
-    (crate::meter::Held, crate::ledger::Quoted),
-    (Option<crate::meter::Held>, Box<Rejection>),
->;
-
-fn quoted_response(
-    route: &Route,
-    zone: &crate::credit::Zone,
-    quoted: Quote,
-) -> http::Response<super::body::Body> {
-    json(&quote_body(route.name.as_str(), zone, quoted))
 }
 
 fn json(body: &serde_json::Value) -> http::Response<super::body::Body> {

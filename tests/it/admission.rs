@@ -9,7 +9,8 @@ use tollgate::credit::{AccountId, Class, KeyId, Name, Plan, Zone};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
 use tollgate::meter::{
-    Asked, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Tally, Wanted, Work,
+    Asked, Dialect, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Tally,
+    Wanted, Work,
 };
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, SystemDisk, Tasks};
 
@@ -65,6 +66,7 @@ fn meter(
         upstream: 0,
         work: Work::Paid(due.clone()),
         body_limit: 1_000,
+        dialect: Dialect::Openai,
     });
     let plan = Plan {
         name: name("pro"),
@@ -80,6 +82,7 @@ fn meter(
         routes: vec![route.clone()],
         plans: vec![Arc::new(plan)],
         key_headers: Vec::new(),
+        dialect: Dialect::Openai,
     });
     let clock: Arc<dyn Clock> = clock.clone();
     let disk = Arc::new(SystemDisk);

@@ -25,6 +25,8 @@ mod crowd;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod downtime;
@@ -122,6 +124,8 @@ mod reload;
 mod routes;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod sdk;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tollgate::credit::{
 };
 use tollgate::ledger::model::ModelLedger;
 use tollgate::ledger::{Answer, Gates, Ledger, OnUnknown, OverRun, Reserve, Settle};
-use tollgate::meter::{Explanation, Note, Rejection, Route, Rules, Work};
+use tollgate::meter::{Dialect, Explanation, Note, Rejection, Route, Rules, Work};
 use tollgate::portal::{self, Portal, QuoteAsk, Quoter};
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, Timestamp};
 use tower::ServiceExt;
@@ -296,12 +296,14 @@ fn rules() -> Rules {
         upstream: 0,
         work: Work::Free,
         body_limit: 1024,
+        dialect: Dialect::Openai,
     };
     Rules {
         revision: "rev".to_owned(),
         routes: vec![Arc::new(route)],
         plans: vec![Arc::new(plan("studio")), Arc::new(tiny())],
         key_headers: vec![HeaderName::from_static("x-api-key")],
+        dialect: Dialect::Openai,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Method;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tollgate::meter::{Found, Route, RouteError, RouteTable, Rules, Work, canonical};
+use tollgate::meter::{Dialect, Found, Route, RouteError, RouteTable, Rules, Work, canonical};
 
 fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
     let route = |(number, path): (usize, &String)| {
@@ -19,6 +19,7 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
             upstream: 0,
             work: Work::Free,
             body_limit: 0,
+            dialect: Dialect::Openai,
         })
     };
     let rules = Rules {
@@ -26,6 +27,7 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
         routes: paths.iter().enumerate().map(route).collect(),
         plans: Vec::new(),
         key_headers: Vec::new(),
+        dialect: Dialect::Openai,
     };
     RouteTable::new(&rules)
 }

@@ -187,6 +187,7 @@ pub(crate) struct World {
     pub(crate) admin: SocketAddr,
     running: Option<Running>,
     folder: TempDir,
+    yaml: String,
     made: AtomicU64,
 }
 
@@ -194,12 +195,20 @@ impl World {
     /// A world whose configuration differs in these texts.
     #[track_caller]
     pub(crate) fn start(changes: &[(&str, &str)]) -> Self {
+        Self::of(YAML, changes)
+    }
+
+    /// A world of another configuration, with these texts changed.
+    #[track_caller]
+    pub(crate) fn of(yaml: &str, changes: &[(&str, &str)]) -> Self {
         let options = Options { check_secret: true, log: None };
         let upstream = SampleUpstream::start("127.0.0.1:0".parse().unwrap(), &options).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let running = serve::start(settings(folder.path(), &upstream.url(), changes)).unwrap();
+        let running =
+            serve::start(settings(yaml, folder.path(), &upstream.url(), changes)).unwrap();
         let (data, admin) = (running.data_addr, running.admin_addr.unwrap());
-        Self { upstream, data, admin, running: Some(running), folder, made: AtomicU64::new(0) }
+        let (running, yaml, made) = (Some(running), yaml.to_owned(), AtomicU64::new(0));
+        Self { upstream, data, admin, running, folder, yaml, made }
     }
 
     /// Drains and ends the gateway and starts another one on the same ledger.
@@ -212,7 +221,7 @@ impl World {
     /// Starts another gateway on the ledger of the one that has ended.
     #[track_caller]
     pub(crate) fn start_again(&mut self, changes: &[(&str, &str)]) {
-        let settings = settings(self.folder.path(), &self.upstream.url(), changes);
+        let settings = settings(&self.yaml, self.folder.path(), &self.upstream.url(), changes);
         let running = serve::start(settings).unwrap();
         (self.data, self.admin) = (running.data_addr, running.admin_addr.unwrap());
         self.running = Some(running);
@@ -352,6 +361,19 @@ impl World {
         self.upstream.work.requests()
     }
 
+    /// How many requests were decided with this code, on all routes.
+    #[track_caller]
+    pub(crate) fn decided(&self, code: &str) -> u64 {
+        let text = self.operator(&Ask::new("GET", "/metrics").key(TOKEN)).ok().text();
+        let word = format!("code=\"{code}\"");
+        let lines = text.lines().filter(|line| line.starts_with("tollgate_decisions_total{"));
+        let values = lines.filter(|line| line.contains(&word)).map(|line| {
+            let (_, value) = line.rsplit_once(' ').unwrap();
+            value.parse::<u64>().unwrap()
+        });
+        values.sum()
+    }
+
     /// The headers of the last request that reached the upstream.
     pub(crate) fn last_headers(&self) -> Vec<(String, String)> {
         let reply = Wire::open(self.upstream.addr).ask(&Ask::new("GET", "/_headers"));
@@ -370,8 +392,8 @@ impl Drop for World {
 
 /// The settings of a gateway in front of `upstream`.
 #[track_caller]
-fn settings(folder: &Path, upstream: &str, changes: &[(&str, &str)]) -> Settings {
-    let mut yaml = YAML.to_owned();
+fn settings(yaml: &str, folder: &Path, upstream: &str, changes: &[(&str, &str)]) -> Settings {
+    let mut yaml = yaml.to_owned();
     for (from, to) in changes {
         assert!(yaml.contains(from), "the configuration has no {from:?}");
         yaml = yaml.replace(from, to);

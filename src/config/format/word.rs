@@ -6,7 +6,7 @@ use super::Format;
 use crate::config::mirror::{Durability, GrantClass, QuantityType};
 use crate::credit::{Every, Measure, Rounding, ScopeKind};
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Class, OnDisconnect};
+use crate::meter::{Class, Dialect, OnDisconnect};
 
 macro_rules! words {
     ($type:ty { $($word:literal => $value:expr, $doc:literal;)+ }) => {
@@ -70,6 +70,11 @@ words!(Class {
     "cancelled" => Self::Cancelled, "Somebody stopped it.";
     "pending" => Self::Pending, "It goes on.";
     "unknown" => Self::Unknown, "Nobody knows.";
+});
+words!(Dialect {
+    "openai" => Self::Openai, "`{\"error\": {\"message\", \"type\", \"code\", \"param\"}}`.";
+    "anthropic" => Self::Anthropic, "`{\"type\": \"error\", \"error\": {\"type\", \"message\", \"details\"}, \"request_id\"}`.";
+    "problem" => Self::Problem, "The members of RFC 9457 alone.";
 });
 words!(OnDisconnect {
     "finish" => Self::Finish, "The answer is read to its end and charged as if the client had stayed.";

@@ -8,7 +8,7 @@ use crate::config::format::{Bytes, Match, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::OnDisconnect;
+use crate::meter::{Dialect, OnDisconnect};
 
 /// What clients may ask for, who does it and what it costs. It needs either `price` or `free: true`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,6 +30,8 @@ pub(in crate::config) struct Route {
     pub(in crate::config) free: Option<At<bool>>,
     /// The largest request body. Default: 1MiB.
     pub(in crate::config) body_limit: Option<At<Bytes>>,
+    /// In whose error shape its refusals are told, beside the members of RFC 9457. Default: the file's.
+    pub(in crate::config) dialect: Option<At<Dialect>>,
     /// Where each quantity of the price comes from, by its name.
     #[serde(default)]
     pub(in crate::config) quantities: Named<Quantity>,
@@ -55,4 +57,6 @@ pub(in crate::config) struct Route {
 pub(in crate::config) struct Stream {
     /// The data of the event that ends it, such as `[DONE]`. Default: it ends with its body.
     pub(in crate::config) end: Option<At<String>>,
+    /// The name of the event that ends it, such as `message_stop`. Default: none does by its name.
+    pub(in crate::config) end_event: Option<At<String>>,
 }

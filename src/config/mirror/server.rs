@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{Plan, Price, Route, Secret, Store, Upstream};
 use crate::config::format::{Bytes, Millis};
 use crate::config::placed::{At, Named};
+use crate::meter::Dialect;
 
 /// The configuration of Tollgate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,6 +32,9 @@ pub(in crate::config) struct File {
     /// The clients' own API.
     #[serde(default)]
     pub(in crate::config) client_plane: ClientPlane,
+    /// In whose error shape refusals are told that have no route (unknown routes, the client plane, the flood
+    /// guard), and those of routes that do not say it themselves. Default: openai.
+    pub(in crate::config) dialect: Option<At<Dialect>>,
     /// The networks whose `X-Forwarded-For` is believed. Default: none.
     #[serde(default)]
     pub(in crate::config) trusted_proxies: Vec<At<IpNet>>,

@@ -64,7 +64,8 @@ impl Resolver<'_, '_> {
         self.tables();
         self.unused();
         let key_headers = self.key_headers();
-        let rules = Rules { revision, routes, plans, key_headers };
+        let dialect = self.dialect();
+        let rules = Rules { revision, routes, plans, key_headers, dialect };
         Some(Settings {
             listen: or(self.file.listen.as_ref(), defaults::LISTEN),
             cores: self.cores(),

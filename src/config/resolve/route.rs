@@ -6,6 +6,7 @@ use super::{Resolver, or, shown};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis};
 use crate::config::mirror;
+use crate::config::placed::At;
 use crate::credit::Price;
 use crate::ledger::OverRun;
 use crate::meter::{Due, OnDisconnect, Route, StreamRules, Work};
@@ -43,6 +44,7 @@ impl Resolver<'_, '_> {
             upstream: upstream?,
             work: work?,
             body_limit,
+            dialect: or(route.dialect.as_ref(), self.dialect()),
         })
     }
 
@@ -75,7 +77,8 @@ impl Resolver<'_, '_> {
     fn free_has_nothing_to_pay(&mut self, route: &mirror::Route) {
         let quantity = route.quantities.0.first().map(|(name, _)| name.place);
         let outcome = route.outcomes.first().map(|rule| rule.class.place);
-        let stream = route.stream.as_ref().and_then(|stream| stream.end.as_ref());
+        let stream = route.stream.as_ref();
+        let stream = stream.and_then(|stream| stream.end.as_ref().or(stream.end_event.as_ref()));
         let written = [
             ("quantities", quantity),
             ("outcomes", outcome),
@@ -101,7 +104,7 @@ impl Resolver<'_, '_> {
     fn due(
         &mut self,
         route: &mirror::Route,
-        at: &crate::config::placed::At<crate::credit::Name>,
+        at: &At<crate::credit::Name>,
         prices: &[Option<Arc<Price>>],
     ) -> Option<Due> {
         let index = self.file.prices.index(at.value.as_str());
@@ -128,12 +131,7 @@ impl Resolver<'_, '_> {
             price: prices.get(index?)?.clone()?,
             quantities: quantities.into_iter().collect::<Option<_>>()?,
             outcomes,
-            stream: StreamRules {
-                end: route
-                    .stream
-                    .as_ref()
-                    .and_then(|stream| Some(stream.end.as_ref()?.value.clone())),
-            },
+            stream: route.stream.as_ref().map(stream_rules).unwrap_or_default(),
             on_disconnect: or(route.on_disconnect.as_ref(), OnDisconnect::Finish),
             on_unknown: route.on_unknown.as_ref()?.value,
             reconcile_ms,
@@ -183,4 +181,9 @@ impl Resolver<'_, '_> {
             }
         }
     }
+}
+
+fn stream_rules(stream: &mirror::Stream) -> StreamRules {
+    let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
+    StreamRules { end: text(&stream.end), end_event: text(&stream.end_event) }
 }

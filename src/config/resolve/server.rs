@@ -7,6 +7,7 @@ use crate::config::defaults;
 use crate::config::format::{Bytes, Millis, canonical};
 use crate::config::mirror::{Admin, Route};
 use crate::config::settings::{AdminSettings, Secret};
+use crate::meter::Dialect;
 use crate::proxy::{FloodSettings, Limits, ProxySettings};
 
 /// The shortest token that an operator may have, in characters.
@@ -72,6 +73,11 @@ impl Resolver<'_, '_> {
             self.refuse_header(&at.value, at.place);
         }
         headers.iter().map(|at| at.value.clone()).collect()
+    }
+
+    /// The dialect of refusals where no route says another.
+    pub(super) fn dialect(&self) -> Dialect {
+        or(self.file.dialect.as_ref(), defaults::DIALECT)
     }
 
     /// `None`: there is an error.

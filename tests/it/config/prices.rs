@@ -95,6 +95,27 @@ fn chat_by_token() {
 }
 
 #[test]
+fn messages_by_token_and_cache() {
+    let settings = accepted("config/examples/anthropic.yaml");
+    let messages = due(&settings, "messages");
+    for (input, written, read, output, credits) in [
+        ("1000", "0", "0", "500", "0.0105"),
+        ("0", "1000", "0", "0", "0.00375"),
+        ("0", "0", "1000", "0", "0.0003"),
+        ("1000", "1000", "1000", "1000", "0.02205"),
+    ] {
+        let facts = [
+            ("input_tokens", input),
+            ("cache_write_tokens", written),
+            ("cache_read_tokens", read),
+            ("output_tokens", output),
+        ];
+        assert_eq!(cost(&messages.price, &facts), credits, "{facts:?}");
+    }
+    assert_eq!(messages.stream.end_event.as_deref(), Some("message_stop"));
+}
+
+#[test]
 fn a_price_per_plan_and_zero_for_a_value() {
     let settings = accepted("config/examples/per-plan.yaml");
     let price = &due(&settings, "image").price;

@@ -28,7 +28,11 @@ pub(super) struct Ask {
     pub(super) switches: Switches,
     /// The work that it asks for.
     pub(super) unit: Unit,
+    shape: Shape,
 }
+
+/// An error: status, code, message.
+type Shape = fn(StatusCode, &str, &str) -> Box<Response>;
 
 /// A part of an answer.
 #[derive(Debug)]
@@ -53,7 +57,13 @@ impl Ask {
         let json: Value = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
         let header = headers.get("x-nonce").and_then(|value| value.to_str().ok());
         let nonce = json["nonce"].as_str().or(header).map(str::to_owned);
-        Ok(Self { json, switches, unit: Unit::begin(&sample.work, route, nonce) })
+        let unit = Unit::begin(&sample.work, route, nonce);
+        Ok(Self { json, switches, unit, shape: error })
+    }
+
+    /// The same, with its errors in another shape than OpenAI's.
+    pub(super) fn in_shape(self, shape: Shape) -> Self {
+        Self { shape, ..self }
     }
 
     /// Waits if told to, and fails or blocks if told to.
@@ -61,12 +71,14 @@ impl Ask {
         tokio::time::sleep(self.switches.hang).await;
         if let Some(status) = self.switches.fail {
             self.unit.end(Outcome::Failed);
-            return Err(error(status, "server_error", "The sample upstream was told to fail."));
+            let message = "The sample upstream was told to fail.";
+            return Err((self.shape)(status, "server_error", message));
         }
         if self.switches.block {
             self.unit.end(Outcome::Blocked);
             let message = "Your request was rejected by the safety system.";
-            return Err(error(StatusCode::BAD_REQUEST, "content_policy_violation", message));
+            let code = "content_policy_violation";
+            return Err((self.shape)(StatusCode::BAD_REQUEST, code, message));
         }
         Ok(self)
     }

@@ -99,17 +99,18 @@ fn delta(delta: &Value) -> Value {
 }
 
 /// As many words as `max_tokens` allows.
-fn words_of(ask: &Value) -> &'static [&'static str] {
+pub(super) fn words_of(ask: &Value) -> &'static [&'static str] {
     let limit = ask["max_tokens"].as_u64().and_then(|limit| usize::try_from(limit).ok());
     WORDS.get(..limit.unwrap_or(usize::MAX)).unwrap_or(&WORDS)
 }
 
-fn count(words: &[&str]) -> u64 {
+/// How many words there are.
+pub(super) fn count(words: &[&str]) -> u64 {
     u64::try_from(words.len()).unwrap_or(u64::MAX)
 }
 
 /// The words of all messages, a token each.
-fn prompt_tokens(ask: &Value) -> u64 {
+pub(super) fn prompt_tokens(ask: &Value) -> u64 {
     let messages = ask["messages"].as_array().map_or(&[][..], Vec::as_slice);
     let texts = messages.iter().filter_map(|message| message["content"].as_str());
     let words = texts.map(|text| text.split_whitespace().count()).sum::<usize>();

@@ -11,6 +11,7 @@
 mod answer;
 mod chat;
 mod media;
+mod messages;
 mod switches;
 mod work;
 
@@ -26,8 +27,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router, middleware};
-use http::StatusCode;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -36,10 +37,13 @@ pub use work::{Outcome, Work, WorkLog};
 /// The credential that it wants where it checks one.
 pub const SECRET: &str = "sample-upstream-secret";
 
+/// Where Anthropic's clients show a credential.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// How the sample upstream runs.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Whether requests without `SECRET` as their bearer are refused.
+    /// Whether requests without `SECRET`, as their bearer or in `x-api-key`, are refused.
     pub check_secret: bool,
     /// A file that gets one line of JSON for each unit of work, when the work has ended.
     pub log: Option<PathBuf>,
@@ -130,6 +134,7 @@ pub fn router(work: Arc<WorkLog>, check_secret: bool) -> Router {
         .route("/v1/images/generations", post(media::images))
         .route("/v1/dubbing", post(media::dubbing))
         .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/messages", post(messages::messages))
         .route("/v1/models", get(models))
         .layer(middleware::from_fn_with_state(sample.clone(), admit))
         .route("/_work", get(show_work))
@@ -144,12 +149,17 @@ async fn admit(State(sample): State<Sample>, request: Request, next: Next) -> Re
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     });
     *sample.last_headers.lock().unwrap_or_else(PoisonError::into_inner) = pairs.collect();
-    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if sample.check_secret && shown.and_then(|text| text.strip_prefix("Bearer ")) != Some(SECRET) {
+    if sample.check_secret && !shows_secret(request.headers()) {
         let message = "Incorrect API key provided.";
         return *answer::error(StatusCode::UNAUTHORIZED, "invalid_api_key", message);
     }
     next.run(request).await
+}
+
+fn shows_secret(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
+    bearer.or_else(|| text(API_KEY)) == Some(SECRET)
 }
 
 async fn models() -> Json<Value> {

@@ -1,0 +1,177 @@
+//! Français. Noms d'en-têtes, codes, montants et instants ne se traduisent pas. Devant « : » et « ; », une
+//! espace insécable ; l'apostrophe est ’.
+
+use crate::credit::{Amount, Measure};
+use crate::ledger::OnUnknown;
+use crate::meter::path::PathProblem;
+use crate::meter::rejection::{Cause, Detail};
+
+/// Les titres.
+pub(super) const fn title(cause: Cause) -> &'static str {
+    match cause {
+        Cause::BadRequest => "Requête incorrecte",
+        Cause::TooLarge => "Corps trop volumineux",
+        Cause::TooSlow => "Requête trop lente",
+        Cause::InvalidKey => "Clé non valide",
+        Cause::AccountSuspended => "Compte suspendu",
+        Cause::RouteNotInPlan => "Non compris dans le forfait",
+        Cause::PlanUnknownHere => "Forfait inconnu",
+        Cause::InsufficientCredits => "Crédits insuffisants",
+        Cause::CreditsOnHold => "Crédits réservés",
+        Cause::RateLimited => "Trop de requêtes",
+        Cause::CapExceeded => "Plafond atteint",
+        Cause::ConcurrencyExceeded => "Trop de générations simultanées",
+        Cause::UnpriceableRequest => "Le prix de la requête ne peut pas être établi",
+        Cause::MaxChargeExceeded => "Au-delà de Credits-Max",
+        Cause::UnknownRoute => "Route inconnue",
+        Cause::UnknownCharge => "Débit inconnu",
+        Cause::MethodNotAllowed => "Méthode non autorisée",
+        Cause::WebsocketUnsupported => "WebSocket non pris en charge",
+        Cause::MeteringUnavailable => "Comptage indisponible",
+        Cause::Draining => "Arrêt en cours",
+        Cause::UpstreamError => "Erreur du service",
+        Cause::UpstreamTimeout => "Délai du service dépassé",
+    }
+}
+
+/// Les détails.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub(super) fn detail(detail: &Detail) -> String {
+    match detail {
+        Detail::Connect => "CONNECT n’est pas servi ici.".into(),
+        Detail::OneHost => "Il faut exactement un en-tête Host.".into(),
+        Detail::OtherHost => {
+            "La cible de la requête et l’en-tête Host désignent des hôtes différents.".into()
+        }
+        Detail::OneCoding => "Le seul Transfer-Encoding accepté est chunked.".into(),
+        Detail::Path(problem) => format!("Le chemin n’est pas canonique : {}.", path(*problem)),
+        Detail::Unforwardable => "Le chemin ne peut pas être transmis.".into(),
+        Detail::BrokenBody => "Le corps de la requête a été interrompu.".into(),
+        Detail::Query => "Les paramètres de l’URL sont illisibles.".into(),
+        Detail::CreditsMax => "Credits-Max doit être un montant tel que 12.5.".into(),
+        Detail::CreditsMaxTwice => "Credits-Max a été envoyé deux fois.".into(),
+        Detail::Prefer => "Prefer doit être en ASCII imprimable.".into(),
+        Detail::Metering { word } => {
+            format!("Prefer: metering={word} est inconnu ; la valeur acceptée est quote.")
+        }
+        Detail::Misread { what } => what.clone(),
+        Detail::LargeBody { limit } => {
+            format!("Le corps dépasse les {limit} octets que cette route autorise.")
+        }
+        Detail::SlowBody => {
+            "Le corps n’est pas arrivé à temps. Envoyez-le plus vite ou par requêtes plus petites.".into()
+        }
+        Detail::Key => {
+            "Une clé valide est nécessaire : envoyez-la sous la forme \"Authorization: Bearer tk_…\".".into()
+        }
+        Detail::Charge { id } => {
+            format!("Ce compte n’a aucun débit {id}. L’identifiant est-il complet ?")
+        }
+        Detail::Route { method, path } => format!("Il n’y a pas de route pour {method} {path}."),
+        Detail::Method { method } => format!("{method} n’est pas possible ici."),
+        Detail::NotInPlan { route, plan } => format!("Le forfait {plan} ne comprend pas {route}."),
+        Detail::PlanUnknown { plan } => {
+            format!("Le forfait {plan} du compte est inconnu ici. Veuillez prévenir l’opérateur.")
+        }
+        Detail::Suspended => "Ce compte est suspendu. Veuillez contacter l’assistance.".into(),
+        Detail::Closed => "Ce compte est fermé.".into(),
+        Detail::Unpriceable { pointer, why } => match pointer.as_str() {
+            "" => format!("Le prix de la requête ne peut pas être établi : {why}."),
+            _ => format!("Le prix de la requête ne peut pas être établi à cause de {pointer} : {why}."),
+        },
+        Detail::AboveMax { hold, limit } => {
+            format!("Cette requête réserverait {} ; Credits-Max autorise {limit}.", credits(*hold))
+        }
+        Detail::Flood => "Trop de requêtes depuis cette adresse. Veuillez ralentir.".into(),
+        Detail::Rate { name } => {
+            format!("Les requêtes arrivent plus vite que la limite {name} ne l’autorise.")
+        }
+        Detail::Slots { name, limit: 1 } => {
+            format!("Une génération est en cours, et la limite {name} n’en autorise qu’une à la fois.")
+        }
+        Detail::Slots { name, limit } => format!(
+            "{limit} générations sont en cours, autant que la limite {name} en autorise simultanément."
+        ),
+        Detail::Cap { name, measure, limit, used, required, resets_at } => format!(
+            "Le plafond {name} autorise {} ; déjà utilisé : {}, nécessaire pour cette requête : {}. \
+             Il est remis à zéro le {resets_at}.",
+            counted(*measure, *limit),
+            measure.show(*used),
+            measure.show(*required),
+        ),
+        Detail::OnHold { required, available, held } => format!(
+            "Cette requête nécessite {} ; disponibles : {available}, réservés par des requêtes qui se \
+             terminent d’ici une minute : {held}.",
+            credits(*required)
+        ),
+        Detail::Insufficient { required, available, held } => format!(
+            "Cette requête nécessite {} ; disponibles : {available}, réservés par des requêtes en cours : \
+             {held}.",
+            credits(*required)
+        ),
+        Detail::Unavailable => "Le comptage est indisponible pour le moment ; rien n’a donc été transmis. \
+             Réessayez bientôt."
+            .into(),
+        Detail::Draining => {
+            "Cette instance est sur le point de s’arrêter. Réessayez avec une nouvelle connexion.".into()
+        }
+        Detail::Websocket => "Cette route n’accepte pas WebSocket.".into(),
+        Detail::Unreached => {
+            "Le service n’a pas pu être joint. Rien n’a été transmis et rien n’a été débité.".into()
+        }
+        Detail::Undialled => {
+            "Le service n’a pas accepté de connexion à temps. Rien n’a été transmis ni débité.".into()
+        }
+        Detail::BrokeOff => "Le service a coupé la connexion avant d’avoir répondu.".into(),
+        Detail::TimedOut => "Le service n’a pas répondu à temps.".into(),
+        Detail::CutOff => "Cette instance s’est arrêtée pendant le traitement de la requête. On ne sait pas \
+             si le travail a été fait ; ce qui était réservé est libéré, ou conservé jusqu’à ce qu’on le \
+             sache. Le débit l’indiquera."
+            .into(),
+        Detail::Unsettled { first, held, until, then } => {
+            let then = match then {
+                OnUnknown::Release => "sera alors libéré",
+                OnUnknown::Charge => "sera alors débité",
+                OnUnknown::Hold => "restera réservé jusqu’à ce que quelqu’un décide",
+            };
+            format!(
+                "{} On ne sait pas si le travail a été fait : réserve de {} jusqu’au {until} ; ce qui ne sera \
+                 pas réglé d’ici là {then}.",
+                self::detail(first),
+                credits(*held),
+            )
+        }
+    }
+}
+
+/// En français, le pluriel commence à 2.
+fn credits(amount: Amount) -> String {
+    let plural = amount.micro() >= 2_000_000;
+    if plural { format!("{amount} crédits") } else { format!("{amount} crédit") }
+}
+
+fn counted(measure: Measure, count: u64) -> String {
+    match (measure, count) {
+        (Measure::Requests, 0 | 1) => format!("{count} requête"),
+        (Measure::Requests, _) => format!("{count} requêtes"),
+        (Measure::Credits, 0..2_000_000) => format!("{} crédit", measure.show(count)),
+        (Measure::Credits, _) => format!("{} crédits", measure.show(count)),
+    }
+}
+
+const fn path(problem: PathProblem) -> &'static str {
+    match problem {
+        PathProblem::NotAbsolute => "le chemin doit commencer par /",
+        PathProblem::EmptySegment => "le chemin comporte un segment vide",
+        PathProblem::DotSegment => "un segment du chemin se termine par un point",
+        PathProblem::Semicolon => "le chemin comporte un point-virgule",
+        PathProblem::Slash => "le chemin comporte une barre oblique encodée ou une barre inverse",
+        PathProblem::Control => "le chemin comporte un caractère de contrôle",
+        PathProblem::Unencoded => "le chemin comporte un octet qui doit être encodé en pourcentage",
+        PathProblem::Escape => "le chemin comporte un encodage en pourcentage mal formé",
+        PathProblem::NeedlessEscape => {
+            "le chemin encode un octet qui n’en a pas besoin, ou encode deux fois"
+        }
+        PathProblem::NotUtf8 => "le chemin n’est pas en UTF-8",
+    }
+}
