@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
@@ -24,6 +24,8 @@ use crate::meter::{Code, Rejection, request_id};
 
 /// How much of a path the log line has, in characters.
 const PATH_MAX: usize = 256;
+/// What the log line says instead of a method and a path that nobody could read.
+const UNREAD: &str = "-";
 
 /// A request from a peer.
 pub type FromPeer = (Request<Incoming>, SocketAddr);
@@ -102,18 +104,20 @@ fn decided<E>(answered: &Result<Result<Response<Body>, Stop>, E>) -> Code {
 
 fn story(core: &Core, request: &Request<Incoming>) -> Story {
     let id = request_id(&*core.meter.clock, &*core.meter.entropy);
-    Story {
-        id,
-        method: request.method().clone(),
-        path: request.uri().path().chars().take(PATH_MAX).collect(),
-        route: Default::default(),
-        counts: Default::default(),
-        forwarded: Default::default(),
-        account: Default::default(),
-        key: Default::default(),
-        charge: Default::default(),
-        held: Default::default(),
-    }
+    let path: String = request.uri().path().chars().take(PATH_MAX).collect();
+    Story::of(id, request.method().clone(), path)
+}
+
+/// Refuses a head that nobody could read: with an id, a decision and a log line like any other, but without
+/// a method and a path, since there may be two.
+pub(super) fn refuse_unread(core: &Core, rejection: &Rejection) -> Response<Body> {
+    let id = request_id(&*core.meter.clock, &*core.meter.entropy);
+    let story = Story::of(id, Method::from_bytes(UNREAD.as_bytes()).unwrap_or_default(), UNREAD);
+    let story = Rc::new(story);
+    Decision::awaited(core.meter.tally.clone(), story.clone()).is(Code::of(rejection.code));
+    let (response, code) = refuse(&story, rejection, &HeaderMap::new());
+    tell(&story, &response, code, 0);
+    response
 }
 
 /// What a refusal must know of the request: which types the client takes.

@@ -28,7 +28,7 @@ use super::{Shared, runtime};
 use crate::ledger::Ledger;
 use crate::meter::{Directory, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
-use crate::proxy::{Body, BoxError, ClientPlane, Core, FromPeer, Upstream, stack};
+use crate::proxy::{Body, Bounds, BoxError, ClientPlane, Core, FromPeer, Upstream, guarded, stack};
 use crate::seam::{self, Tasks};
 
 /// How long settlements may take after everything was cut; what is left is recovered at the next start.
@@ -218,13 +218,18 @@ async fn connection<S>(
     S: Service<FromPeer, Response = Response<Body>, Error = Infallible> + Clone + 'static,
 {
     let limits = core.settings.limits;
+    let bounds =
+        Bounds { head_bytes: limits.head_bytes, headers: limits.headers, head_ms: limits.head_ms };
+    let (stream, turns) = guarded(stream, bounds);
+    let answering = core.clone();
     let answer = move |request: Request<Incoming>| {
-        let mut service = service.clone();
-        async move { service.call((request, peer)).await }
+        let (core, turns, mut service) = (answering.clone(), turns.clone(), service.clone());
+        async move { turns.answer(&core, &mut service, (request, peer)).await }
     };
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits.head_ms))
+        // For connections that wait for a head: one that has begun is timed, and answered, by the guard.
+        .header_read_timeout(Duration::from_millis(limits.head_ms.saturating_mul(2)))
         .max_headers(limits.headers)
         .max_buf_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), service_fn(answer));

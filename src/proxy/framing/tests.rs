@@ -1,0 +1,1 @@
+//! Tables of heads, chunks and trailers; and that where bytes are split changes nothing.
