@@ -221,7 +221,7 @@ async fn connection<S>(
     let bounds =
         Bounds { head_bytes: limits.head_bytes, headers: limits.headers, head_ms: limits.head_ms };
     let (stream, turns) = guarded(stream, bounds);
-    let answering = core.clone();
+    let (answering, heads) = (core.clone(), turns.clone());
     let answer = move |request: Request<Incoming>| {
         let (core, turns, mut service) = (answering.clone(), turns.clone(), service.clone());
         async move { turns.answer(&core, &mut service, (request, peer)).await }
@@ -237,7 +237,9 @@ async fn connection<S>(
     tokio::select! {
         // A connection that breaks off is the client's affair; the exchange goes on without it.
         _ = serving.as_mut() => return,
-        () = drain.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = async { drain.cancelled().await; heads.no_head_begun().await } => {
+            serving.as_mut().graceful_shutdown();
+        }
     }
     tokio::select! {
         _ = serving => {}

@@ -97,6 +97,7 @@ impl<S> Guarded<S> {
             verdict
         };
         self.turns.passed(self.reader.heads(), !self.reader.in_head());
+        self.turns.head_begun(self.has_begun());
         if let Err(doubt) = verdict {
             self.doubt(doubt);
         }
@@ -106,6 +107,7 @@ impl<S> Guarded<S> {
     fn doubt(&mut self, doubt: Doubt) {
         self.held.truncate(self.cleared);
         self.slow = None;
+        self.turns.head_begun(false);
         if self.reader.in_head() {
             self.turns.refuse(doubt);
             self.held.extend_from_slice(STAND_IN);
@@ -116,10 +118,15 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// Whether a head has been on its way for too long. One empty line is not yet a part of one.
+    /// Whether a part of a head is held. One empty line is not yet a part of one.
+    fn has_begun(&self) -> bool {
+        let waits = self.held.get(self.cleared..).unwrap_or_default();
+        self.reader.in_head() && !b"\r\n".starts_with(waits)
+    }
+
+    /// Whether a head has been on its way for too long.
     fn is_slow(&mut self, context: &mut Context<'_>) -> bool {
-        let begun = self.reader.in_head() && !b"\r\n".starts_with(&self.held);
-        if !begun {
+        if !self.has_begun() {
             self.slow = None;
             return false;
         }

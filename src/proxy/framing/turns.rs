@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Response};
+use tokio::sync::Notify;
 use tower::Service;
 
 use super::super::answer::{FromPeer, refuse_unread};
@@ -28,6 +29,9 @@ struct Shared {
     refused: Cell<Option<Doubt>>,
     /// The number of the request that the service was asked last.
     asked: Cell<u64>,
+    /// Whether a part of a head is held, of which hyper knows nothing.
+    begun: Cell<bool>,
+    ended: Notify,
 }
 
 impl Turns {
@@ -35,6 +39,20 @@ impl Turns {
     pub(super) fn passed(&self, heads: u64, unfinished: bool) {
         self.0.passed.set(heads);
         self.0.unfinished.set(unfinished);
+    }
+
+    /// The guard holds a part of a head, or does so no more.
+    pub(super) fn head_begun(&self, begun: bool) {
+        if self.0.begun.replace(begun) && !begun {
+            self.0.ended.notify_waiters();
+        }
+    }
+
+    /// Waits while a head is on its way: a drain must not take its connection for idle.
+    pub async fn no_head_begun(&self) {
+        while self.0.begun.get() {
+            self.0.ended.notified().await;
+        }
     }
 
     /// The guard refuses the head behind those that it has passed.
