@@ -11,8 +11,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{Outgoing, empty, passing, roomed, whole};
 use super::core::Core;
+use super::exchange::BROKE_OFF;
 use super::headers::{credits_max, strip_named, take_quote};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
+use super::upstream::chain;
 use crate::meter::{
     Asked, Due, Found, PresentedKey, Rejection, RequestSource, Route, Wanted, Work, canonical,
     free_quote, quote_body,
@@ -184,9 +186,7 @@ async fn collect(body: Incoming, limit: u64, ms: u64) -> Result<bytes::Bytes, Re
         Err(_) => Err(Rejection::too_slow()),
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
-        Ok(Err(error)) => {
-            Err(Rejection::bad_request("The body broke off.").because(error.to_string()))
-        }
+        Ok(Err(error)) => Err(Rejection::bad_request(BROKE_OFF).because(chain(&*error))),
     }
 }
 
