@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
@@ -23,6 +23,8 @@ use crate::meter::{Code, Manner, Rejection, request_id};
 
 /// How much of a path the log line has, in characters.
 const PATH_MAX: usize = 256;
+/// What the log line says instead of a method and a path that nobody could read.
+const UNREAD: &str = "-";
 
 /// A request from a peer.
 pub type FromPeer = (Request<Incoming>, SocketAddr);
@@ -101,19 +103,21 @@ fn decided<E>(answered: &Result<Result<Response<Body>, Stop>, E>) -> Code {
 
 fn story(core: &Core, request: &Request<Incoming>) -> Story {
     let id = request_id(&*core.meter.clock, &*core.meter.entropy);
-    Story {
-        id,
-        method: request.method().clone(),
-        path: request.uri().path().chars().take(PATH_MAX).collect(),
-        route: Default::default(),
-        dialect: core.meter.rules.dialect.into(),
-        counts: Default::default(),
-        forwarded: Default::default(),
-        account: Default::default(),
-        key: Default::default(),
-        charge: Default::default(),
-        held: Default::default(),
-    }
+    let path: String = request.uri().path().chars().take(PATH_MAX).collect();
+    Story::of(id, request.method().clone(), path, core.meter.rules.dialect)
+}
+
+/// Refuses a head that nobody could read: with an id, a decision and a log line like any other, but without
+/// a method and a path, since there may be two.
+pub(super) fn refuse_unread(core: &Core, rejection: &Rejection) -> Response<Body> {
+    let id = request_id(&*core.meter.clock, &*core.meter.entropy);
+    let method = Method::from_bytes(UNREAD.as_bytes()).unwrap_or_default();
+    let story = Story::of(id, method, UNREAD, core.meter.rules.dialect);
+    let story = Rc::new(story);
+    Decision::awaited(core.meter.tally.clone(), story.clone()).is(Code::of(rejection.code()));
+    let (response, code) = refuse(&story, rejection, Manner::default());
+    tell(&story, &response, code, 0);
+    response
 }
 
 fn refuse(story: &Story, rejection: &Rejection, manner: Manner) -> (Response<Body>, &'static str) {

@@ -62,6 +62,7 @@ impl Exchange {
             Asked::Failed(SendError::NeverSent(why)) => self.never_sent(head, why),
             Asked::Failed(SendError::Lost(why)) => self.lost(head, &why),
             Asked::Failed(SendError::TooLarge) => self.too_large(head),
+            Asked::Failed(SendError::Broken(why)) => self.broken(head, why),
             Asked::TimedOut(Reach::Sent) => self.timed_out(head),
             Asked::TimedOut(Reach::Never) => self.never_dialled(head),
             Asked::ClientLeft(Reach::Sent) => self.abandoned(),
@@ -213,6 +214,12 @@ impl Exchange {
     fn too_large(self, head: Head) {
         let rejection = Rejection::too_large(self.body_limit);
         self.doubt(head, "The request was cut off: its body is too large.", rejection);
+    }
+
+    /// The client's body ended too early, or its framing failed, and a part of it is upstream.
+    fn broken(self, head: Head, why: String) {
+        let rejection = Rejection::bad_request(Detail::BrokenBody).because(why);
+        self.doubt(head, "The request was cut off: its body broke off.", rejection);
     }
 
     fn timed_out(self, head: Head) {

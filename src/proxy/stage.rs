@@ -138,6 +138,28 @@ pub(super) struct Story {
 }
 
 impl Story {
+    /// The story of a request of which no more is known yet.
+    pub(super) fn of(
+        id: String,
+        method: http::Method,
+        path: impl Into<String>,
+        dialect: Dialect,
+    ) -> Self {
+        Self {
+            id,
+            method,
+            path: path.into(),
+            route: Default::default(),
+            dialect: dialect.into(),
+            counts: Default::default(),
+            forwarded: Default::default(),
+            account: Default::default(),
+            key: Default::default(),
+            charge: Default::default(),
+            held: Default::default(),
+        }
+    }
+
     /// The counters of its route, or of what has none.
     pub(super) fn counts<'a>(&'a self, tally: &'a Tally) -> &'a Arc<RouteTally> {
         self.counts.get().unwrap_or_else(|| tally.routes.nameless())

@@ -13,6 +13,7 @@ use super::body::{Outgoing, empty, passing, roomed, whole};
 use super::core::Core;
 use super::headers::{credits_max, strip_named, take_quote};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
+use super::upstream::chain;
 use crate::meter::{
     Asked, Cause, Detail, Due, Found, Language, PresentedKey, Rejection, RequestSource, Wanted,
     Work, canonical, free_quote, quote_body,
@@ -181,9 +182,7 @@ async fn collect(body: Incoming, limit: u64, ms: u64) -> Result<bytes::Bytes, Re
         Err(_) => Err(Rejection::too_slow()),
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
-        Ok(Err(error)) => {
-            Err(Rejection::bad_request(Detail::BrokenBody).because(error.to_string()))
-        }
+        Ok(Err(error)) => Err(Rejection::bad_request(Detail::BrokenBody).because(chain(&*error))),
     }
 }
 

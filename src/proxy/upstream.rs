@@ -52,6 +52,9 @@ pub enum SendError {
     Lost(String),
     /// The request's body went beyond its limit; a part of it has been sent.
     TooLarge,
+    /// The request's body broke off, or could not be read on; a part of it has been sent. The text is for
+    /// the log.
+    Broken(String),
 }
 
 /// Tells whether a request may have been sent: before there is a connection for it, no byte of it was.
@@ -153,6 +156,7 @@ impl Upstream {
             match error {
                 error if error.is_connect() => SendError::NeverSent(told),
                 error if is_too_large(&error) => SendError::TooLarge,
+                error if is_clients(&error) => SendError::Broken(told),
                 _ => SendError::Lost(told),
             }
         })
@@ -171,8 +175,20 @@ fn is_too_large(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+/// Whether it was the body that we were given, not the upstream.
+fn is_clients(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// An error with its causes in one line.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut told = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -26,7 +26,7 @@ use super::quoter::Asks;
 use super::reload::{Proposal, Proposals};
 use super::{Shared, runtime};
 use crate::meter::Settler;
-use crate::proxy::{Body, Core, FromPeer, stack};
+use crate::proxy::{Body, Bounds, Core, FromPeer, guarded, stack};
 use crate::seam::{self, Tasks};
 
 /// How long settlements may take after everything was cut; what is left is recovered at the next start.
@@ -151,13 +151,18 @@ async fn connection<S>(
     S: Service<FromPeer, Response = Response<Body>, Error = Infallible> + Clone + 'static,
 {
     let limits = core.settings.limits;
+    let bounds =
+        Bounds { head_bytes: limits.head_bytes, headers: limits.headers, head_ms: limits.head_ms };
+    let (stream, turns) = guarded(stream, bounds);
+    let (answering, heads) = (core.clone(), turns.clone());
     let answer = move |request: Request<Incoming>| {
-        let mut service = service.clone();
-        async move { service.call((request, peer)).await }
+        let (core, turns, mut service) = (answering.clone(), turns.clone(), service.clone());
+        async move { turns.answer(&core, &mut service, (request, peer)).await }
     };
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits.head_ms))
+        // For connections that wait for a head: one that has begun is timed, and answered, by the guard.
+        .header_read_timeout(Duration::from_millis(limits.head_ms.saturating_mul(2)))
         .max_headers(limits.headers)
         .max_buf_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), service_fn(answer));
@@ -165,7 +170,9 @@ async fn connection<S>(
     tokio::select! {
         // A connection that breaks off is the client's affair; the exchange goes on without it.
         _ = serving.as_mut() => return,
-        () = drain.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = async { drain.cancelled().await; heads.no_head_begun().await } => {
+            serving.as_mut().graceful_shutdown();
+        }
     }
     tokio::select! {
         _ = serving => {}

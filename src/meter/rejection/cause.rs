@@ -35,7 +35,11 @@ causes! {
     BadRequest => BAD_REQUEST "bad_request",
     /// The body is too large.
     TooLarge => PAYLOAD_TOO_LARGE "too_large",
-    /// The body did not come in time.
+    /// The head is too large.
+    HeadTooLarge => REQUEST_HEADER_FIELDS_TOO_LARGE "too_large",
+    /// A version of HTTP that is not spoken here.
+    HttpVersion => HTTP_VERSION_NOT_SUPPORTED "bad_request",
+    /// The head or the body did not come in time.
     TooSlow => REQUEST_TIMEOUT "too_slow",
     /// A key is missing, malformed, unknown, wrong or revoked.
     InvalidKey => UNAUTHORIZED "invalid_key",

@@ -22,8 +22,27 @@ pub enum Detail {
     Path(PathProblem),
     /// No upstream could have this path.
     Unforwardable,
-    /// The body ended before its end.
+    /// The body ended before its end, or its framing is wrong.
     BrokenBody,
+    /// The head can be read in two ways, or in none.
+    Unclear {
+        /// Why, in HTTP's own words; ends a sentence.
+        why: &'static str,
+    },
+    /// Another version of HTTP.
+    Version,
+    /// The head is too long.
+    LongHead {
+        /// How many bytes it may have.
+        limit: usize,
+    },
+    /// There are too many headers.
+    ManyHeaders {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The head did not come in time.
+    SlowHead,
     /// The query is no form.
     Query,
     /// `Credits-Max` is no amount.
