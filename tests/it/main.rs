@@ -119,6 +119,8 @@ mod sample;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod smuggling;
+#[cfg(test)]
 mod stubborn;
 #[cfg(test)]
 mod tidy;
