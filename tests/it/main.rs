@@ -129,6 +129,8 @@ mod sdk;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod smuggling;
+#[cfg(test)]
 mod stubborn;
 #[cfg(test)]
 mod tidy;

@@ -206,6 +206,11 @@ impl Wire {
         self.reply_to(false)
     }
 
+    /// The next answer, which is to a HEAD.
+    pub(crate) fn reply_to_head(&mut self) -> Option<Reply> {
+        self.reply_to(true)
+    }
+
     fn reply_to(&mut self, to_head: bool) -> Option<Reply> {
         loop {
             if let Some((reply, used)) = Reply::read(&self.buffer, to_head, self.over) {

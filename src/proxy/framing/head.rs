@@ -5,7 +5,7 @@ use std::ops::Range;
 use httparse::{EMPTY_HEADER, Header, Status, parse_headers};
 
 use super::lines::{Lines, Next};
-use super::target::{first_line, is_host};
+use super::target::{first_line, is_host, is_token};
 use super::{Bounds, Doubt};
 
 /// So many headers are read without an allocation.
@@ -15,6 +15,8 @@ const FEW: usize = 48;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
     lines: Lines,
+    /// Where its first word ends, as far as it was read.
+    word: usize,
     /// Whether an empty line came before it: one may.
     led: bool,
     first: Option<Range<usize>>,
@@ -44,6 +46,7 @@ impl Head {
     pub(super) fn read(&mut self, bytes: &[u8], bounds: &Bounds) -> Result<Progress, Doubt> {
         let within = bytes.get(..bounds.head_bytes).unwrap_or(bytes);
         loop {
+            self.first_word(within)?;
             match self.lines.next(within) {
                 Next::Line(line) => self.line(line, within, bounds)?,
                 Next::Empty(end) => {
@@ -55,6 +58,7 @@ impl Head {
                         return Err(Doubt::Unclear("empty lines stand before it"));
                     }
                     self.led = true;
+                    self.word = end;
                 }
                 Next::More if within.len() < bytes.len() => {
                     return Err(Doubt::TooLong(bounds.head_bytes));
@@ -62,6 +66,18 @@ impl Head {
                 Next::More => return Ok(Progress::More),
                 Next::Bad(why) => return Err(Doubt::Unclear(why)),
             }
+        }
+    }
+
+    /// The method must be a word. Judged byte by byte: the rest of a body may never have a second one.
+    fn first_word(&mut self, bytes: &[u8]) -> Result<(), Doubt> {
+        let rest = bytes.get(self.word..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| is_token(**byte)).count();
+        self.word = self.word.saturating_add(length);
+        match rest.get(length) {
+            // A space ends it; of what no line has, others tell.
+            None | Some(0..=b' ' | 0x7f) => Ok(()),
+            Some(_) => Err(Doubt::Unclear("it does not begin with a method")),
         }
     }
 

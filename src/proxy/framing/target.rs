@@ -16,7 +16,7 @@ pub(super) struct FirstLine<'a> {
     pub(super) is_1_1: bool,
 }
 
-/// Reads the line (RFC 9112 §3).
+/// Reads the line (RFC 9112 §3). Its first word is one.
 pub(super) fn first_line(line: &[u8]) -> Result<FirstLine<'_>, Doubt> {
     const SHAPE: Doubt = Doubt::Unclear(
         "its first line is not a method, a target and a version with one space between",
@@ -27,8 +27,8 @@ pub(super) fn first_line(line: &[u8]) -> Result<FirstLine<'_>, Doubt> {
     else {
         return Err(SHAPE);
     };
-    if method.is_empty() || !method.iter().copied().all(is_token) {
-        return Err(Doubt::Unclear("its method is not one word"));
+    if method.is_empty() {
+        return Err(SHAPE);
     }
     let is_1_1 = match version {
         b"HTTP/1.1" => true,
@@ -42,7 +42,7 @@ pub(super) fn first_line(line: &[u8]) -> Result<FirstLine<'_>, Doubt> {
 }
 
 /// A byte of a token (RFC 9110 §5.6.2).
-const fn is_token(byte: u8) -> bool {
+pub(super) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
