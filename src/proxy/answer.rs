@@ -2,7 +2,7 @@
 //! one log line. Above it nothing can fail.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
@@ -68,7 +68,7 @@ where
             let decision = Decision::awaited(core.meter.tally.clone(), story.clone());
             let trusted = &core.settings.trusted_proxies;
             let address = client_address(peer.ip().to_canonical(), request.headers(), trusted);
-            let asked = accepts(&request);
+            let (asked, version) = (accepts(&request), request.version());
             let arrived = Arrived { request, address, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
             let answered =
@@ -84,7 +84,7 @@ where
                 }
             };
             let took_ms = core.meter.clock.uptime_ms().saturating_sub(started);
-            tell(&story, &response, code, took_ms);
+            tell(&story, &response, code, took_ms, (address, version));
             Ok(with_request_id(response, &story))
         })
     }
@@ -134,10 +134,18 @@ fn refuse(
     (rejection.response(&story.id, asked).map(whole), rejection.code)
 }
 
-fn tell(story: &Story, response: &Response<Body>, code: &str, took_ms: u64) {
+fn tell(
+    story: &Story,
+    response: &Response<Body>,
+    code: &str,
+    took_ms: u64,
+    (address, version): (IpAddr, Version),
+) {
     let shown = |text: Option<String>| text.unwrap_or_default();
     tracing::info!(
         request = %story.id,
+        client = %address,
+        http = ?version,
         method = %story.method,
         path = %story.path,
         status = response.status().as_u16(),

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,14 +13,12 @@ use futures_util::future::join;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 use tower::{Service, ServiceExt};
 
+use super::connection::{self, Door};
 use super::ledgers::Own;
 use super::metrics::CoreTally;
 use super::quoter::{Asks, queue};
@@ -28,13 +26,13 @@ use super::{Shared, runtime};
 use crate::ledger::Ledger;
 use crate::meter::{Directory, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
-use crate::proxy::{Body, BoxError, ClientPlane, Core, FromPeer, Upstream, stack};
+use crate::proxy::{BoxError, ClientPlane, Core, Upstream, stack};
 use crate::seam::{self, Tasks};
 
 /// How long settlements may take after everything was cut; what is left is recovered at the next start.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How long to wait when a connection cannot be accepted, for instance because there are no descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Starts a core's thread. Errors of its setup are errors of the start.
 pub(super) fn start(
@@ -121,6 +119,7 @@ fn build(
         tasks,
         cut: shared.stop.cut.clone(),
         room: room(proxy.limits.bodies),
+        requests: Default::default(),
         client_plane: client_plane(&proxy.client_prefix, portal),
         draining: shared.stop.draining.clone(),
     };
@@ -181,17 +180,20 @@ async fn accept(shared: &Shared, core: &Rc<Core>, counts: &CoreTally, listener: 
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot listen"),
     };
+    let door = door(shared, core, counts);
     let service = stack(core.clone());
+    let answer = move |request, peer| {
+        let mut service = service.clone();
+        async move { service.call((request, peer)).await.unwrap_or_else(never) }
+    };
     loop {
         match listener.accept().await {
             Ok((stream, peer)) if connections.running() < core.settings.limits.connections => {
                 let _ = stream.set_nodelay(true);
-                let drain = shared.stop.drain.clone();
-                let own = connection(core.clone(), service.clone(), stream, peer, drain);
-                connections.spawn(own);
+                connections.spawn(connection::serve(door.clone(), stream, peer, answer.clone()));
             }
             Ok((stream, _)) => {
-                counts.turned_away.one();
+                counts.door.turned_away.one();
                 refuse(stream);
             }
             Err(error) => {
@@ -202,42 +204,22 @@ async fn accept(shared: &Shared, core: &Rc<Core>, counts: &CoreTally, listener: 
     }
 }
 
+fn door(shared: &Shared, core: &Core, counts: &CoreTally) -> Rc<Door> {
+    Rc::new(Door {
+        limits: core.settings.limits,
+        tls: shared.certificates.clients.clone(),
+        proxies: shared.settings.proxy_protocol.clone(),
+        counts: counts.door.clone(),
+        requests: core.requests.clone(),
+        drain: shared.stop.drain.clone(),
+        cut: core.cut.clone(),
+    })
+}
+
 /// A full house says so by closing: an answer would need what there is no more of.
 fn refuse(stream: TcpStream) {
     tracing::warn!("too many connections");
     drop(stream);
-}
-
-async fn connection<S>(
-    core: Rc<Core>,
-    service: S,
-    stream: TcpStream,
-    peer: SocketAddr,
-    drain: tokio_util::sync::CancellationToken,
-) where
-    S: Service<FromPeer, Response = Response<Body>, Error = Infallible> + Clone + 'static,
-{
-    let limits = core.settings.limits;
-    let answer = move |request: Request<Incoming>| {
-        let mut service = service.clone();
-        async move { service.call((request, peer)).await }
-    };
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits.head_ms))
-        .max_headers(limits.headers)
-        .max_buf_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
-    let mut serving = std::pin::pin!(serving);
-    tokio::select! {
-        // A connection that breaks off is the client's affair; the exchange goes on without it.
-        _ = serving.as_mut() => return,
-        () = drain.cancelled() => serving.as_mut().graceful_shutdown(),
-    }
-    tokio::select! {
-        _ = serving => {}
-        () = core.cut.cancelled() => {}
-    }
 }
 
 /// Renews the leases of running exchanges, at a third of their length, and at once when the store was away.

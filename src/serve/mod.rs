@@ -9,14 +9,19 @@
 //!
 //! Invariant: no request is served before recovery is done.
 
+mod connection;
 mod control;
 mod core;
 mod exporting;
 mod families;
 mod ledgers;
+mod life;
 mod listen;
 mod metrics;
+mod proxy_header;
 mod quoter;
+mod stream;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,6 +41,7 @@ use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 
 use metrics::{CoreTally, Metrics};
+use tls::Certificates;
 
 /// The ledger's file within its folder.
 pub(crate) const LEDGER_FILE: &str = "ledger.redb";
@@ -77,12 +83,37 @@ struct Shared {
     instance: String,
     ledgers: Ledgers,
     guard: Arc<Guard>,
+    certificates: ListenerCertificates,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     disk: Arc<dyn Disk>,
     stop: Stop,
     /// Whether the ledger answered when it was last asked.
     healthy: Arc<AtomicBool>,
+}
+
+/// What the listeners speak TLS with; `None`: in clear.
+#[derive(Clone, Debug, Default)]
+struct ListenerCertificates {
+    clients: Option<Arc<Certificates>>,
+    operators: Option<Arc<Certificates>>,
+}
+
+impl ListenerCertificates {
+    fn load(settings: &Settings) -> io::Result<Self> {
+        let load = |whose, files: Option<&crate::tls::ServerFiles>| {
+            files.map(|files| Certificates::load(whose, files)).transpose()
+        };
+        let admin = settings.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+        Ok(Self {
+            clients: load("clients", settings.tls.as_ref())?,
+            operators: load("operators", admin)?,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Certificates>> {
+        self.clients.iter().chain(&self.operators)
+    }
 }
 
 impl Running {
@@ -147,6 +178,7 @@ fn metrics(shared: &Shared, cores: Vec<CoreTally>, stream: Option<StreamGauges>)
         cores,
         beside: Arc::new(StoreTally::new(shared.clock.clone())),
         stream,
+        certificates: shared.certificates.all().cloned().collect(),
         revision: shared.settings.rules.revision.clone(),
         limits: shared.settings.proxy.limits,
         started: shared.clock.now(),
@@ -163,6 +195,7 @@ fn open(settings: Settings) -> io::Result<Shared> {
     RouteTable::new(&settings.rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
     Ok(Shared {
         instance: instance(&*disk, &folder, &*entropy)?,
+        certificates: ListenerCertificates::load(&settings)?,
         guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
         ledgers,
         settings: Arc::new(settings),
