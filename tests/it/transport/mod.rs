@@ -7,6 +7,6 @@ mod behaviours;
 mod line;
 // mod proxied;
 // mod resets;
-// mod service;
+mod service;
 // mod tools;
-// mod upstreams;
+mod upstreams;
