@@ -20,7 +20,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0 | [`seam`]: time, randomness, disk, tasks · [`credit`]: what is owed · [`count`]: what is counted |
-//! | 1 | [`ledger`]: what is remembered · [`observe`]: bytes in, facts out |
+//! | 1 | [`ledger`]: what is remembered · [`observe`]: bytes in, facts out · [`tls`]: who we are, and whom we trust |
 //! | 2 | [`meter`]: the rules between a request and the ledger |
 //! | 3 | [`proxy`]: the path of a request |
 //! | 4 | [`admin`]: the operators' API · [`portal`]: the clients' · [`telemetry`]: logs, the text of metrics |
@@ -42,6 +42,7 @@ pub mod seam;
 
 pub mod ledger;
 pub mod observe;
+pub mod tls;
 
 pub mod meter;
 

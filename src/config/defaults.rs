@@ -36,6 +36,25 @@ pub(super) const ROTATE_BYTES: u64 = 64 << 20;
 /// How many entries of the ledger stream may wait without an alarm.
 pub(super) const ALARM: u32 = 100_000;
 
+/// Our name in `Via`.
+pub(super) const VIA: &str = "tollgate";
+
+/// For PROXY header and TLS handshake, in milliseconds.
+pub(super) const HANDSHAKE_MS: u64 = 10 * SECOND;
+/// Between two requests of a connection, in milliseconds.
+pub(super) const KEEP_MS: u64 = 75 * SECOND;
+/// Bytes per second of a body.
+pub(super) const BODY_RATE: u64 = 240;
+/// Requests of one core at once.
+pub(super) const REQUESTS: u32 = 10_000;
+/// Streams of an HTTP/2 connection at once.
+pub(super) const STREAMS: u32 = 100;
+/// Streams that were reset before they were looked at.
+pub(super) const RESETS: u32 = 20;
+/// Malformed streams.
+pub(super) const STREAM_ERRORS: u32 = 1_024;
+/// Before an HTTP/2 client is asked for a sign of life, in milliseconds.
+pub(super) const PING_MS: u64 = 30 * SECOND;
 /// For the head of a request, in milliseconds.
 pub(super) const HEAD_MS: u64 = 10 * SECOND;
 /// For a body that is read before it is priced, in milliseconds.

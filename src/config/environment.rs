@@ -19,6 +19,11 @@ pub trait Environment {
 
     /// How many cores there are.
     fn cores(&self) -> usize;
+
+    /// Whether files are only assumed to be there, so that what is in them says nothing.
+    fn assumes(&self) -> bool {
+        false
+    }
 }
 
 /// The process's own environment.
@@ -64,5 +69,9 @@ impl Environment for Assumed {
 
     fn cores(&self) -> usize {
         1
+    }
+
+    fn assumes(&self) -> bool {
+        true
     }
 }

@@ -5,15 +5,22 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::ledger::redis;
 use crate::meter::Rules;
 use crate::proxy::ProxySettings;
+use crate::tls::ServerFiles;
 
 /// Everything that a file said, resolved.
 #[derive(Debug)]
 pub struct Settings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// TLS for them.
+    pub tls: Option<ServerFiles>,
+    /// The networks of load balancers that speak the PROXY protocol.
+    pub proxy_protocol: Vec<IpNet>,
     /// How many cores serve; at least 1.
     pub cores: usize,
     /// Where the ledger lies.
@@ -72,6 +79,8 @@ impl StoreSettings {
 pub struct AdminSettings {
     /// Where operators connect.
     pub listen: SocketAddr,
+    /// TLS for them.
+    pub tls: Option<ServerFiles>,
     /// What they show as `Authorization: Bearer`.
     pub token: Secret,
 }

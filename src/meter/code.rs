@@ -54,6 +54,10 @@ words! {
         UnknownRoute => "unknown_route",
         /// No job of this account.
         UnknownJob => "unknown_job",
+        /// An expectation that is not met here.
+        ExpectationFailed => "expectation_failed",
+        /// The request has been here before.
+        LoopDetected => "loop_detected",
         /// The route does not speak WebSocket.
         WebsocketUnsupported => "websocket_unsupported",
         /// The ledger cannot be asked.

@@ -2,14 +2,14 @@
 //! one log line. Above it nothing can fail.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
@@ -70,6 +70,7 @@ where
             let trusted = &core.settings.trusted_proxies;
             let address = client_address(peer.ip().to_canonical(), request.headers(), trusted);
             let manner = Manner::of(request.headers(), core.meter.rules.dialect);
+            let version = request.version();
             let arrived = Arrived { request, address, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
             let answered =
@@ -85,7 +86,7 @@ where
                 }
             };
             let took_ms = core.meter.clock.uptime_ms().saturating_sub(started);
-            tell(&story, &response, code, took_ms);
+            tell(&story, &response, code, took_ms, (address, version));
             Ok(with_request_id(response, &story))
         })
     }
@@ -109,14 +110,14 @@ fn story(core: &Core, request: &Request<Incoming>) -> Story {
 
 /// Refuses a head that nobody could read: with an id, a decision and a log line like any other, but without
 /// a method and a path, since there may be two.
-pub(super) fn refuse_unread(core: &Core, rejection: &Rejection) -> Response<Body> {
+pub(super) fn refuse_unread(core: &Core, rejection: &Rejection, address: IpAddr) -> Response<Body> {
     let id = request_id(&*core.meter.clock, &*core.meter.entropy);
     let method = Method::from_bytes(UNREAD.as_bytes()).unwrap_or_default();
     let story = Story::of(id, method, UNREAD, core.meter.rules.dialect);
     let story = Rc::new(story);
     Decision::awaited(core.meter.tally.clone(), story.clone()).is(Code::of(rejection.code()));
     let (response, code) = refuse(&story, rejection, Manner::default());
-    tell(&story, &response, code, 0);
+    tell(&story, &response, code, 0, (address, Version::HTTP_11));
     response
 }
 
@@ -129,10 +130,18 @@ fn refuse(story: &Story, rejection: &Rejection, manner: Manner) -> (Response<Bod
     (rejection.response(&story.id, manner).map(whole), rejection.code())
 }
 
-fn tell(story: &Story, response: &Response<Body>, code: &str, took_ms: u64) {
+fn tell(
+    story: &Story,
+    response: &Response<Body>,
+    code: &str,
+    took_ms: u64,
+    (address, version): (IpAddr, Version),
+) {
     let shown = |text: Option<String>| text.unwrap_or_default();
     tracing::info!(
         request = %story.id,
+        client = %address,
+        http = ?version,
         method = %story.method,
         path = %story.path,
         status = response.status().as_u16(),

@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::headers::Taken;
+use super::hops::trailers_outward;
+use super::upload::{Faults, Upload};
 
 /// What can go wrong in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -31,7 +35,7 @@ pub fn whole(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
 }
 
 /// A body whose bytes are known and take up `room` until they have been sent.
-pub(super) fn roomed(bytes: Bytes, room: OwnedSemaphorePermit) -> Outgoing {
+fn roomed(bytes: Bytes, room: OwnedSemaphorePermit) -> Outgoing {
     let hold = move |error| {
         let _room: &OwnedSemaphorePermit = &room;
         never(error)
@@ -40,7 +44,7 @@ pub(super) fn roomed(bytes: Bytes, room: OwnedSemaphorePermit) -> Outgoing {
 }
 
 /// No body.
-pub(super) fn empty() -> UnsyncBoxBody<Bytes, BoxError> {
+fn empty() -> UnsyncBoxBody<Bytes, BoxError> {
     Empty::new().map_err(never).boxed_unsync()
 }
 
@@ -48,9 +52,54 @@ fn never(error: Infallible) -> BoxError {
     match error {}
 }
 
-/// A client's body on its way upstream, at most `limit` bytes of it.
-pub(super) fn passing(body: Incoming, limit: u64) -> Outgoing {
-    Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).boxed_unsync()
+/// A body that goes upstream, and where its fault will be if it has one.
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// The body.
+    pub(super) body: Outgoing,
+    /// What was wrong with it.
+    pub(super) faults: Faults,
+}
+
+impl Sending {
+    /// No body.
+    pub(super) fn nothing() -> Self {
+        Self { body: empty(), faults: Faults::default() }
+    }
+
+    /// Bytes that were read, and the trailers behind them. Where there are trailers the length is not told:
+    /// HTTP/1.1 has trailers only behind chunks.
+    pub(super) fn read(
+        bytes: Bytes,
+        trailers: Option<HeaderMap>,
+        room: OwnedSemaphorePermit,
+    ) -> Self {
+        let body = match trailers {
+            None => roomed(bytes, room),
+            Some(trailers) => {
+                let frames = [Frame::data(bytes), Frame::trailers(trailers)];
+                let frames = futures_util::stream::iter(frames.map(Ok::<_, BoxError>));
+                let held = move |frame| {
+                    let _room: &OwnedSemaphorePermit = &room;
+                    frame
+                };
+                StreamBody::new(frames).map_frame(held).boxed_unsync()
+            }
+        };
+        Self { body, faults: Faults::default() }
+    }
+
+    /// A client's body as it comes.
+    pub(super) fn passing(upload: Upload, taken: Taken) -> Self {
+        let faults = upload.faults();
+        let body = upload.map_frame(move |mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                trailers_outward(trailers, &taken);
+            }
+            frame
+        });
+        Self { body: body.boxed_unsync(), faults }
+    }
 }
 
 /// A pipe from an exchange to its client. `length` is what the upstream declared.

@@ -1,6 +1,7 @@
 //! What one core serves with. Nothing here is shared with another core but the guard, the rules and the
 //! ledger's handle.
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Core {
     pub cut: CancellationToken,
     /// Room for bodies that are read before they are priced, in KiB.
     pub room: Arc<Semaphore>,
+    /// Requests under way on all connections of this core.
+    pub requests: Rc<Cell<usize>>,
     /// The client plane.
     pub client_plane: ClientPlane,
     /// Whether the instance is about to stop.

@@ -22,7 +22,9 @@ use super::account::Account;
 use super::body::{Body, Outgoing, Pipe, pipe};
 use super::core::Core;
 use super::headers::inward;
+use super::hops::{trailers_inward, via};
 use super::patience::Patience;
+use super::upload::{Fault, Faults};
 use super::upstream::{Dialled, SendError, Upstream};
 use crate::meter::{Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, Watch};
 
@@ -37,6 +39,8 @@ pub(super) struct Exchange {
     pub(super) account: Option<Account>,
     /// The most bytes that the request's body may have.
     pub(super) body_limit: u64,
+    /// What is wrong with that body.
+    pub(super) faults: Faults,
     /// Whether the request asked for a head alone.
     pub(super) head_only: bool,
     /// Its route's counters.
@@ -61,8 +65,9 @@ impl Exchange {
             Asked::Answered(response) => self.answered(upstream, response, head).await,
             Asked::Failed(SendError::NeverSent(why)) => self.never_sent(head, why),
             Asked::Failed(SendError::Lost(why)) => self.lost(head, &why),
-            Asked::Failed(SendError::TooLarge) => self.too_large(head),
-            Asked::Failed(SendError::Broken(why)) => self.broken(head, why),
+            Asked::Failed(SendError::Faulty(Fault::TooLarge)) => self.too_large(head),
+            Asked::Failed(SendError::Faulty(Fault::TooSlow)) => self.too_slow(head),
+            Asked::Failed(SendError::Faulty(Fault::Broken)) => self.broken(head),
             Asked::TimedOut(Reach::Sent) => self.timed_out(head),
             Asked::TimedOut(Reach::Never) => self.never_dialled(head),
             Asked::ClientLeft(Reach::Sent) => self.abandoned(),
@@ -81,7 +86,7 @@ impl Exchange {
         let dialled = Dialled::of(&mut request);
         let reach = || if dialled.at_all() { Reach::Sent } else { Reach::Never };
         let limit = Duration::from_millis(upstream.timeouts().first_byte_ms);
-        let sent = tokio::time::timeout(limit, upstream.send(request));
+        let sent = tokio::time::timeout(limit, upstream.send(request, &self.faults));
         let answer = tokio::select! {
             // Looked at first: whoever has left before anything was sent need not pay.
             biased;
@@ -106,7 +111,7 @@ impl Exchange {
             return self.lost(head, "the upstream switched protocols unasked");
         }
         // What the upstream speaks is its own affair: an old one's body gets a frame that shows its end.
-        parts.version = Version::HTTP_11;
+        let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
         let length = http_body::Body::size_hint(&body).exact();
         if self.head_only {
             // A head's length is of the body that GET would have had (RFC 9110 §9.3.2).
@@ -114,6 +119,7 @@ impl Exchange {
         }
         let mut watch = self.account.as_mut().map(|own| own.watch(&parts));
         inward(&mut parts.headers, upstream.credentials());
+        via(&mut parts.headers, version, self.core.settings.via.as_str());
         if let (Some(account), Some(watch)) = (&self.account, &watch) {
             account.sign(&mut parts.headers, watch);
         }
@@ -142,7 +148,7 @@ impl Exchange {
                 return self.conclude(&mut watch, End::Cancelled);
             }
             let next = next(&mut body, &patience, client.as_ref()).await;
-            let frame = match next {
+            let mut frame = match next {
                 Next::Frame(frame) => frame,
                 Next::ClientLeft => {
                     client = None;
@@ -163,6 +169,9 @@ impl Exchange {
                 (Some(watch), Some(data), _) => watch.feed(data),
                 (Some(watch), _, Some(trailers)) => watch.trailers(trailers),
                 _ => {}
+            }
+            if let Some(trailers) = frame.trailers_mut() {
+                trailers_inward(trailers, upstream.credentials());
             }
             if http_body::Body::is_end_stream(&body) {
                 self.conclude(&mut watch, End::Complete);
@@ -216,9 +225,15 @@ impl Exchange {
         self.doubt(head, "The request was cut off: its body is too large.", rejection);
     }
 
+    /// The body came too slowly; a part of it has been sent.
+    fn too_slow(self, head: Head) {
+        let why = "The request was cut off: its body came too slowly.";
+        self.doubt(head, why, Rejection::too_slow());
+    }
+
     /// The client's body ended too early, or its framing failed, and a part of it is upstream.
-    fn broken(self, head: Head, why: String) {
-        let rejection = Rejection::bad_request(Detail::BrokenBody).because(why);
+    fn broken(self, head: Head) {
+        let rejection = Rejection::bad_request(Detail::BrokenBody);
         self.doubt(head, "The request was cut off: its body broke off.", rejection);
     }
 

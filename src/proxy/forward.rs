@@ -10,10 +10,11 @@ use tokio::sync::oneshot;
 use tower::Service;
 
 use super::account::Account;
-use super::body::{Body, Outgoing};
+use super::body::{Body, Outgoing, Sending};
 use super::core::Core;
 use super::exchange::Exchange;
 use super::headers::outward;
+use super::hops::{join_cookies, take_trailers, takes_trailers, via};
 use super::stage::{Metered, Stop};
 use super::upstream::Upstream;
 use crate::credit::ChargeId;
@@ -53,12 +54,20 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let (index, body_limit) = (route.upstream, route.body_limit);
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
+    let Sending { body, faults } = body;
     let request = outgoing(core, upstream, head, body, admitted.is_some())?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
     let tally = &core.meter.tally;
     let (counts, running) = (story.counts(tally).clone(), tally.exchange());
-    let exchange =
-        Exchange { core: core.clone(), upstream: index, account, body_limit, head_only, counts };
+    let exchange = Exchange {
+        core: core.clone(),
+        upstream: index,
+        account,
+        body_limit,
+        faults,
+        head_only,
+        counts,
+    };
     story.forwarded.set(true);
     let (sender, answer) = oneshot::channel();
     let cut = core.cut.clone();
@@ -100,7 +109,13 @@ fn outgoing(
         Rejection::bad_request(Detail::Unforwardable).because(error.to_string())
     })?;
     let own = &core.meter.rules.key_headers;
+    let trailers = takes_trailers(&head.headers);
     outward(&mut head.headers, own, upstream.credentials(), observed);
+    join_cookies(&mut head.headers);
+    via(&mut head.headers, head.version, core.settings.via.as_str());
+    if trailers {
+        take_trailers(&mut head.headers, upstream.speaks_one());
+    }
     head.uri = target;
     head.version = Version::HTTP_11;
     head.extensions.clear();

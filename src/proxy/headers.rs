@@ -7,16 +7,13 @@
 
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST,
-    HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 use super::settings::Credentials;
 use crate::credit::Amount;
 use crate::meter::{Detail, Rejection};
-
-/// Our name in `Via`.
-const VIA_NAME: &str = "1.1 tollgate";
 
 pub(super) const CREDITS_MAX: HeaderName = HeaderName::from_static("credits-max");
 pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -51,14 +48,13 @@ const OVERRIDES: [HeaderName; 7] = [
 ];
 
 /// Headers of one connection (RFC 9110 §7.6.1) and of framing.
-const HOPS: [HeaderName; 10] = [
+const HOPS: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
     TE,
-    TRAILER,
     TRANSFER_ENCODING,
     UPGRADE,
     CONTENT_LENGTH,
@@ -96,19 +92,34 @@ pub(super) fn outward(
     observed: bool,
 ) {
     strip_hops(headers);
-    let ours = [AUTHORIZATION, HOST, EXPECT, CREDITS_MAX];
-    for name in ours.iter().chain(key_headers).chain(&ORIGINS).chain(&OVERRIDES) {
-        remove(headers, name);
-    }
-    strip_twins(headers);
+    strip_ours(headers, &Taken::new(key_headers, None));
     if observed {
         // What is read for its usage must not be compressed.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    headers.append(VIA, HeaderValue::from_static(VIA_NAME));
     if let Some(credentials) = credentials {
         headers.insert(credentials.header.clone(), credentials.value.clone());
     }
+}
+
+/// Names that carry keys and credentials, and that no client may use for anything else.
+#[derive(Clone, Debug)]
+pub(super) struct Taken(Vec<HeaderName>);
+
+impl Taken {
+    /// Those of keys, and that of the operator's credential.
+    pub(super) fn new(key_headers: &[HeaderName], credential: Option<&HeaderName>) -> Self {
+        Self(key_headers.iter().chain(credential).cloned().collect())
+    }
+}
+
+/// Takes off what is ours to say or was said to us alone.
+pub(super) fn strip_ours(headers: &mut HeaderMap, taken: &Taken) {
+    let ours = [AUTHORIZATION, HOST, EXPECT, CREDITS_MAX];
+    for name in ours.iter().chain(&taken.0).chain(&ORIGINS).chain(&OVERRIDES) {
+        remove(headers, name);
+    }
+    strip_twins(headers);
 }
 
 /// Makes an upstream's headers ready for the client; whatever shows the operator's secret is dropped.
@@ -144,7 +155,8 @@ fn strip_twins(headers: &mut HeaderMap) {
     }
 }
 
-fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+/// Takes off every value of a name.
+pub(super) fn remove(headers: &mut HeaderMap, name: &HeaderName) {
     if let Entry::Occupied(entry) = headers.entry(name) {
         entry.remove_entry_mult();
     }
@@ -247,10 +259,7 @@ mod tests {
         ]);
         let own = [HeaderName::from_static("x-api-key")];
         outward(&mut headers, &own, Some(&credentials), false);
-        assert_eq!(
-            headers,
-            map(&[("via", "1.1 tollgate"), ("authorization", "Bearer upstream-secret")])
-        );
+        assert_eq!(headers, map(&[("authorization", "Bearer upstream-secret")]));
     }
 
     #[test]

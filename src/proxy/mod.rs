@@ -13,10 +13,12 @@ mod forward;
 mod framing;
 mod guard;
 mod headers;
+mod hops;
 mod patience;
 mod settings;
 mod stage;
 mod steps;
+mod upload;
 mod upstream;
 
 use std::convert::Infallible;
@@ -31,7 +33,9 @@ pub use body::{Body, BoxError, whole};
 pub use core::{ClientPlane, Core};
 pub use framing::{Bounds, Guarded, Turns, guarded};
 pub use guard::{Culprit, Guard};
-pub use settings::{Credentials, FloodSettings, Limits, ProxySettings, Timeouts, UpstreamSettings};
+pub use settings::{
+    Credentials, FloodSettings, HttpVersion, Limits, ProxySettings, Timeouts, UpstreamSettings,
+};
 pub use upstream::Upstream;
 
 use answer::Answer;
@@ -47,13 +51,14 @@ pub fn stack(
 + 'static {
     let of = |core: &Rc<Core>| core.clone();
     let (a, b, c, d, e, f) = (of(&core), of(&core), of(&core), of(&core), of(&core), of(&core));
+    let g = of(&core);
     ServiceBuilder::new()
         // Every request gets an id, a log line and an answer: below here errors are `Stop`, above none.
         .layer(Answer(core.clone()))
         // Before any work: a flood costs us a look into a table.
         .layer(stage(move |arrived| ready(steps::guard(&a, arrived))))
         // Before anything is matched: one request must have one reading.
-        .layer(stage(|arrived| ready(steps::canonicalise(arrived))))
+        .layer(stage(move |arrived| ready(steps::canonicalise(&g, arrived))))
         // Before routes: balance and receipts must be readable whatever the routes are.
         .layer(stage(move |arrived| steps::client_plane(b.clone(), arrived)))
         // → Routed. The path that is matched is the path that is priced, logged and forwarded.

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 
 use crate::credit::Name;
+use crate::tls::IdentityFiles;
 
 /// Everything that the path of a request goes by, beside the meter's rules.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct ProxySettings {
     pub flood: FloodSettings,
     /// The networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Our name in `Via`.
+    pub via: Name,
     /// The path prefix of the client plane, without a trailing slash: `/_credits`.
     pub client_prefix: String,
 }
@@ -34,8 +37,23 @@ pub struct UpstreamSettings {
     pub credentials: Option<Credentials>,
     /// A file of PEM certificates to trust beside the public roots.
     pub ca_file: Option<PathBuf>,
+    /// Our own certificate for it.
+    pub identity: Option<IdentityFiles>,
+    /// Which HTTP it is spoken to with.
+    pub http: HttpVersion,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+}
+
+/// Which HTTP an upstream is spoken to with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// What both sides prefer under TLS (ALPN), 1.1 in clear.
+    Auto,
+    /// HTTP/1.1.
+    One,
+    /// HTTP/2; in clear by prior knowledge (RFC 9113 §3.3).
+    Two,
 }
 
 /// A header with the operator's secret. Never printed.
@@ -68,14 +86,30 @@ pub struct Timeouts {
 /// Bounds on what a client may send and on what runs at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// For the PROXY header and the TLS handshake of a new connection, in milliseconds.
+    pub handshake_ms: u64,
     /// For the head of a request, in milliseconds.
     pub head_ms: u64,
+    /// Between two requests of a connection, in milliseconds.
+    pub idle_ms: u64,
+    /// How many bytes a second a body must bring at least; 0: as slow as it likes.
+    pub body_rate: u64,
     /// For a body that must be read before it can be priced, in milliseconds.
     pub body_ms: u64,
     /// The largest head in bytes.
     pub head_bytes: usize,
     /// The most headers.
     pub headers: usize,
+    /// The most requests of one core at once, over all its connections.
+    pub requests: usize,
+    /// The most requests of one HTTP/2 connection at once.
+    pub streams: u32,
+    /// The most streams of an HTTP/2 connection that may be reset before they were looked at.
+    pub resets: usize,
+    /// The most malformed streams of an HTTP/2 connection.
+    pub stream_errors: usize,
+    /// After which silence an HTTP/2 client is asked for a sign of life, in milliseconds.
+    pub ping_ms: u64,
     /// The most exchanges of one core at once; the settler's queue is as long.
     pub exchanges: usize,
     /// The most client connections of one core at once.

@@ -16,7 +16,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
-use super::body::{Body, Outgoing};
+use super::body::{Body, Sending};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
 use crate::meter::{Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally};
 
@@ -63,7 +63,7 @@ pub(super) struct Priced {
     /// The head.
     pub head: Parts,
     /// What goes upstream: the very bytes that are priced.
-    pub body: Outgoing,
+    pub body: Sending,
     /// The bytes, where the price needs them.
     pub bytes: Option<bytes::Bytes>,
     /// The route.
@@ -86,7 +86,7 @@ pub(super) struct Metered {
     /// The head.
     pub head: Parts,
     /// What goes upstream.
-    pub body: Outgoing,
+    pub body: Sending,
     /// The route.
     pub route: Arc<Route>,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.

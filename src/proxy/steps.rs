@@ -3,17 +3,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{Outgoing, empty, passing, roomed, whole};
+use super::body::{Sending, whole};
 use super::core::Core;
-use super::headers::{credits_max, strip_named, take_quote};
+use super::headers::{Taken, credits_max, strip_named, take_quote};
+use super::hops::{expectations, no_extended_connect, no_loop, no_websocket, trailers_outward};
 use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
-use super::upstream::chain;
+use super::upload::{Fault, Upload};
+use super::upstream::{Upstream, chain};
 use crate::meter::{
     Asked, Cause, Detail, Due, Found, Language, PresentedKey, Rejection, RequestSource, Wanted,
     Work, canonical, free_quote, quote_body,
@@ -25,31 +27,53 @@ pub(super) fn guard(core: &Core, arrived: Arrived) -> Result<Arrived, Stop> {
         return Err(Rejection::draining().into());
     }
     core.guard.request(arrived.address).map_err(Rejection::flood)?;
+    if core.requests.get() > core.settings.limits.requests {
+        let why = "too many requests at once: limits.requests";
+        return Err(Rejection::metering_unavailable(why).into());
+    }
     Ok(arrived)
 }
 
 /// Refuses what can be read in two ways: one path, one host, no tricks.
-pub(super) fn canonicalise(arrived: Arrived) -> Result<Arrived, Stop> {
+pub(super) fn canonicalise(core: &Core, arrived: Arrived) -> Result<Arrived, Stop> {
     let request = &arrived.request;
     if request.method() == Method::CONNECT {
+        no_extended_connect(request)?;
         return Err(Rejection::bad_request(Detail::Connect).into());
     }
     one_host(request)?;
     one_coding(request)?;
+    few_headers(request, core.settings.limits.headers)?;
+    expectations(request)?;
+    no_loop(request.headers(), core.settings.via.as_str())?;
     canonical(request.uri().path())
         .map_err(|problem| Rejection::bad_request(Detail::Path(problem)))?;
     Ok(arrived)
 }
 
-/// Exactly one host; an absolute-form target must name the same one (RFC 9112 §3.2).
+/// HTTP/1.1 has counted them while it read them.
+fn few_headers(request: &http::Request<Incoming>, most: usize) -> Result<(), Rejection> {
+    if request.headers().len() <= most {
+        return Ok(());
+    }
+    Err(Rejection::new(Cause::HeadTooLarge, Detail::ManyHeaders { limit: most }))
+}
+
+/// Exactly one host; an absolute-form target must name the same one (RFC 9112 §3.2), as must `:authority`
+/// (RFC 9113 §8.3.1).
 fn one_host(request: &http::Request<Incoming>) -> Result<(), Rejection> {
+    let named = request.uri().authority();
+    if named.is_some_and(|named| named.as_str().contains('@')) {
+        return Err(Rejection::bad_request(Detail::UserInTarget));
+    }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => Some(host),
-        (None, _) if request.version() != Version::HTTP_11 => None,
+        (None, _) if request.version() == Version::HTTP_10 => None,
+        (None, _) if request.version() == Version::HTTP_2 && named.is_some() => None,
         _ => return Err(Rejection::bad_request(Detail::OneHost)),
     };
-    match (request.uri().authority(), host) {
+    match (named, host) {
         (Some(named), Some(host)) if named.as_str().as_bytes() != host.as_bytes() => {
             Err(Rejection::bad_request(Detail::OtherHost))
         }
@@ -57,8 +81,13 @@ fn one_host(request: &http::Request<Incoming>) -> Result<(), Rejection> {
     }
 }
 
-/// No transfer coding but chunked, once (RFC 9112 §6.1): of another one the upstream would not be told.
+/// No transfer coding but chunked, once (RFC 9112 §6.1): of another one the upstream would not be told. One
+/// length: in HTTP/1.1 hyper sees to that.
 fn one_coding(request: &http::Request<Incoming>) -> Result<(), Rejection> {
+    let lengths = request.headers().get_all(CONTENT_LENGTH).iter().count();
+    if request.version() == Version::HTTP_2 && lengths > 1 {
+        return Err(Rejection::bad_request(Detail::Unclear { why: "it has several lengths" }));
+    }
     let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
     let chunked = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {
@@ -96,9 +125,7 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     _ = story.route.set(route.name.clone());
     story.dialect.set(route.dialect);
     _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
-    if head.headers.contains_key(UPGRADE) {
-        return Err(Rejection::new(Cause::WebsocketUnsupported, Detail::Websocket).into());
-    }
+    no_websocket(&head.headers)?;
     let route = route.clone();
     Ok(Routed { head, body, route, captures, address, story })
 }
@@ -137,14 +164,21 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     declared_length(&head.headers, route.body_limit)?;
     // What is priced is what is forwarded.
     strip_named(&mut head.headers);
+    let credentials = core.upstreams.get(route.upstream).and_then(Upstream::credentials);
+    let taken = Taken::new(&core.meter.rules.key_headers, credentials.map(|own| &own.header));
+    let limits = &core.settings.limits;
+    let (length, nothing) =
+        (http_body::Body::size_hint(&body).exact(), http_body::Body::is_end_stream(&body));
+    let upload = Upload::new(body, route.body_limit, limits.body_rate, core.meter.clock.clone());
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
-            let length = http_body::Body::size_hint(&body).exact();
             let room = room(&core, length, route.body_limit)?;
-            let bytes = collect(body, route.body_limit, core.settings.limits.body_ms).await?;
-            (roomed(bytes.clone(), room), Some(bytes))
+            let (bytes, trailers) =
+                collect(upload, route.body_limit, limits.body_ms, &taken).await?;
+            (Sending::read(bytes.clone(), trailers, room), Some(bytes))
         }
-        _ => (stream(body, route.body_limit), None),
+        _ if nothing => (Sending::nothing(), None),
+        _ => (Sending::passing(upload, taken), None),
     };
     Ok(Priced { head, body, bytes, route, captures, identity, credits_max, quote, story })
 }
@@ -171,18 +205,27 @@ fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejectio
     }
 }
 
-fn stream(body: Incoming, limit: u64) -> Outgoing {
-    if http_body::Body::is_end_stream(&body) { empty() } else { passing(body, limit) }
-}
-
-async fn collect(body: Incoming, limit: u64, ms: u64) -> Result<bytes::Bytes, Rejection> {
-    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    let collected = tokio::time::timeout(Duration::from_millis(ms), limited.collect()).await;
-    match collected {
-        Err(_) => Err(Rejection::too_slow()),
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
-        Ok(Err(error)) => Err(Rejection::bad_request(Detail::BrokenBody).because(chain(&*error))),
+async fn collect(
+    upload: Upload,
+    limit: u64,
+    ms: u64,
+    taken: &Taken,
+) -> Result<(bytes::Bytes, Option<http::HeaderMap>), Rejection> {
+    let faults = upload.faults();
+    let collected = tokio::time::timeout(Duration::from_millis(ms), upload.collect()).await;
+    match (collected, faults.found()) {
+        (Err(_), _) | (_, Some(Fault::TooSlow)) => Err(Rejection::too_slow()),
+        (_, Some(Fault::TooLarge)) => Err(Rejection::too_large(limit)),
+        (Ok(Ok(whole)), _) => {
+            let trailers = whole.trailers().cloned().map(|mut trailers| {
+                trailers_outward(&mut trailers, taken);
+                trailers
+            });
+            Ok((whole.to_bytes(), trailers.filter(|trailers| !trailers.is_empty())))
+        }
+        (Ok(Err(error)), _) => {
+            Err(Rejection::bad_request(Detail::BrokenBody).because(chain(&*error)))
+        }
     }
 }
 
@@ -195,7 +238,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         }
         return Ok(Metered { head, body, route, admitted: None, story });
     };
-    let timeouts = core.upstreams.get(route.upstream).map(super::upstream::Upstream::timeouts);
+    let timeouts = core.upstreams.get(route.upstream).map(Upstream::timeouts);
     let wanted = Wanted {
         route: &route,
         due,

@@ -1,10 +1,11 @@
 //! Upstreams: one pool of connections for each core and service.
 //!
-//! hyper-util's client pools, re-dials and speaks TLS; it sends a request a second time only if no byte of it
-//! was written. Idle connections are dropped after four seconds, before servers that close at five do.
+//! hyper-util's client pools, re-dials and speaks TLS, and HTTP/2 on one connection for all; it sends a request
+//! a second time only if no byte of it was written. Idle connections are dropped after four seconds, before servers that close at five do.
 //!
 //! Invariant: redirects are not followed, and nothing is sent anywhere but to the configured authority.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -13,24 +14,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri};
-use http_body_util::LengthLimitError;
+use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
 use super::body::Outgoing;
-use super::settings::{Credentials, Timeouts, UpstreamSettings};
+use super::settings::{Credentials, HttpVersion, Timeouts, UpstreamSettings};
+use super::upload::{Fault, Faults};
+use crate::tls;
 
 /// How long a connection may be idle before it is dropped.
 const IDLE: Duration = Duration::from_secs(4);
 /// How many idle connections one core keeps to one upstream.
 const IDLE_MAX: usize = 256;
+/// The largest head of an answer by HTTP/2, in bytes.
+const HEAD_BYTES: u32 = 64 << 10;
+/// How much of one answer by HTTP/2 may come before we have passed it on, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// How much of all answers on one connection, in bytes.
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// After which silence an upstream of HTTP/2 is asked for a sign of life, while requests run: a connection
+/// that is dead would take all requests until the system gives it up.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// How long it may take to give one.
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One core's way to a service.
 pub struct Upstream {
@@ -41,20 +51,19 @@ pub struct Upstream {
     prefix: String,
     settings: Arc<super::settings::ProxySettings>,
     index: usize,
+    /// Whether the last answer came by HTTP/2, or that is all that is spoken.
+    two: Cell<bool>,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum SendError {
+pub(super) enum SendError {
     /// No connection came about: nothing was forwarded. The text is for the log.
     NeverSent(String),
     /// The request may have arrived, and its answer is lost. The text is for the log.
     Lost(String),
-    /// The request's body went beyond its limit; a part of it has been sent.
-    TooLarge,
-    /// The request's body broke off, or could not be read on; a part of it has been sent. The text is for
-    /// the log.
-    Broken(String),
+    /// The request's body was at fault; a part of it has been sent.
+    Faulty(Fault),
 }
 
 /// Tells whether a request may have been sent: before there is a connection for it, no byte of it was.
@@ -86,27 +95,27 @@ impl Upstream {
     /// When its certificates cannot be read or its URL lacks a scheme or host.
     pub fn open(settings: &Arc<super::settings::ProxySettings>, index: usize) -> io::Result<Self> {
         let own = settings.upstreams.get(index).ok_or_else(|| io::Error::other("no upstream"))?;
-        let tls = client_config(own.ca_file.as_deref())?;
+        let read = |path: &Path| std::fs::read(path);
+        let tls = tls::client(own.ca_file.as_deref(), own.identity.as_ref(), &read)
+            .map_err(io::Error::other)?;
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.enforce_http(false);
         http.set_connect_timeout(Some(Duration::from_millis(own.timeouts.connect_ms)));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .build(connector);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let connector = match own.http {
+            HttpVersion::Auto => connector.enable_http1().enable_http2().wrap_connector(http),
+            HttpVersion::One => connector.enable_http1().wrap_connector(http),
+            HttpVersion::Two => connector.enable_http2().wrap_connector(http),
+        };
+        let client = builder(own.http).build(connector);
         let parts = own.base.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(io::Error::other(format!("{}: no scheme or host", own.name)));
         };
         let prefix = own.base.path().trim_end_matches('/').to_owned();
-        Ok(Self { client, scheme, authority, prefix, settings: settings.clone(), index })
+        let (settings, two) = (settings.clone(), Cell::new(own.http == HttpVersion::Two));
+        Ok(Self { client, scheme, authority, prefix, settings, index, two })
     }
 
     fn own(&self) -> Option<&UpstreamSettings> {
@@ -146,29 +155,61 @@ impl Upstream {
             .build()
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Whether it is spoken to by HTTP/1.1, as far as is known.
+    #[must_use]
+    pub(super) fn speaks_one(&self) -> bool {
+        !self.two.get()
+    }
+
+    /// Sends a request and waits for the head of its answer. `faults` are those of its body.
     ///
     /// # Errors
     /// Whether nothing was sent, or nobody knows.
-    pub async fn send(&self, request: Request<Outgoing>) -> Result<Response<Incoming>, SendError> {
-        self.client.request(request).await.map_err(|error| {
+    pub(super) async fn send(
+        &self,
+        request: Request<Outgoing>,
+        faults: &Faults,
+    ) -> Result<Response<Incoming>, SendError> {
+        let answered = self.client.request(request).await;
+        let answer = answered.map_err(|error| {
             let told = chain(&error);
-            match error {
-                error if error.is_connect() => SendError::NeverSent(told),
-                error if is_too_large(&error) => SendError::TooLarge,
-                error if is_clients(&error) => SendError::Broken(told),
+            match (error, faults.found()) {
+                (_, Some(fault)) => SendError::Faulty(fault),
+                (error, _) if error.is_connect() || is_untouched(&error) => {
+                    SendError::NeverSent(told)
+                }
+                (error, _) if is_clients(&error) => SendError::Faulty(Fault::Broken),
                 _ => SendError::Lost(told),
             }
-        })
+        })?;
+        self.two.set(answer.version() == Version::HTTP_2);
+        Ok(answer)
     }
 }
 
-/// Whether a body that is passed on was longer than it may be.
-fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+fn builder(http: HttpVersion) -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_MAX)
+        .http2_only(http == HttpVersion::Two)
+        .http2_max_header_list_size(HEAD_BYTES)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
+/// Whether an upstream of HTTP/2 says that it has not looked at the request (RFC 9113 §8.7).
+fn is_untouched(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return true;
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return refused && error.is_reset() && error.is_remote();
         }
         cause = error.source();
     }
@@ -196,23 +237,4 @@ pub(super) fn chain(error: &dyn Error) -> String {
         cause = inner.source();
     }
     told
-}
-
-/// TLS to upstreams: the public roots, and the operator's beside them.
-fn client_config(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = ca_file {
-        let named = |error: &dyn fmt::Display| {
-            io::Error::other(format!("{}: no usable certificates: {error}", path.display()))
-        };
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| named(&error))? {
-            let certificate = certificate.map_err(|error| named(&error))?;
-            roots.add(certificate).map_err(|error| named(&error))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

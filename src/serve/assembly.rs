@@ -3,6 +3,7 @@
 //! Invariant: what belongs to running exchanges (settler, tasks, counters, room) is made once and handed
 //! on; a reload changes what new requests meet, and nothing else.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
@@ -32,6 +33,8 @@ pub(super) struct Lasting {
     pub(super) tasks: Tasks,
     pub(super) settler: Settler,
     pub(super) counts: CoreTally,
+    /// Requests under way on all its connections.
+    requests: Rc<Cell<usize>>,
     room: Arc<Semaphore>,
     /// The bytes that `room` has.
     bodies: u64,
@@ -56,7 +59,7 @@ impl Lasting {
             counts.tally.clone(),
         )?;
         let (room, bodies) = (room(limits.bodies), limits.bodies);
-        Ok(Self { ledger, tasks, settler, counts, room, bodies })
+        Ok(Self { ledger, tasks, settler, counts, requests: Rc::default(), room, bodies })
     }
 }
 
@@ -96,6 +99,7 @@ pub(super) fn assemble(
         guard: guard.clone(),
         tasks: lasting.tasks.clone(),
         cut: shared.stop.cut.clone(),
+        requests: lasting.requests.clone(),
         room: if same_room { lasting.room.clone() } else { room(proxy.limits.bodies) },
         client_plane: client_plane(&proxy.client_prefix, portal),
         draining: shared.stop.draining.clone(),

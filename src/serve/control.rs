@@ -2,26 +2,39 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tower::{ServiceExt, service_fn};
+use axum::Router;
+use axum::body::Body;
+use futures_util::future::join_all;
+use http::Request;
+use hyper::body::Incoming;
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
+use super::connection::{self, Door};
+use super::core::ACCEPT_PAUSE;
 use super::metrics::{Metrics, measured};
 use super::reload::{InForce, Reloader};
 use super::renewed::{self, Renewed};
-use super::{Shared, runtime};
+use super::{Shared, runtime, tls};
 use crate::admin::{self, Parts, Ready, Token};
 use crate::config::Settings;
 use crate::ledger::{Answer, Ledger};
 use crate::meter::sweep;
-use crate::seam;
+use crate::seam::{self, Tasks};
 use crate::telemetry::CONTENT_TYPE;
 
 /// How often the ledger is asked whether it is there.
 const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// The most connections of operators at once.
+const CONNECTIONS: usize = 64;
 
 /// How long operators' calls may take to end at a stop.
 const LAST_CALLS: Duration = Duration::from_secs(5);
@@ -36,7 +49,7 @@ pub(super) fn start(
 ) -> io::Result<JoinHandle<()>> {
     let runtime = runtime()?;
     seam::thread("control", move || {
-        runtime.block_on(async {
+        LocalSet::new().block_on(&runtime, async {
             let over = shared.stop.control.clone();
             let ledger = measured(&shared.ledgers.own().ledger, &metrics.beside);
             let service = service(&shared, &ledger, metrics, in_force, reloader);
@@ -46,7 +59,8 @@ pub(super) fn start(
                 }
             };
             let sweeping = over.run_until_cancelled(sweeper(&shared, &*ledger));
-            tokio::join!(operators, sweeping);
+            let looking = join_all(shared.certificates.all().cloned().map(tls::watch));
+            tokio::join!(operators, sweeping, over.run_until_cancelled(looking));
         });
     })
 }
@@ -92,20 +106,53 @@ async fn operators(
     listener: Option<TcpListener>,
 ) -> io::Result<()> {
     let Some(listener) = listener else { return Ok(()) };
-    let router = axum::Router::new().fallback_service(service_fn(move |request| {
-        let router = service.router().unwrap_or_default();
-        router.oneshot(request)
-    }));
+    let connections = Tasks::default();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let over = shared.stop.control.clone();
-    let late = async {
-        over.cancelled().await;
-        tokio::time::sleep(LAST_CALLS).await;
-    };
-    tokio::select! {
-        ended = axum::serve(listener, router).with_graceful_shutdown(over.clone().cancelled_owned()) => ended,
-        // A call that is never finished must not keep the process from ending.
-        () = late => Ok(()),
+    over.run_until_cancelled(accept(&listener, &door(shared), &service, &connections)).await;
+    // A call that is never finished must not keep the process from ending.
+    drop(tokio::time::timeout(LAST_CALLS, connections.ended()).await);
+    Ok(())
+}
+
+fn door(shared: &Shared) -> Rc<Door> {
+    Rc::new(Door {
+        limits: shared.settings.proxy.limits,
+        tls: shared.certificates.operators.clone(),
+        proxies: Vec::new(),
+        // Its callers are few and known, and hyper alone reads them.
+        guards_heads: false,
+        counts: Arc::default(),
+        requests: Rc::default(),
+        drain: shared.stop.control.clone(),
+        cut: CancellationToken::new(),
+    })
+}
+
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    door: &Rc<Door>,
+    service: &Renewed,
+    connections: &Tasks,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) if connections.running() < CONNECTIONS => {
+                let service = service.clone();
+                let answer = move |request: Request<Incoming>, _, _| {
+                    let router: Router = service.router().unwrap_or_default();
+                    let answered = router.oneshot(request.map(Body::new));
+                    async move { answered.await.unwrap_or_else(|never| match never {}) }
+                };
+                drop(stream.set_nodelay(true));
+                connections.spawn(connection::serve(door.clone(), stream, peer, answer));
+            }
+            Ok(_) => tracing::warn!("too many connections of operators"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept operators");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
 }
 

@@ -2,23 +2,20 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::Response;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tower::Service;
 
 use super::assembly::{Lasting, assemble};
+use super::connection::{self, Door};
 use super::current::Current;
 use super::ledgers::Own;
 use super::metrics::CoreTally;
@@ -26,13 +23,13 @@ use super::quoter::Asks;
 use super::reload::{Proposal, Proposals};
 use super::{Shared, runtime};
 use crate::meter::Settler;
-use crate::proxy::{Body, Bounds, Core, FromPeer, guarded, stack};
+use crate::proxy::{Body, Core, FromPeer, Turns, stack};
 use crate::seam::{self, Tasks};
 
 /// How long settlements may take after everything was cut; what is left is recovered at the next start.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How long to wait when a connection cannot be accepted, for instance because there are no descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Starts a core's thread. Errors of its setup are errors of the start.
 pub(super) fn start(
@@ -114,17 +111,21 @@ where
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot listen"),
     };
+    let answer = {
+        let current = current.clone();
+        move |request, peer, turns: Option<Turns>| answer(current.clone(), (request, peer), turns)
+    };
     loop {
         let accepted = listener.accept().await;
         let core = current.core();
         match accepted {
             Ok((stream, peer)) if connections.running() < core.settings.limits.connections => {
                 let _ = stream.set_nodelay(true);
-                let drain = shared.stop.drain.clone();
-                connections.spawn(connection(core, current.clone(), stream, peer, drain));
+                let door = door(shared, &core, counts);
+                connections.spawn(connection::serve(door, stream, peer, answer.clone()));
             }
             Ok((stream, _)) => {
-                counts.turned_away.one();
+                counts.door.turned_away.one();
                 refuse(stream);
             }
             Err(error) => {
@@ -135,49 +136,36 @@ where
     }
 }
 
+fn door(shared: &Shared, core: &Core, counts: &CoreTally) -> Rc<Door> {
+    Rc::new(Door {
+        limits: core.settings.limits,
+        tls: shared.certificates.clients.clone(),
+        proxies: shared.settings.proxy_protocol.clone(),
+        guards_heads: true,
+        counts: counts.door.clone(),
+        requests: core.requests.clone(),
+        drain: shared.stop.drain.clone(),
+        cut: core.cut.clone(),
+    })
+}
+
+/// Answers a request, in its turn where heads are guarded.
+async fn answer<S>(current: Current<S>, request: FromPeer, turns: Option<Turns>) -> Response<Body>
+where
+    S: Service<FromPeer, Response = Response<Body>, Error = Infallible> + Clone + 'static,
+{
+    let (core, mut service) = (current.core(), current);
+    let answered = match turns {
+        Some(turns) => turns.answer(&core, &mut service, request).await,
+        None => service.call(request).await,
+    };
+    answered.unwrap_or_else(|never| match never {})
+}
+
 /// A full house says so by closing: an answer would need what there is no more of.
 fn refuse(stream: TcpStream) {
     tracing::warn!("too many connections");
     drop(stream);
-}
-
-async fn connection<S>(
-    core: Rc<Core>,
-    service: S,
-    stream: TcpStream,
-    peer: SocketAddr,
-    drain: tokio_util::sync::CancellationToken,
-) where
-    S: Service<FromPeer, Response = Response<Body>, Error = Infallible> + Clone + 'static,
-{
-    let limits = core.settings.limits;
-    let bounds =
-        Bounds { head_bytes: limits.head_bytes, headers: limits.headers, head_ms: limits.head_ms };
-    let (stream, turns) = guarded(stream, bounds);
-    let (answering, heads) = (core.clone(), turns.clone());
-    let answer = move |request: Request<Incoming>| {
-        let (core, turns, mut service) = (answering.clone(), turns.clone(), service.clone());
-        async move { turns.answer(&core, &mut service, (request, peer)).await }
-    };
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // For connections that wait for a head: one that has begun is timed, and answered, by the guard.
-        .header_read_timeout(Duration::from_millis(limits.head_ms.saturating_mul(2)))
-        .max_headers(limits.headers)
-        .max_buf_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
-    let mut serving = std::pin::pin!(serving);
-    tokio::select! {
-        // A connection that breaks off is the client's affair; the exchange goes on without it.
-        _ = serving.as_mut() => return,
-        () = async { drain.cancelled().await; heads.no_head_begun().await } => {
-            serving.as_mut().graceful_shutdown();
-        }
-    }
-    tokio::select! {
-        _ = serving => {}
-        () = core.cut.cancelled() => {}
-    }
 }
 
 /// Renews the leases of running exchanges, at a third of their length, and at once when the store was away.

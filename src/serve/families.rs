@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::connection::DoorCounts;
 use super::metrics::Metrics;
 use crate::count::{Counter, Rows, Spread};
 use crate::ledger::{Said, StoreTally, StreamGauges, Verb};
@@ -151,9 +152,35 @@ pub(super) fn load(text: &mut Exposition, all: &Metrics, sums: &Sums<'_>) {
         "How many connections there may be at once.",
         may(limits.connections),
     );
+}
+
+/// Connections that came to nothing, and certificates.
+pub(super) fn listeners(text: &mut Exposition, all: &Metrics) {
+    let sum = |of: fn(&DoorCounts) -> &Counter| -> u128 {
+        all.cores.iter().map(|core| u128::from(of(&core.door).value())).sum()
+    };
     let help = "Connections that were closed at once, since there were too many.";
-    let away = all.cores.iter().map(|core| u128::from(core.turned_away.value())).sum::<u128>();
-    text.family("tollgate_connections_refused_total", Type::Counter, help).sample(&[], away);
+    text.family("tollgate_connections_refused_total", Type::Counter, help)
+        .sample(&[], sum(|door| &door.turned_away));
+    let help = "Connections that were closed for a missing or broken PROXY header.";
+    text.family("tollgate_proxy_headers_refused_total", Type::Counter, help)
+        .sample(&[], sum(|door| &door.proxy_headers));
+    let help = "Connections whose TLS handshake failed or took too long.";
+    text.family("tollgate_handshakes_failed_total", Type::Counter, help)
+        .sample(&[], sum(|door| &door.handshakes));
+    if all.certificates.is_empty() {
+        return;
+    }
+    let help = "When the certificate of a listener ends, in seconds since 1970.";
+    let mut family = text.family("tollgate_certificate_end_time_seconds", Type::Gauge, help);
+    for one in &all.certificates {
+        family.sample(&[("listener", one.whose)], one.ends_s());
+    }
+    let help = "Whether newer files of a listener's certificate are broken: 1, or 0.";
+    let mut family = text.family("tollgate_certificate_broken", Type::Gauge, help);
+    for one in &all.certificates {
+        family.sample(&[("listener", one.whose)], u8::from(one.broken()));
+    }
 }
 
 /// Calls of the store.

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use super::connection::DoorCounts;
 use super::families::{self, Sums};
 use super::reload::InForce;
-use crate::count::Counter;
+use super::tls::Certificates;
 use crate::ledger::{Ledger, Measured, StoreTally, StreamGauges};
 use crate::meter::{Rules, Tally};
 use crate::seam::{Clock, Tasks, Timestamp};
@@ -22,8 +23,8 @@ pub(super) struct CoreTally {
     pub(super) store: Arc<StoreTally>,
     /// Its client connections.
     pub(super) connections: Tasks,
-    /// The connections that it had no room for.
-    pub(super) turned_away: Arc<Counter>,
+    /// The connections that came to nothing.
+    pub(super) door: Arc<DoorCounts>,
 }
 
 impl CoreTally {
@@ -33,7 +34,7 @@ impl CoreTally {
             tally: Arc::new(Tally::new(rules, clock.clone())),
             store: Arc::new(StoreTally::new(clock.clone())),
             connections: Tasks::default(),
-            turned_away: Arc::default(),
+            door: Arc::default(),
         }
     }
 
@@ -58,6 +59,8 @@ pub(super) struct Metrics {
     pub(super) stream: Option<StreamGauges>,
     /// What is in force.
     pub(super) in_force: InForce,
+    /// What the listeners speak TLS with.
+    pub(super) certificates: Vec<Arc<Certificates>>,
     pub(super) started: Timestamp,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -72,6 +75,7 @@ impl Metrics {
         families::credits(&mut text, &sums);
         families::charges(&mut text, &sums, self.clock.now());
         families::load(&mut text, self, &sums);
+        families::listeners(&mut text, self);
         let stores = self.cores.iter().map(|core| &core.store).chain([&self.beside]);
         families::store(&mut text, &stores.map(|tally| &**tally).collect::<Vec<_>>());
         if let Some(stream) = &self.stream {

@@ -10,17 +10,22 @@
 //! Invariant: no request is served before recovery is done.
 
 mod assembly;
+mod connection;
 mod control;
 mod core;
 mod current;
 mod exporting;
 mod families;
 mod ledgers;
+mod life;
 mod listen;
 mod metrics;
+mod proxy_header;
 mod quoter;
 mod reload;
 mod renewed;
+mod stream;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -44,6 +49,7 @@ use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 
 use metrics::{CoreTally, Metrics};
+use tls::Certificates;
 
 /// The ledger's file within its folder.
 pub(crate) const LEDGER_FILE: &str = "ledger.redb";
@@ -86,12 +92,37 @@ struct Shared {
     instance: String,
     ledgers: Ledgers,
     guard: Arc<Guard>,
+    certificates: ListenerCertificates,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     disk: Arc<dyn Disk>,
     stop: Stop,
     /// Whether the ledger answered when it was last asked.
     healthy: Arc<AtomicBool>,
+}
+
+/// What the listeners speak TLS with; `None`: in clear.
+#[derive(Clone, Debug, Default)]
+struct ListenerCertificates {
+    clients: Option<Arc<Certificates>>,
+    operators: Option<Arc<Certificates>>,
+}
+
+impl ListenerCertificates {
+    fn load(settings: &Settings) -> io::Result<Self> {
+        let load = |whose, files: Option<&crate::tls::ServerFiles>| {
+            files.map(|files| Certificates::load(whose, files)).transpose()
+        };
+        let admin = settings.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+        Ok(Self {
+            clients: load("clients", settings.tls.as_ref())?,
+            operators: load("operators", admin)?,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Certificates>> {
+        self.clients.iter().chain(&self.operators)
+    }
 }
 
 impl Running {
@@ -182,6 +213,7 @@ fn metrics(
         cores,
         beside: Arc::new(StoreTally::new(shared.clock.clone())),
         stream,
+        certificates: shared.certificates.all().cloned().collect(),
         started: shared.clock.now(),
         clock: shared.clock.clone(),
     }
@@ -196,6 +228,7 @@ fn open(settings: Settings) -> io::Result<Shared> {
     RouteTable::new(&settings.rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
     Ok(Shared {
         instance: instance(&*disk, &folder, &*entropy)?,
+        certificates: ListenerCertificates::load(&settings)?,
         guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
         ledgers,
         settings: Arc::new(settings),

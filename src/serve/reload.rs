@@ -194,11 +194,15 @@ impl Inner {
 /// What has changed and only a restart can change.
 fn fixed(before: &Settings, after: &Settings) -> Vec<&'static str> {
     let admin = |settings: &Settings| settings.admin.as_ref().map(|admin| admin.listen);
+    let admin_tls = |settings: &Settings| settings.admin.as_ref().map(|admin| admin.tls.clone());
     let exchanges = |settings: &Settings| settings.proxy.limits.exchanges;
     let changed = [
         ("listen", before.listen != after.listen),
         ("cores", before.cores != after.cores),
         ("store", before.store != after.store),
+        ("tls", before.tls != after.tls),
+        ("proxy_protocol", before.proxy_protocol != after.proxy_protocol),
+        ("admin.tls", admin_tls(before) != admin_tls(after)),
         ("admin.listen", admin(before) != admin(after)),
         ("limits.exchanges", exchanges(before) != exchanges(after)),
     ];

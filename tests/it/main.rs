@@ -135,6 +135,8 @@ mod stubborn;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod transport;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod verdict;

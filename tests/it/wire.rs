@@ -4,8 +4,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
 /// The longest that a test waits for a byte.
@@ -171,10 +176,41 @@ fn chunked(mut bytes: &[u8]) -> Option<(Vec<u8>, usize, bool)> {
     }
 }
 
+/// A TLS client that trusts `ca`, speaks one of `inside`, and shows its own certificate if it has one.
+pub(crate) fn trusting(
+    ca: &Path,
+    inside: &[&[u8]],
+    own: Option<&(PathBuf, PathBuf)>,
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = CertificateDer::pem_file_iter(certificate).unwrap();
+            let chain = chain.collect::<Result<_, _>>().unwrap();
+            let key = PrivateKeyDer::from_pem_file(key).unwrap();
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    config.alpn_protocols = inside.iter().map(|name| name.to_vec()).collect();
+    config
+}
+
+/// What carries the bytes of a connection.
+trait Carrier: Read + Write + Send {}
+impl<T: Read + Write + Send> Carrier for T {}
+
 /// A connection.
-#[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Carrier>,
     buffer: Vec<u8>,
     over: bool,
 }
@@ -185,7 +221,21 @@ impl Wire {
         let stream = TcpStream::connect(to).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, buffer: Vec::new(), over: false }
+        Self::over(stream)
+    }
+
+    fn over(stream: impl Carrier + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: Vec::new(), over: false }
+    }
+
+    /// A new connection under TLS, to whom the certificates in `ca` vouch for.
+    pub(crate) fn open_tls(to: SocketAddr, ca: &Path) -> Self {
+        let config = trusting(ca, &[b"http/1.1"], None);
+        let session = ClientConnection::new(Arc::new(config), to.ip().into()).unwrap();
+        let stream = TcpStream::connect(to).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::over(StreamOwned::new(session, stream))
     }
 
     /// Writes bytes; that the other side has hung up shows when its answer is read.

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tollgate::config::{Environment, Settings, load_text};
 use tollgate::seam::{Clock, SystemClock};
 use tollgate::serve::{self, Running};
 
+use super::redis_server::pki::Pki;
 use super::wire::{Ask, Reply, Wire};
 
 /// What operators show.
@@ -31,6 +32,8 @@ pub(crate) const CHAT: &str = "/v1/chat/completions";
 /// Where films are dubbed.
 pub(crate) const DUBBING: &str = "/v1/dubbing";
 
+/// Where clients connect, in the configuration.
+const LISTEN: &str = "listen: 127.0.0.1:0\n";
 /// The configuration that tests change.
 const YAML: &str = r#"
 listen: 127.0.0.1:0
@@ -185,6 +188,8 @@ pub(crate) struct World {
     pub(crate) upstream: SampleUpstream,
     pub(crate) data: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Who vouches for the clients' listener, if it speaks TLS.
+    trusted: Option<PathBuf>,
     running: Option<Running>,
     folder: TempDir,
     yaml: String,
@@ -207,8 +212,34 @@ impl World {
         let running =
             serve::start(settings(yaml, folder.path(), &upstream.url(), changes)).unwrap();
         let (data, admin) = (running.data_addr, running.admin_addr.unwrap());
-        let (running, yaml, made) = (Some(running), yaml.to_owned(), AtomicU64::new(0));
-        Self { upstream, data, admin, running, folder, yaml, made }
+        let (made, trusted) = (AtomicU64::new(0), None);
+        let yaml = yaml.to_owned();
+        Self { upstream, data, admin, trusted, running: Some(running), folder, yaml, made }
+    }
+
+    /// The same with TLS for clients, by a certificate of `pki`; `more` stands in the block `tls`.
+    #[track_caller]
+    pub(crate) fn start_tls(pki: &Pki, more: &str, changes: &[(&str, &str)]) -> Self {
+        let (certificate, key) = pki.certify(&["127.0.0.1", "localhost"]);
+        Self::start_with_certificate(pki, &(certificate, key), more, changes)
+    }
+
+    /// The same with this certificate.
+    #[track_caller]
+    pub(crate) fn start_with_certificate(
+        pki: &Pki,
+        (certificate, key): &(PathBuf, PathBuf),
+        more: &str,
+        changes: &[(&str, &str)],
+    ) -> Self {
+        let block = format!(
+            "{LISTEN}tls: {{ certificate_file: {}, key_file: {}{more} }}\n",
+            certificate.display(),
+            key.display()
+        );
+        let mut world = Self::start(&[&[(LISTEN, block.as_str())], changes].concat());
+        world.trusted = Some(pki.ca_file());
+        world
     }
 
     /// Drains and ends the gateway and starts another one on the same ledger.
@@ -233,9 +264,17 @@ impl World {
         tollgate::seam::thread("drain", move || running.stop()).unwrap()
     }
 
+    /// Who vouches for the clients' listener; nobody, if it speaks no TLS.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.trusted.clone().unwrap_or_default()
+    }
+
     /// A connection to the gateway.
     pub(crate) fn wire(&self) -> Wire {
-        Wire::open(self.data)
+        match &self.trusted {
+            Some(ca) => Wire::open_tls(self.data, ca),
+            None => Wire::open(self.data),
+        }
     }
 
     /// Sends a request on a connection of its own.

@@ -9,6 +9,8 @@ use schemars::{Schema, json_schema};
 use super::path::canonical;
 use super::{Format, text};
 use crate::meter::StatusSet;
+use crate::proxy::HttpVersion;
+use crate::tls::Version;
 
 /// The base URL of an upstream.
 #[derive(Clone, Debug)]
@@ -70,6 +72,39 @@ impl Format for StatusSet {
     fn schema() -> Schema {
         json_schema!({
             "type": ["string", "integer"], "format": "status", "pattern": "^[1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)$",
+        })
+    }
+}
+
+impl Format for HttpVersion {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "1" => Ok(Self::One),
+            "2" => Ok(Self::Two),
+            _ => Err("a version of HTTP is 1, 2 or auto".to_owned()),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "type": ["string", "integer"], "format": "http-version", "pattern": "^(auto|1|2)$",
+        })
+    }
+}
+
+impl Format for Version {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "1.2" => Ok(Self::V12),
+            "1.3" => Ok(Self::V13),
+            _ => Err("a version of TLS is 1.2 or 1.3".to_owned()),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "type": ["string", "number"], "format": "tls-version", "pattern": "^1[.][23]$",
         })
     }
 }

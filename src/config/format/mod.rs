@@ -53,6 +53,8 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "match" => read::<Match>(text),
         "header" => read::<::http::HeaderName>(text),
         "status" => read::<StatusSet>(text),
+        "http-version" => read::<crate::proxy::HttpVersion>(text),
+        "tls-version" => read::<crate::tls::Version>(text),
         _ => Ok(()),
     }
 }

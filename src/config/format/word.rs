@@ -7,6 +7,7 @@ use crate::config::mirror::{Durability, GrantClass, QuantityType};
 use crate::credit::{Every, Measure, Rounding, ScopeKind};
 use crate::ledger::{OnUnknown, OverRun};
 use crate::meter::{Class, Dialect, OnDisconnect};
+use crate::tls::ClientCertificates;
 
 macro_rules! words {
     ($type:ty { $($word:literal => $value:expr, $doc:literal;)+ }) => {
@@ -79,6 +80,10 @@ words!(Dialect {
 words!(OnDisconnect {
     "finish" => Self::Finish, "The answer is read to its end and charged as if the client had stayed.";
     "cancel" => Self::Cancel, "It is cut off; what was seen is charged, and what was not seen as it was held.";
+});
+words!(ClientCertificates {
+    "optional" => Self::Optional, "A client is asked for a certificate; what it shows must be good.";
+    "required" => Self::Required, "Without a good certificate there is no connection.";
 });
 words!(OnUnknown {
     "release" => Self::Release, "Give everything back.";

@@ -16,6 +16,6 @@ pub(super) use plan::{Allowance, Cap, Concurrency, GrantClass, Plan, Rate};
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
 pub(super) use route::{Route, Stream};
-pub(super) use server::{Admin, File};
+pub(super) use server::{Admin, File, ListenerTls};
 pub(super) use store::{Deadlines, Durability, Embedded, Export, Redis, Sentinel, Store, Tls};
 pub(super) use upstream::{Credentials, Secret, Timeouts, Upstream};

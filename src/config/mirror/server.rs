@@ -10,7 +10,9 @@ use serde::Deserialize;
 use super::{Plan, Price, Route, Secret, Store, Upstream};
 use crate::config::format::{Bytes, Millis};
 use crate::config::placed::{At, Named};
+use crate::credit::Name;
 use crate::meter::Dialect;
+use crate::tls::{ClientCertificates, Version};
 
 /// The configuration of Tollgate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -19,6 +21,13 @@ use crate::meter::Dialect;
 pub(in crate::config) struct File {
     /// Where clients connect. Default: 127.0.0.1:8080.
     pub(in crate::config) listen: Option<At<SocketAddr>>,
+    /// TLS for clients. Default: none; HTTP in clear.
+    pub(in crate::config) tls: Option<ListenerTls>,
+    /// Load balancers that say who the client is by the PROXY protocol. Default: none.
+    pub(in crate::config) proxy_protocol: Option<ProxyProtocol>,
+    /// The name of this gateway in `Via`. A request that already names it there goes in a circle and is
+    /// refused, so gateways behind each other need different names. Default: tollgate.
+    pub(in crate::config) via: Option<At<Name>>,
     /// How many cores serve. Default: as many as there are.
     #[schemars(range(min = 1, max = 1024))]
     pub(in crate::config) cores: Option<At<u32>>,
@@ -64,8 +73,39 @@ pub(in crate::config) struct File {
 pub(in crate::config) struct Admin {
     /// Where operators connect. Default: 127.0.0.1:8081.
     pub(in crate::config) listen: Option<At<SocketAddr>>,
+    /// TLS for operators. Default: none; HTTP in clear.
+    pub(in crate::config) tls: Option<ListenerTls>,
     /// What they show as `Authorization: Bearer`; at least 16 characters.
     pub(in crate::config) token: Secret,
+}
+
+/// TLS on a listener. Its files are read again when they change; a broken one leaves the old in force.
+/// Relative paths begin at the folder of this file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct ListenerTls {
+    /// A file with our certificate, and those between it and its root, as PEM.
+    pub(in crate::config) certificate_file: At<String>,
+    /// A file with its key, as PEM.
+    pub(in crate::config) key_file: At<String>,
+    /// A file of PEM certificates of those who vouch for clients. Default: none; clients are not asked for
+    /// a certificate.
+    pub(in crate::config) client_ca_file: Option<At<String>>,
+    /// Whether a client must show a certificate, where `client_ca_file` says who vouches for it. Default:
+    /// required.
+    pub(in crate::config) client_certificates: Option<At<ClientCertificates>>,
+    /// The oldest version that is spoken: 1.2 or 1.3. Default: 1.2.
+    pub(in crate::config) minimum_version: Option<At<Version>>,
+}
+
+/// The PROXY protocol, version 1 and 2, before TLS and HTTP.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct ProxyProtocol {
+    /// The networks of the load balancers. Who connects from there must send the header, and the address in
+    /// it is the client's; from anywhere else it is not read.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) from: Vec<At<IpNet>>,
 }
 
 /// Where a request carries its key.
@@ -88,15 +128,40 @@ pub(in crate::config) struct ClientPlane {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Limits {
+    /// How long a new connection may take until it speaks HTTP: PROXY header and TLS handshake. Default:
+    /// 10s.
+    pub(in crate::config) handshake: Option<At<Millis>>,
     /// How long the head of a request may take. Default: 10s.
     pub(in crate::config) head: Option<At<Millis>>,
+    /// How long a connection may wait for its next request; longer than the load balancer before it waits.
+    /// Default: 75s.
+    pub(in crate::config) idle: Option<At<Millis>>,
     /// How long a body may take that is read before it is priced. Default: 30s.
     pub(in crate::config) body: Option<At<Millis>>,
+    /// How many bytes a second a body must bring at least, over the time that it is waited for and after the
+    /// first five seconds; 0B: as slow as it likes. Default: 240B.
+    pub(in crate::config) body_rate: Option<At<Bytes>>,
     /// The largest head of a request, from 8KiB to 1MiB. Default: 64KiB.
     pub(in crate::config) head_bytes: Option<At<Bytes>>,
     /// The most headers of a request. Default: 100.
     #[schemars(range(min = 1, max = 1000))]
     pub(in crate::config) headers: Option<At<u32>>,
+    /// The most requests of one core at once, over all its connections. Default: 10000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) requests: Option<At<u32>>,
+    /// The most requests of one HTTP/2 connection at once. Default: 100.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::config) streams: Option<At<u32>>,
+    /// How many streams of an HTTP/2 connection may be reset before they were looked at; with more it is
+    /// closed. Default: 20.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::config) resets: Option<At<u32>>,
+    /// How many malformed streams one HTTP/2 connection may have; with more it is closed. Default: 1024.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(in crate::config) stream_errors: Option<At<u32>>,
+    /// After which silence an HTTP/2 client is asked for a sign of life, and how long it may take to give
+    /// one. Default: 30s.
+    pub(in crate::config) ping: Option<At<Millis>>,
     /// The most exchanges of one core at once. Default: 4096.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) exchanges: Option<At<u32>>,

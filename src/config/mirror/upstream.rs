@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::config::format::{self, Millis};
 use crate::config::placed::At;
 use crate::config::problem::Place;
+use crate::proxy::HttpVersion;
 
 /// A service that does the work.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -19,6 +20,13 @@ pub(in crate::config) struct Upstream {
     /// A file of PEM certificates to trust beside the public roots. Relative paths begin at the folder of
     /// this file.
     pub(in crate::config) ca_file: Option<At<String>>,
+    /// A file with our own certificate for it, and those between it and its root, as PEM. Default: none.
+    pub(in crate::config) certificate_file: Option<At<String>>,
+    /// A file with its key, as PEM. Default: none.
+    pub(in crate::config) key_file: Option<At<String>>,
+    /// Which HTTP it is spoken to with: 1, 2 or auto. Auto is what both sides prefer under TLS (ALPN), and 1
+    /// in clear; 2 in clear is by prior knowledge. Default: auto.
+    pub(in crate::config) http: Option<At<HttpVersion>>,
     /// How long to wait for what.
     #[serde(default)]
     pub(in crate::config) timeouts: Timeouts,

@@ -14,6 +14,7 @@ mod secret;
 mod server;
 mod store;
 mod table;
+mod tls;
 mod unused;
 mod upstream;
 
@@ -56,6 +57,8 @@ struct Resolver<'a, 'f> {
 impl Resolver<'_, '_> {
     fn settings(&mut self, revision: String) -> Option<Settings> {
         let store = self.store();
+        let proxy_protocol = self.proxy_protocol();
+        let tls = self.listener_tls(self.file.tls.as_ref());
         let admin = self.admin();
         let proxy = self.proxy();
         let prices = self.prices();
@@ -68,6 +71,8 @@ impl Resolver<'_, '_> {
         let rules = Rules { revision, routes, plans, key_headers, dialect };
         Some(Settings {
             listen: or(self.file.listen.as_ref(), defaults::LISTEN),
+            tls: tls?,
+            proxy_protocol,
             cores: self.cores(),
             store: store?,
             admin: admin?,

@@ -1,12 +1,14 @@
 //! Listeners, limits.
 
 use http::HeaderName;
+use ipnet::IpNet;
 
 use super::{Resolver, or};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis, canonical};
 use crate::config::mirror::{Admin, Route};
 use crate::config::settings::{AdminSettings, Secret};
+use crate::credit::Name;
 use crate::meter::Dialect;
 use crate::proxy::{FloodSettings, Limits, ProxySettings};
 
@@ -30,6 +32,7 @@ impl Resolver<'_, '_> {
         let Some(admin) = &self.file.admin else { return Some(None) };
         let listen = or(admin.listen.as_ref(), defaults::ADMIN_LISTEN);
         self.admin_address(admin);
+        let tls = self.listener_tls(admin.tls.as_ref());
         let (token, place) = self.secret(&admin.token)?;
         if token.chars().count() < TOKEN_MIN {
             let message = format!("the operators' token has fewer than {TOKEN_MIN} characters");
@@ -43,7 +46,7 @@ impl Resolver<'_, '_> {
                 .error("bad_secret", place, message)
                 .help("use visible ASCII without spaces");
         }
-        Some(Some(AdminSettings { listen, token: Secret::new(token) }))
+        Some(Some(AdminSettings { listen, tls: tls?, token: Secret::new(token) }))
     }
 
     fn admin_address(&mut self, admin: &Admin) {
@@ -57,7 +60,7 @@ impl Resolver<'_, '_> {
             let message = format!("clients and operators cannot both connect at {clients}");
             self.findings.error("same_address", place, message);
         }
-        if !operators.ip().is_loopback() {
+        if !operators.ip().is_loopback() && admin.tls.is_none() {
             let message = format!(
                 "operators connect at {operators}, without TLS and not only from this machine"
             );
@@ -90,7 +93,17 @@ impl Resolver<'_, '_> {
         let (limits, flood) = (self.limits(), self.flood());
         let client_prefix = self.client_prefix();
         let upstreams = self.upstreams()?;
-        Some(ProxySettings { upstreams, limits, flood, trusted_proxies, client_prefix })
+        let via = or(self.file.via.as_ref(), stated(defaults::VIA)?);
+        Some(ProxySettings { upstreams, limits, flood, trusted_proxies, client_prefix, via })
+    }
+
+    pub(super) fn proxy_protocol(&mut self) -> Vec<IpNet> {
+        let Some(declared) = &self.file.proxy_protocol else { return Vec::new() };
+        for at in declared.from.iter().filter(|at| at.value.prefix_len() == 0) {
+            let message = "every address may say who it is: any client can claim to be any other";
+            self.findings.warning("trusts_everyone", at.place, message);
+        }
+        declared.from.iter().map(|at| at.value).collect()
     }
 
     fn client_prefix(&mut self) -> String {
@@ -111,10 +124,18 @@ impl Resolver<'_, '_> {
             self.findings.error("out_of_range", at.place, "a head has from 8KiB to 1MiB");
         }
         Limits {
+            handshake_ms: self.millis(limits.handshake.as_ref(), defaults::HANDSHAKE_MS, HOUR),
             head_ms: self.millis(limits.head.as_ref(), defaults::HEAD_MS, HOUR),
+            idle_ms: self.millis(limits.idle.as_ref(), defaults::KEEP_MS, HOUR),
+            body_rate: or(limits.body_rate.as_ref(), Bytes(defaults::BODY_RATE)).0,
             body_ms: self.millis(limits.body.as_ref(), defaults::BODY_MS, HOUR),
             head_bytes: usize::try_from(head_bytes).unwrap_or(usize::MAX),
             headers: size(or(limits.headers.as_ref(), defaults::HEADERS)),
+            requests: size(or(limits.requests.as_ref(), defaults::REQUESTS)),
+            streams: or(limits.streams.as_ref(), defaults::STREAMS),
+            resets: size(or(limits.resets.as_ref(), defaults::RESETS)),
+            stream_errors: size(or(limits.stream_errors.as_ref(), defaults::STREAM_ERRORS)),
+            ping_ms: self.millis(limits.ping.as_ref(), defaults::PING_MS, HOUR),
             exchanges: size(or(limits.exchanges.as_ref(), defaults::EXCHANGES)),
             connections: size(or(limits.connections.as_ref(), defaults::CONNECTIONS)),
             bodies: self.room_for_bodies(),
@@ -144,6 +165,11 @@ impl Resolver<'_, '_> {
             entries: size(or(flood.entries.as_ref(), defaults::ENTRIES)),
         }
     }
+}
+
+/// A name that is written here; `None` cannot be.
+fn stated(name: &str) -> Option<Name> {
+    name.parse().ok()
 }
 
 fn size(number: u32) -> usize {

@@ -235,7 +235,8 @@ impl Resolver<'_, '_> {
         Tls { ca_file: tls.ca_file.as_ref().map(|path| self.path(path)), client }
     }
 
-    fn half<T>(&mut self, name: &str, other: &str, place: Place) -> Option<T> {
+    /// Notes that a name is of no use without another.
+    pub(super) fn half<T>(&mut self, name: &str, other: &str, place: Place) -> Option<T> {
         self.findings.error("missing_name", place, format!("`{name}` needs `{other}`"));
         None
     }

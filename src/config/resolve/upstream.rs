@@ -9,7 +9,7 @@ use crate::config::mirror::{self, Secret};
 use crate::config::placed::At;
 use crate::config::problem::Place;
 use crate::credit::Name;
-use crate::proxy::{Credentials, Timeouts, UpstreamSettings};
+use crate::proxy::{Credentials, HttpVersion, Timeouts, UpstreamSettings};
 
 /// The longest timeout: below a day.
 const TIMEOUT_MAX: Millis = Millis(23 * 3_600_000);
@@ -48,14 +48,14 @@ impl Resolver<'_, '_> {
             Some(credentials) => self.credentials(credentials).map(Some),
             None => Some(None),
         };
-        if let Some(path) = &upstream.ca_file {
-            self.read_file(path);
-        }
+        let identity = self.upstream_tls(upstream);
         Some(UpstreamSettings {
             name: self.name(name)?,
             base: upstream.url.value.0.clone(),
             credentials: credentials?,
             ca_file: upstream.ca_file.as_ref().map(|path| self.path(path)),
+            identity: identity?,
+            http: or(upstream.http.as_ref(), HttpVersion::Auto),
             timeouts,
         })
     }

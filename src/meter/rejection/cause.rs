@@ -39,6 +39,10 @@ causes! {
     HeadTooLarge => REQUEST_HEADER_FIELDS_TOO_LARGE "too_large",
     /// A version of HTTP that is not spoken here.
     HttpVersion => HTTP_VERSION_NOT_SUPPORTED "bad_request",
+    /// The request has been here before.
+    LoopDetected => LOOP_DETECTED "loop_detected",
+    /// An expectation that nobody here can meet.
+    ExpectationFailed => EXPECTATION_FAILED "expectation_failed",
     /// The head or the body did not come in time.
     TooSlow => REQUEST_TIMEOUT "too_slow",
     /// A key is missing, malformed, unknown, wrong or revoked.

@@ -31,6 +31,15 @@ pub enum Detail {
     },
     /// Another version of HTTP.
     Version,
+    /// The target names a user beside the host.
+    UserInTarget,
+    /// The request has been here before.
+    Loop {
+        /// Our name in `Via`.
+        name: String,
+    },
+    /// Another expectation than 100-continue.
+    Expectation,
     /// The head is too long.
     LongHead {
         /// How many bytes it may have.

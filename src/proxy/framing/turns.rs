@@ -77,7 +77,7 @@ impl Turns {
         self.0.asked.set(turn);
         let refused = self.0.refused.get().filter(|_| turn > self.0.passed.get());
         let mut response = match refused {
-            Some(doubt) => refuse_unread(core, &doubt.rejection()),
+            Some(doubt) => refuse_unread(core, &doubt.rejection(), request.1.ip().to_canonical()),
             None => service.call(request).await?,
         };
         let unfinished = turn == self.0.passed.get() && self.0.unfinished.get();

@@ -6,6 +6,7 @@ mod prices;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use tollgate::config::{
@@ -14,6 +15,14 @@ use tollgate::config::{
 
 /// The environment of the bad files: a good token, and every sort of bad one.
 struct Fake;
+
+/// A certificate and its key.
+static PAIR: LazyLock<(String, String)> = LazyLock::new(pair);
+
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
 
 impl Environment for Fake {
     fn variable(&self, name: &str) -> Option<String> {
@@ -33,6 +42,10 @@ impl Environment for Fake {
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("binary.txt") => Ok(vec![0xff, 0xfe]),
+            Some("garbage.pem") => Ok(b"hunter2".to_vec()),
+            Some("certificate.pem") => Ok(PAIR.0.clone().into_bytes()),
+            Some("key.pem") => Ok(PAIR.1.clone().into_bytes()),
+            Some("other-key.pem") => Ok(pair().1.into_bytes()),
             _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
         }
     }
@@ -106,7 +119,7 @@ fn every_runnable_file_is_accepted_without_warnings() {
 #[test]
 fn every_bad_file_has_its_report() {
     let cases = files(&at("tests/cases/config"), "yaml");
-    assert_eq!(cases.len(), 56);
+    assert_eq!(cases.len(), 58);
     for path in cases {
         let name = path.file_name().unwrap().to_str().unwrap();
         let report = match load_text(name, &read(&path), &Fake) {

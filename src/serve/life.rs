@@ -1,0 +1,161 @@
+//! How long a connection may live with nothing to do.
+//!
+//! A connection that waits for a first request, or is in the middle of a head, has the time of a head; one
+//! that has served and is silent has the time between two requests. One with a request under way has no end
+//! here: the exchange has its own.
+//!
+//! Invariant: a connection on which no request runs has a deadline.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::stream::Spoken;
+use crate::proxy::Limits;
+
+/// How long a connection that is to end may go on with no request.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What happens on one connection.
+#[derive(Debug)]
+pub(super) struct Life {
+    /// Requests under way, bodies of answers included.
+    running: Cell<usize>,
+    /// Since when there is none, or since when a head is being read.
+    since: Cell<Instant>,
+    phase: Cell<Phase>,
+    changed: Notify,
+    /// Requests under way on all connections of this core and listener.
+    all: Rc<Cell<usize>>,
+}
+
+/// What is waited for while no request runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first request, or the rest of a head.
+    Head,
+    /// The next request.
+    Next,
+    /// The next request of HTTP/2: its bytes are not heads alone.
+    NextStream,
+}
+
+impl Life {
+    /// A connection begins.
+    pub(super) fn begin(all: Rc<Cell<usize>>) -> Rc<Self> {
+        Rc::new(Self {
+            running: Cell::new(0),
+            since: Cell::new(Instant::now()),
+            phase: Cell::new(Phase::Head),
+            changed: Notify::new(),
+            all,
+        })
+    }
+
+    /// It is known what is spoken.
+    pub(super) fn speaks(&self, spoken: Spoken) {
+        if spoken == Spoken::Two {
+            self.phase.set(Phase::NextStream);
+            self.since.set(Instant::now());
+        }
+    }
+
+    /// Bytes came.
+    pub(super) fn heard(&self) {
+        if self.running.get() == 0 && self.phase.get() == Phase::Next {
+            self.phase.set(Phase::Head);
+            self.since.set(Instant::now());
+            self.changed.notify_one();
+        }
+    }
+
+    /// A request begins; it runs until what is returned is dropped.
+    pub(super) fn request(self: &Rc<Self>) -> Busy {
+        self.running.set(self.running.get().saturating_add(1));
+        self.all.set(self.all.get().saturating_add(1));
+        if self.phase.get() == Phase::Head {
+            self.phase.set(Phase::Next);
+        }
+        Busy(self.clone())
+    }
+
+    fn deadline(&self, limits: &Limits, ending: bool) -> Option<Instant> {
+        let wait = match self.phase.get() {
+            _ if self.running.get() > 0 => return None,
+            // Whoever guards heads answers a slow one first.
+            Phase::Head => Duration::from_millis(limits.head_ms) + LINGER,
+            Phase::Next | Phase::NextStream if ending => LINGER,
+            Phase::Next | Phase::NextStream => Duration::from_millis(limits.idle_ms),
+        };
+        Some(self.since.get() + wait)
+    }
+
+    /// Waits until the deadline has passed: `true`, in the middle of a head or of an ending.
+    pub(super) async fn over(&self, limits: &Limits, ending: bool) -> bool {
+        if ending {
+            // The end begins now, however long there was nothing to do.
+            self.since.set(self.since.get().max(Instant::now()));
+        }
+        loop {
+            let changed = self.changed.notified();
+            match self.deadline(limits, ending) {
+                None => changed.await,
+                Some(deadline) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(deadline) => {
+                        return ending || self.phase.get() == Phase::Head;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Busy(Rc<Life>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let Life { running, since, changed, all, .. } = &*self.0;
+        running.set(running.get().saturating_sub(1));
+        all.set(all.get().saturating_sub(1));
+        if running.get() == 0 {
+            since.set(Instant::now());
+            changed.notify_one();
+        }
+    }
+}
+
+/// An answer's body; its request runs until it is dropped.
+#[derive(Debug)]
+pub(super) struct Answering<B> {
+    pub(super) body: B,
+    pub(super) _busy: Busy,
+}
+
+impl<B: Body + Unpin> Body for Answering<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
