@@ -8,7 +8,7 @@ use http::request::Parts as Head;
 use super::problem::Problem;
 use super::{BODY_MAX, Result};
 use crate::credit::AccountId;
-use crate::meter::{Members, Misread, Page};
+use crate::meter::{Fault, Members, Misread, Page};
 
 /// The members of a call's body. Calls with a body have no parameters.
 #[derive(Debug)]
@@ -57,9 +57,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Paged {
 }
 
 fn pairs(uri: &http::Uri) -> Result<Vec<(String, String)>> {
-    let Query(pairs) = Query::try_from_uri(uri).map_err(|_| {
-        Problem::from(Misread { name: None, detail: "the query cannot be read".to_owned() })
-    })?;
+    let Query(pairs) = Query::try_from_uri(uri)
+        .map_err(|_| Problem::from(Misread { name: None, fault: Fault::Query }))?;
     Ok(pairs)
 }
 

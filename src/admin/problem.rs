@@ -63,7 +63,7 @@ impl Problem {
 
 impl From<Misread> for Problem {
     fn from(misread: Misread) -> Self {
-        let problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", misread.detail);
+        let problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", misread.to_string());
         match misread.name {
             Some(name) => problem.with("param", name),
             None => problem,

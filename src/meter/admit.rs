@@ -246,7 +246,7 @@ impl Meter {
         let plan = entitled(identity, wanted.route)?;
         let asked = Asked { plan: &plan.name, ..wanted.asked };
         let held = price_request(wanted.due, asked)
-            .map_err(|why| Rejection::unpriceable(&why.pointer, &why.message))?;
+            .map_err(|refused| Rejection::unpriceable(refused.pointer, refused.why))?;
         let amount = held.priced.total;
         if let Some(limit) = wanted.credits_max.filter(|limit| amount > *limit) {
             return Err(Rejection::max_charge_exceeded(amount, limit));

@@ -6,9 +6,9 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-use super::pricing::{Asked, Reason, Unpriceable, pointer};
+use super::pricing::{Asked, Reason, Unpriceable};
 use super::settings::{Quantity, RequestSource};
-use super::value::name;
+use super::why::{Flaw, Sort, Why};
 use crate::credit::Value;
 use crate::observe::{Fact, Picked, Pointer, encoded, is_json, media_type, strict};
 
@@ -26,18 +26,17 @@ impl<'a> Body<'a> {
         let places: Vec<&Pointer> = sources().filter_map(place).collect();
         let bytes = asked.body.unwrap_or_default();
         if sources().any(RequestSource::needs_body) && encoded(asked.headers) {
-            return Err(media("a request with a Content-Encoding cannot be priced"));
+            return Err(media(Why::Encoded));
         }
         let picked = if places.is_empty() || bytes.is_empty() {
             Picked::default()
         } else {
             says_json(asked.headers)?;
             let picked = strict(bytes, &places)
-                .map_err(|error| Unpriceable::values(error.pointer, error.problem.to_string()))?;
+                .map_err(|error| Unpriceable::values(error.pointer, Why::Json(error.problem)))?;
             let said = (0..places.len()).any(|number| !picked.at(number).is_empty());
             if !said && !is_object(bytes) {
-                let message = "the body is no object, so none of its values can be found";
-                return Err(Unpriceable::values(String::new(), message));
+                return Err(Unpriceable::values(String::new(), Why::NoObject));
             }
             picked
         };
@@ -51,11 +50,9 @@ impl<'a> Body<'a> {
         quantity: &Quantity,
         source: &RequestSource,
     ) -> Result<Option<Value>, Unpriceable> {
-        let refuse = |problem: String| {
-            Unpriceable::values(pointer(source), format!("{} {problem}", quantity.name))
-        };
+        let refuse = |flaw| Unpriceable::flawed(source, &quantity.name, flaw);
         let Some(size) = self.size else {
-            return Err(refuse("cannot be read without the body".to_owned()));
+            return Err(refuse(Flaw::Unread));
         };
         let Some(place) = place(source) else {
             return quantity.value.of_count(size).map(Some).map_err(refuse);
@@ -66,7 +63,7 @@ impl<'a> Body<'a> {
             return Ok(None);
         }
         if self.picked.uneven(number) {
-            return Err(refuse("must stand in every item".to_owned()));
+            return Err(refuse(Flaw::Uneven));
         }
         together(quantity, source, facts).map(Some).map_err(refuse)
     }
@@ -76,11 +73,11 @@ fn together(
     quantity: &Quantity,
     source: &RequestSource,
     facts: &[Fact<'_>],
-) -> Result<Value, String> {
-    let counts = |count: fn(&Fact<'_>) -> Result<u64, String>| {
-        let sum = facts.iter().try_fold(0_u64, |sum, fact| {
-            sum.checked_add(count(fact)?).ok_or_else(|| "is too large".to_owned())
-        });
+) -> Result<Value, Flaw> {
+    let counts = |count: fn(&Fact<'_>) -> Result<u64, Flaw>| {
+        let sum = facts
+            .iter()
+            .try_fold(0_u64, |sum, fact| sum.checked_add(count(fact)?).ok_or(Flaw::TooLarge));
         quantity.value.of_count(sum?)
     };
     match source {
@@ -93,18 +90,18 @@ fn together(
     }
 }
 
-fn items(fact: &Fact<'_>) -> Result<u64, String> {
+fn items(fact: &Fact<'_>) -> Result<u64, Flaw> {
     match fact {
         Fact::Array(items) => Ok(*items),
-        other => Err(format!("must be an array, not {}", name(other))),
+        other => Err(Flaw::not(Sort::Array, other)),
     }
 }
 
 /// Unicode scalar values, which is what most languages count; a family emoji has seven.
-fn characters(fact: &Fact<'_>) -> Result<u64, String> {
+fn characters(fact: &Fact<'_>) -> Result<u64, Flaw> {
     match fact {
         Fact::Text(text) => Ok(u64::try_from(text.chars().count()).unwrap_or(u64::MAX)),
-        other => Err(format!("must be a string, not {}", name(other))),
+        other => Err(Flaw::not(Sort::Text, other)),
     }
 }
 
@@ -124,8 +121,8 @@ const fn place(source: &RequestSource) -> Option<&Pointer> {
     }
 }
 
-fn media(message: &str) -> Unpriceable {
-    Unpriceable { reason: Reason::Media, ..Unpriceable::values(String::new(), message) }
+fn media(why: Why) -> Unpriceable {
+    Unpriceable { reason: Reason::Media, ..Unpriceable::values(String::new(), why) }
 }
 
 /// Whether the head says, once, that the body is JSON in UTF-8.
@@ -139,9 +136,5 @@ fn says_json(head: &HeaderMap) -> Result<(), Unpriceable> {
         is_charset.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     });
     let utf8 = charsets.into_iter().all(|charset| charset == "utf-8" || charset == "utf8");
-    if json && utf8 {
-        Ok(())
-    } else {
-        Err(media("the body must be application/json in UTF-8 to be priced"))
-    }
+    if json && utf8 { Ok(()) } else { Err(media(Why::Media)) }
 }

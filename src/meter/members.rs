@@ -16,19 +16,51 @@ const PAGE: usize = 20;
 const PAGE_MAX: usize = 100;
 
 /// What is wrong with a call.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misread {
-    /// The member or parameter at fault; `None`: the whole body.
+    /// The member or parameter at fault; `None`: the whole body or query.
     pub name: Option<String>,
-    /// What is wrong with it, for people.
-    pub detail: String,
+    /// What is wrong with it. Printed, it is English.
+    pub fault: Fault,
 }
 
 impl Misread {
-    fn of(name: &str, detail: impl fmt::Display) -> Self {
-        Self { name: Some(name.to_owned()), detail: format!("{name}: {detail}") }
+    /// What is wrong with this member or parameter.
+    #[must_use]
+    pub fn of(name: &str, fault: Fault) -> Self {
+        Self { name: Some(name.to_owned()), fault }
     }
+}
+
+/// What is wrong with a member or a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The query is no form.
+    Query,
+    /// The body is no JSON object; in the reader's own words.
+    NotAnObject(String),
+    /// It is not what it should be; in the reader's own words.
+    Malformed(String),
+    /// It should look like this.
+    Example(&'static str),
+    /// It is not there.
+    Missing,
+    /// There is no such member.
+    NoMember,
+    /// There is no such parameter.
+    NoParameter,
+    /// It is said twice.
+    Twice,
+    /// It is no number from the first to the last.
+    Range(usize, usize),
+    /// It is no id of this list.
+    Cursor,
+    /// One of the headers' names is wrong.
+    HeaderName,
+    /// One of the headers' values is wrong.
+    HeaderValue,
+    /// One of the headers is a key, and the call has its own.
+    OtherKey,
 }
 
 /// The members of a JSON object that have not been read yet.
@@ -44,10 +76,8 @@ impl Members {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        serde_json::from_slice(body).map_err(|error| Misread {
-            name: None,
-            detail: format!("the body is not a JSON object: {error}"),
-        })
+        serde_json::from_slice(body)
+            .map_err(|error| Misread { name: None, fault: Fault::NotAnObject(error.to_string()) })
     }
 
     /// Reads a member that need not be there; `null` is as good as absent.
@@ -62,7 +92,7 @@ impl Members {
             // The place would count from the member's own beginning, which nobody sees.
             let text = error.to_string();
             let text = text.split(" at line ").next().unwrap_or_default();
-            Misread::of(name, text)
+            Misread::of(name, Fault::Malformed(text.to_owned()))
         })
     }
 
@@ -71,7 +101,7 @@ impl Members {
     /// # Errors
     /// When it is not there or not what it should be.
     pub fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Misread> {
-        self.optional(name)?.ok_or_else(|| Misread::of(name, "this member is missing"))
+        self.optional(name)?.ok_or_else(|| Misread::of(name, Fault::Missing))
     }
 
     /// Takes a member as the bytes that came; `None` if it is absent or `null`.
@@ -85,7 +115,7 @@ impl Members {
     /// When a member is left that nobody asked for.
     pub fn end(self) -> Result<(), Misread> {
         match self.0.into_keys().next() {
-            Some(name) => Err(Misread::of(&name, "there is no such member")),
+            Some(name) => Err(Misread::of(&name, Fault::NoMember)),
             None => Ok(()),
         }
     }
@@ -134,17 +164,17 @@ impl Page {
         let mut seen = Vec::new();
         for (name, value) in query {
             if seen.contains(&name) {
-                return Err(Misread::of(name, "this parameter is said twice"));
+                return Err(Misread::of(name, Fault::Twice));
             }
             seen.push(name);
             match name.as_str() {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
-                    let wrong = || Misread::of(name, format_args!("a number from 1 to {PAGE_MAX}"));
+                    let wrong = || Misread::of(name, Fault::Range(1, PAGE_MAX));
                     page.limit = limit.ok_or_else(wrong)?;
                 }
                 "starting_after" => page.after = Some(value.clone()),
-                _ => return Err(Misread::of(name, "there is no such parameter")),
+                _ => return Err(Misread::of(name, Fault::NoParameter)),
             }
         }
         Ok(page)
@@ -156,7 +186,7 @@ impl Page {
     /// When it has one.
     pub fn none(query: &[(String, String)]) -> Result<(), Misread> {
         match query.first() {
-            Some((name, _)) => Err(Misread::of(name, "there is no such parameter")),
+            Some((name, _)) => Err(Misread::of(name, Fault::NoParameter)),
             None => Ok(()),
         }
     }
@@ -165,8 +195,9 @@ impl Page {
     ///
     /// # Errors
     /// When it is not an id of this list.
-    pub fn cursor<T: std::str::FromStr<Err: fmt::Display>>(&self) -> Result<Option<T>, Misread> {
-        let read = |text: &String| text.parse().map_err(|e| Misread::of("starting_after", e));
+    pub fn cursor<T: std::str::FromStr>(&self) -> Result<Option<T>, Misread> {
+        let wrong = |_| Misread::of("starting_after", Fault::Cursor);
+        let read = |text: &String| text.parse().map_err(wrong);
         self.after.as_ref().map(read).transpose()
     }
 }
@@ -177,7 +208,7 @@ mod tests {
 
     fn misread<T: fmt::Debug>(result: Result<T, Misread>) -> (Option<String>, String) {
         let wrong = result.unwrap_err();
-        (wrong.name, wrong.detail)
+        (wrong.name.clone(), wrong.to_string())
     }
 
     #[test]

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, Method};
 use super::body_source::Body;
 use super::query;
 use super::settings::{Due, Quantity, RequestSource};
+use super::why::{Flaw, Why};
 use crate::credit::{Facts, Name, Price, PriceError, Priced, Rate, Table, Value};
 use crate::observe::Step;
 
@@ -41,14 +42,14 @@ pub struct Held {
 
 /// Why a request has no price. It is refused and has cost nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{why}")]
 pub struct Unpriceable {
     /// Where: a JSON pointer, `header x`, `query q`, `path p`, or empty for the body as a whole.
     pub pointer: String,
     /// Which quantity; `None`: the body as a whole.
     pub quantity: Option<Name>,
-    /// What a person can do about it.
-    pub message: String,
+    /// Why.
+    pub why: Why,
     /// What sort of refusal it is.
     pub reason: Reason,
 }
@@ -63,8 +64,13 @@ pub enum Reason {
 }
 
 impl Unpriceable {
-    pub(super) fn values(pointer: String, message: impl Into<String>) -> Self {
-        Self { pointer, quantity: None, message: message.into(), reason: Reason::Values }
+    pub(super) const fn values(pointer: String, why: Why) -> Self {
+        Self { pointer, quantity: None, why, reason: Reason::Values }
+    }
+
+    /// A quantity that this source cannot say.
+    pub(super) fn flawed(source: &RequestSource, name: &Name, flaw: Flaw) -> Self {
+        Self::values(pointer(source), Why::Quantity { name: name.clone(), flaw })
     }
 
     fn of(self, quantity: &Name) -> Self {
@@ -78,7 +84,7 @@ impl Unpriceable {
 /// When any quantity is missing, ambiguous, of the wrong type or out of range, or has no rate.
 pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
     query::check(asked.query)
-        .map_err(|problem| Unpriceable::values("query".to_owned(), problem.to_string()))?;
+        .map_err(|problem| Unpriceable::values("query".to_owned(), Why::Query(problem)))?;
     one_place(due, asked.query)?;
     let body = Body::read(&due.quantities, asked)?;
     let mut facts = Facts::default();
@@ -108,8 +114,8 @@ fn one_place(due: &Due, query: &str) -> Result<(), Unpriceable> {
     };
     for name in sources().filter_map(top_name).filter(|name| !declared(name)) {
         if query::mentions(query, name) {
-            let message = format!("{name} belongs into the body, and stands in the query too");
-            return Err(Unpriceable::values(format!("query {name}"), message));
+            let why = Why::InQuery { name: name.to_owned() };
+            return Err(Unpriceable::values(format!("query {name}"), why));
         }
     }
     Ok(())
@@ -136,7 +142,8 @@ fn read(quantity: &Quantity, asked: Asked<'_>, body: &Body<'_>) -> Result<Value,
         }
     }
     quantity.default.clone().ok_or_else(|| {
-        Unpriceable::values(first_pointer(quantity), format!("{} is required", quantity.name))
+        let why = Why::Quantity { name: quantity.name.clone(), flaw: Flaw::Required };
+        Unpriceable::values(first_pointer(quantity), why)
     })
 }
 
@@ -148,40 +155,38 @@ fn read_source(
 ) -> Result<Option<Value>, Unpriceable> {
     let read = match source {
         RequestSource::Header(name) => header(asked.headers, name),
-        RequestSource::Query(name) => query::value(asked.query, name).map_err(|p| p.to_string()),
+        RequestSource::Query(name) => query::value(asked.query, name).map_err(Flaw::Query),
         RequestSource::Path(name) => capture(asked.captures, name),
         _ => return body.value(quantity, source),
     };
     let value = read.and_then(|text| text.map(|text| quantity.value.of_text(&text)).transpose());
-    value.map_err(|problem| {
-        Unpriceable::values(pointer(source), format!("{} {problem}", quantity.name))
-    })
+    value.map_err(|flaw| Unpriceable::flawed(source, &quantity.name, flaw))
 }
 
-fn header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+fn header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Flaw> {
     // Servers of the CGI family read `x_n` as `x-n`.
     let twin = |key: &HeaderName| {
         key.as_str().contains('_') && key.as_str().replace('_', "-") == name.as_str()
     };
     if headers.keys().any(twin) {
-        return Err("stands in the headers with another spelling".to_owned());
+        return Err(Flaw::Spelling);
     }
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err("stands in the headers more than once".to_owned());
+        return Err(Flaw::HeaderTwice);
     }
-    let text = value.to_str().map_err(|_| "is not plain text")?;
+    let text = value.to_str().map_err(|_| Flaw::NotText)?;
     Ok(Some(text.trim_matches([' ', '\t']).to_owned()))
 }
 
-fn capture(captures: &[(String, String)], name: &str) -> Result<Option<String>, String> {
+fn capture(captures: &[(String, String)], name: &str) -> Result<Option<String>, Flaw> {
     let Some((_, value)) = captures.iter().find(|(capture, _)| capture == name) else {
         return Ok(None);
     };
-    query::decoded(value, false).map(Some).ok_or_else(|| "is not UTF-8".to_owned())
+    query::decoded(value, false).map(Some).ok_or(Flaw::NotUtf8)
 }
 
 /// Where a source is, to a person.
@@ -210,7 +215,7 @@ fn no_price(due: &Due, facts: &Facts, error: &PriceError) -> Unpriceable {
     };
     let quantity = due.quantities.iter().find(|quantity| Some(&quantity.name) == name);
     let place = quantity.map(first_pointer).unwrap_or_default();
-    Unpriceable { quantity: name.cloned(), ..Unpriceable::values(place, error.to_string()) }
+    Unpriceable { quantity: name.cloned(), ..Unpriceable::values(place, Why::Price(error.clone())) }
 }
 
 /// The first quantity, beside the plan, of the first table that has no row for `facts`.

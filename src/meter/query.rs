@@ -4,7 +4,7 @@
 
 /// Why a query has no single reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum QueryProblem {
+pub enum QueryProblem {
     /// `;`, which some servers take for `&`.
     #[error("the query has a semicolon")]
     Semicolon,

@@ -8,6 +8,7 @@
 use std::ops::RangeInclusive;
 
 use super::settings::ValueType;
+use super::why::{Flaw, Sort};
 use crate::credit::{Decimal, Value};
 use crate::observe::Fact;
 
@@ -25,7 +26,7 @@ pub(super) struct Answer {
 
 impl ValueType {
     /// The value of a request's JSON.
-    pub(super) fn of_fact(&self, fact: &Fact<'_>) -> Result<Value, String> {
+    pub(super) fn of_fact(&self, fact: &Fact<'_>) -> Result<Value, Flaw> {
         let value = match (self, fact) {
             (Self::Integer(_), Fact::Number(digits)) => Value::Number(integer(digits)?),
             (Self::Decimal(_) | Self::Seconds(_), Fact::Number(digits)) => {
@@ -34,13 +35,13 @@ impl ValueType {
             (Self::Seconds(_), Fact::Text(text)) => Value::Number(seconds(text)?),
             (Self::Text(_), Fact::Text(text)) => Value::Text(text.clone().into_owned()),
             (Self::Flag, Fact::Flag(flag)) => Value::Flag(*flag),
-            _ => return Err(format!("must be {}, not {}", self.name(), name(fact))),
+            _ => return Err(Flaw::not(self.sort(), fact)),
         };
         self.allowed(value)
     }
 
     /// The value of a text: of a header, a query or a path.
-    pub(super) fn of_text(&self, text: &str) -> Result<Value, String> {
+    pub(super) fn of_text(&self, text: &str) -> Result<Value, Flaw> {
         let value = match self {
             Self::Integer(_) => Value::Number(integer(text)?),
             Self::Decimal(_) => Value::Number(exact(text)?),
@@ -49,53 +50,54 @@ impl ValueType {
             Self::Flag => match text {
                 "true" => Value::Flag(true),
                 "false" => Value::Flag(false),
-                _ => return Err("must be true or false".to_owned()),
+                _ => return Err(Flaw::Sort { wanted: Sort::Flag, found: None }),
             },
         };
         self.allowed(value)
     }
 
     /// The value of a count: of items, characters or bytes.
-    pub(super) fn of_count(&self, count: u64) -> Result<Value, String> {
-        let number = Decimal::whole(count).ok_or("is too large")?;
+    pub(super) fn of_count(&self, count: u64) -> Result<Value, Flaw> {
+        let number = Decimal::whole(count).ok_or(Flaw::TooLarge)?;
         self.allowed(Value::Number(number))
     }
 
     /// The one value of several that a `*` found: numbers are added up, words and flags must be the same.
-    pub(super) fn together(&self, values: Vec<Value>) -> Result<Value, String> {
+    pub(super) fn together(&self, values: Vec<Value>) -> Result<Value, Flaw> {
         let mut values = values.into_iter();
-        let first = values.next().ok_or("has no value")?;
+        let first = values.next().ok_or(Flaw::NoValue)?;
         let value = values.try_fold(first, |sum, value| match (sum, value) {
             (Value::Number(sum), Value::Number(number)) => {
-                sum.checked_add(number).map(Value::Number).ok_or("is too large")
+                sum.checked_add(number).map(Value::Number).ok_or(Flaw::TooLarge)
             }
             (sum, value) if sum == value => Ok(sum),
-            _ => Err("must be the same everywhere"),
+            _ => Err(Flaw::Differs),
         })?;
         self.allowed(value)
     }
 
     /// Checks the range or the words.
-    fn allowed(&self, value: Value) -> Result<Value, String> {
+    fn allowed(&self, value: Value) -> Result<Value, Flaw> {
         match (self, &value) {
             (
                 Self::Integer(range) | Self::Decimal(range) | Self::Seconds(range),
                 Value::Number(number),
             ) => {
                 if !range.contains(number) {
-                    return Err(format!("must be from {} to {}", range.start(), range.end()));
+                    let (first, last) = (*range.start(), *range.end());
+                    return Err(Flaw::Range { first, last });
                 }
             }
             (Self::Text(_), Value::Text(word)) if word.len() > WORD_MAX => {
-                return Err(format!("must have at most {WORD_MAX} bytes"));
+                return Err(Flaw::LongWord(WORD_MAX));
             }
             (Self::Text(words), Value::Text(word)) => {
                 if !words.is_empty() && !words.contains(word) {
-                    return Err(format!("must be one of {}", words.join(", ")));
+                    return Err(Flaw::Words(words.clone()));
                 }
             }
             (Self::Flag, Value::Flag(_)) => {}
-            _ => return Err(format!("must be {}", self.name())),
+            _ => return Err(Flaw::Sort { wanted: self.sort(), found: None }),
         }
         Ok(value)
     }
@@ -172,39 +174,27 @@ impl ValueType {
         }
     }
 
-    const fn name(&self) -> &'static str {
+    const fn sort(&self) -> Sort {
         match self {
-            Self::Integer(_) => "a whole number",
-            Self::Decimal(_) => "a number",
-            Self::Seconds(_) => "a number of seconds",
-            Self::Text(_) => "a string",
-            Self::Flag => "true or false",
+            Self::Integer(_) => Sort::Integer,
+            Self::Decimal(_) => Sort::Number,
+            Self::Seconds(_) => Sort::Seconds,
+            Self::Text(_) => Sort::Text,
+            Self::Flag => Sort::Flag,
         }
     }
 }
 
-/// What a value is, to a person.
-pub(super) const fn name(fact: &Fact<'_>) -> &'static str {
-    match fact {
-        Fact::Null => "null",
-        Fact::Flag(_) => "true or false",
-        Fact::Number(_) => "a number",
-        Fact::Text(_) => "a string",
-        Fact::Array(_) => "an array",
-        Fact::Object => "an object",
-    }
-}
-
 /// Digits only: `4.0`, `4e0` and `-0` are whole to some readers and not to others.
-fn integer(text: &str) -> Result<Decimal, String> {
+fn integer(text: &str) -> Result<Decimal, Flaw> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if digits { exact(text) } else { Err("must be a whole number, in digits".to_owned()) }
+    if digits { exact(text) } else { Err(Flaw::Digits) }
 }
 
-fn exact(text: &str) -> Result<Decimal, String> {
-    Decimal::exact(text).map_err(|error| format!("is {error}"))
+fn exact(text: &str) -> Result<Decimal, Flaw> {
+    Decimal::exact(text).map_err(Flaw::Number)
 }
 
-fn seconds(text: &str) -> Result<Decimal, String> {
+fn seconds(text: &str) -> Result<Decimal, Flaw> {
     exact(text.strip_suffix('s').unwrap_or(text))
 }

@@ -100,8 +100,9 @@ impl From<Rejection> for Refused {
 
 impl From<Misread> for Refused {
     fn from(misread: Misread) -> Self {
-        let rejection = Rejection::bad_request(Detail::Misread { what: misread.detail });
-        match misread.name {
+        let name = misread.name.clone();
+        let rejection = Rejection::bad_request(Detail::Misread(misread));
+        match name {
             Some(name) => rejection.with("param", name).into(),
             None => rejection.into(),
         }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::call::{Call, Refused};
 use super::identity::shown;
 use super::{Portal, QuoteAsk};
-use crate::meter::{Language, Members, Misread, Page, PresentedKey};
+use crate::meter::{Fault, Language, Members, Misread, Page, PresentedKey};
 
 /// `POST /quote`.
 pub(super) async fn quote(State(portal): State<Portal>, call: Call) -> Response {
@@ -35,24 +35,22 @@ fn read(
     mut members: Members,
     key_headers: &[HeaderName],
 ) -> Result<QuoteAsk, Misread> {
-    let wrong = |name: &str, detail: &str| Misread {
-        name: Some(name.to_owned()),
-        detail: format!("{name}: {detail}"),
-    };
     let method = members.required::<String>("method")?;
-    let method = method.parse::<Method>().map_err(|_| wrong("method", "such as POST"))?;
+    let method =
+        method.parse::<Method>().map_err(|_| Misread::of("method", Fault::Example("POST")))?;
     let path = members.required::<String>("path")?;
     let path = path.parse::<PathAndQuery>().ok().filter(|path| path.as_str().starts_with('/'));
-    let path = path.ok_or_else(|| wrong("path", "such as /v1/images/generations"))?;
+    let path = path.ok_or_else(|| Misread::of("path", Fault::Example("/v1/images/generations")))?;
     let mut headers = HeaderMap::new();
     let said = members.optional::<BTreeMap<String, String>>("headers")?.unwrap_or_default();
     for (name, value) in said {
-        let name = name.parse::<HeaderName>().map_err(|_| wrong("headers", "a name is wrong"))?;
+        let name =
+            name.parse::<HeaderName>().map_err(|_| Misread::of("headers", Fault::HeaderName))?;
         let value =
-            value.parse::<HeaderValue>().map_err(|_| wrong("headers", "a value is wrong"))?;
+            value.parse::<HeaderValue>().map_err(|_| Misread::of("headers", Fault::HeaderValue))?;
         // Who asks is who pays: a second key in here would only raise doubts.
         if name == AUTHORIZATION || key_headers.contains(&name) {
-            return Err(wrong("headers", "leave the key out; the key of this call counts"));
+            return Err(Misread::of("headers", Fault::OtherKey));
         }
         headers.append(name, value);
     }

@@ -59,6 +59,8 @@ mod hostile;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod languages;
+#[cfg(test)]
 mod leavers;
 #[cfg(test)]
 mod ledger_broken;

@@ -161,6 +161,35 @@ fn usage_from_streams() {
     check(&tokens(), 200, &[SSE], &usage("42"), End::Broken, "unknown hold broken_body");
 }
 
+/// Anthropic's last event has a name, and data with spaces behind it.
+#[test]
+fn streams_that_end_by_the_name_of_an_event() {
+    let mut route = tokens();
+    route.stream.end_event = Some("message_stop".to_owned());
+    let usage = "event: message_delta\ndata: {\"usage\":{\"total\":42}}   \n\n";
+    let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}   \n\n";
+    let unknown = "unknown hold broken_body";
+    for (body, expected) in [
+        (format!("{usage}{stop}"), "completed settle 42"),
+        (format!("{usage}event: message_stop\ndata: {{}}"), "completed settle 42"),
+        (usage.to_owned(), unknown),
+        (format!("{usage}event: message_stop_\ndata: {{}}\n\n"), unknown),
+        // What a model says is data, not a name; and an event without data is none.
+        (format!("{usage}data: event: message_stop\n\n"), unknown),
+        (format!("{usage}data: [DONE]\n\n"), unknown),
+        (format!("{usage}event: message_stop\n\n"), unknown),
+    ] {
+        check(&route, 200, &[SSE], &body, End::Complete, expected);
+    }
+    check(&route, 200, &[SSE], usage, End::Broken, unknown);
+    // With both, either ends it.
+    route.stream.end = Some("[DONE]".to_owned());
+    for end in [stop, "data: [DONE]\n\n"] {
+        let body = format!("{usage}{end}");
+        check(&route, 200, &[SSE], &body, End::Complete, "completed settle 42");
+    }
+}
+
 #[test]
 fn a_body_that_breaks_off_is_unknown() {
     let whole = "{\"usage\":{\"total\":42}}";

@@ -126,6 +126,7 @@ impl Rejection {
 mod tests {
     use super::*;
     use crate::credit::ChargeId;
+    use crate::meter::why::{Flaw, Why};
 
     #[test]
     fn answers_carry_what_clients_go_by() {
@@ -157,7 +158,8 @@ mod tests {
 
     #[test]
     fn each_dialect_has_its_shape() {
-        let refusal = Rejection::unpriceable("/n", "n is required");
+        let why = Why::Quantity { name: "n".parse().unwrap(), flaw: Flaw::Required };
+        let refusal = Rejection::unpriceable("/n".to_owned(), why);
         let body = |dialect, media| {
             let manner = Manner { dialect, media, ..Manner::default() };
             refusal.body("req_1", manner)

@@ -50,21 +50,20 @@ impl Dialect {
 
 fn openai(refused: &Rejection, message: &str) -> Value {
     let place = refused.members.get("pointer").or_else(|| refused.members.get("param"));
-    json!({ "message": message, "type": openai_type(refused.cause), "code": refused.code(),
+    json!({ "message": message, "type": openai_type(refused), "code": refused.code(),
             "param": place })
 }
 
 /// OpenAI's words for sorts of errors; `insufficient_quota` is what its clients know not to try again.
-fn openai_type(cause: Cause) -> &'static str {
-    match cause {
-        Cause::InsufficientCredits | Cause::CapExceeded => "insufficient_quota",
-        cause => match cause.status() {
-            StatusCode::UNAUTHORIZED => "authentication_error",
-            StatusCode::FORBIDDEN => "permission_error",
-            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
-            status if status.is_server_error() => "server_error",
-            _ => "invalid_request_error",
-        },
+fn openai_type(refused: &Rejection) -> &'static str {
+    match (refused.cause, refused.status()) {
+        (Cause::InsufficientCredits, _) => "insufficient_quota",
+        (Cause::CapExceeded, _) if !refused.should_retry => "insufficient_quota",
+        (_, StatusCode::UNAUTHORIZED) => "authentication_error",
+        (_, StatusCode::FORBIDDEN) => "permission_error",
+        (_, StatusCode::TOO_MANY_REQUESTS) => "rate_limit_error",
+        (_, status) if status.is_server_error() => "server_error",
+        _ => "invalid_request_error",
     }
 }
 

@@ -3,9 +3,11 @@
 //! Invariant: a message carries facts, never words; amounts and instants are inserted as they are. Each
 //! language has a text for each of them, which the compiler sees to.
 
-use super::super::path::PathProblem;
 use crate::credit::{Amount, Measure};
 use crate::ledger::OnUnknown;
+use crate::meter::members::Misread;
+use crate::meter::path::PathProblem;
+use crate::meter::why::Why;
 
 /// What happened and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +68,7 @@ pub enum Detail {
         word: String,
     },
     /// A call of the client plane says something that cannot be.
-    Misread {
-        /// What.
-        what: String,
-    },
+    Misread(Misread),
     /// The body is larger than the route allows.
     LargeBody {
         /// How many bytes are allowed.
@@ -117,7 +116,7 @@ pub enum Detail {
         /// Where in the request; empty: the body as a whole.
         pointer: String,
         /// Why.
-        why: String,
+        why: Why,
     },
     /// More would be held than the caller allows.
     AboveMax {

@@ -23,6 +23,7 @@ pub use dialect::Dialect;
 pub use language::Language;
 pub use message::Detail;
 
+use super::why::Why;
 use crate::credit::{Amount, ChargeId};
 
 /// The longest `Retry-After` that is ever sent, in seconds.
@@ -158,9 +159,10 @@ impl Rejection {
 
     /// A quantity that the price names is missing, of the wrong type, out of range or ambiguous.
     #[must_use]
-    pub fn unpriceable(pointer: &str, why: &str) -> Self {
-        let detail = Detail::Unpriceable { pointer: pointer.to_owned(), why: why.to_owned() };
-        Self::new(Cause::UnpriceableRequest, detail).with("pointer", pointer)
+    pub fn unpriceable(pointer: String, why: Why) -> Self {
+        let place = pointer.clone();
+        Self::new(Cause::UnpriceableRequest, Detail::Unpriceable { pointer, why })
+            .with("pointer", place)
     }
 
     /// The hold would be above the caller's `Credits-Max`.

@@ -1,9 +1,13 @@
-//! English.
+//! English. What a reader of JSON says (`{reason}`) stays in its own words, in every language.
 
-use crate::credit::{Amount, Measure};
+use crate::credit::{Amount, DecimalError, Measure, PriceError};
 use crate::ledger::OnUnknown;
+use crate::meter::members::{Fault, Misread};
 use crate::meter::path::PathProblem;
+use crate::meter::query::QueryProblem;
 use crate::meter::rejection::{Cause, Detail};
+use crate::meter::why::{Flaw, Sort, Why};
+use crate::observe::{DEPTH_MAX, JsonProblem};
 
 /// The titles.
 pub(super) const fn title(cause: Cause) -> &'static str {
@@ -61,7 +65,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::CreditsMaxTwice => "Credits-Max was sent twice.".into(),
         Detail::Prefer => "Prefer must be printable ASCII.".into(),
         Detail::Metering { word } => format!("Prefer: metering={word} is not known; quote is."),
-        Detail::Misread { what } => what.clone(),
+        Detail::Misread(call) => misread(call),
         Detail::LargeBody { limit } => {
             format!("The body is larger than the {limit} bytes that this route allows.")
         }
@@ -80,9 +84,9 @@ pub(super) fn detail(detail: &Detail) -> String {
         }
         Detail::Suspended => "This account is suspended. Please contact support.".into(),
         Detail::Closed => "This account is closed.".into(),
-        Detail::Unpriceable { pointer, why } => match pointer.as_str() {
-            "" => format!("The request cannot be priced: {why}."),
-            _ => format!("The request cannot be priced at {pointer}: {why}."),
+        Detail::Unpriceable { pointer, why: reason } => match pointer.as_str() {
+            "" => format!("The request cannot be priced: {}.", why(reason)),
+            _ => format!("The request cannot be priced at {pointer}: {}.", why(reason)),
         },
         Detail::AboveMax { hold, limit } => {
             format!("This request would hold {}; Credits-Max allows {limit}.", credits(*hold))
@@ -177,5 +181,113 @@ const fn path(problem: PathProblem) -> &'static str {
             "the path encodes a byte that needs no encoding, or encodes twice"
         }
         PathProblem::NotUtf8 => "the path is not UTF-8",
+    }
+}
+
+/// Why a request has no price.
+pub(super) fn why(why: &Why) -> String {
+    match why {
+        Why::Quantity { name, flaw } => format!("{name} {}", self::flaw(flaw)),
+        Why::InQuery { name } => {
+            format!("{name} belongs into the body, and stands in the query too")
+        }
+        Why::Query(problem) => query(*problem).into(),
+        Why::Json(problem) => json(problem),
+        Why::NoObject => "the body is no object, so none of its values can be found".into(),
+        Why::Encoded => "the body has a Content-Encoding; send it without".into(),
+        Why::Media => "the body must be application/json in UTF-8".into(),
+        Why::Price(PriceError::Missing(name)) => format!("{name} has no value"),
+        Why::Price(PriceError::NotANumber(name)) => format!("{name} is not a number"),
+        Why::Price(PriceError::NoRate(what)) => format!("there is no rate for {what}"),
+        Why::Price(PriceError::OutOfRange) => "the price is out of range".into(),
+    }
+}
+
+fn flaw(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::Required => "is required".into(),
+        Flaw::Sort { wanted, found: None } => {
+            let wanted = sort(*wanted);
+            format!("must be {wanted}")
+        }
+        Flaw::Sort { wanted, found: Some(found) } => {
+            let wanted = sort(*wanted);
+            format!("must be {wanted}, not {}", sort(*found))
+        }
+        Flaw::Range { first, last } => format!("must be from {first} to {last}"),
+        Flaw::Words(words) => format!("must be one of {}", words.join(", ")),
+        Flaw::LongWord(limit) => format!("must have at most {limit} bytes"),
+        Flaw::TooLarge => "is too large".into(),
+        Flaw::NoValue => "has no value".into(),
+        Flaw::Differs => "must be the same everywhere".into(),
+        Flaw::Digits => "must be a whole number, in digits".into(),
+        Flaw::Number(DecimalError::Malformed) => "is not a number".into(),
+        Flaw::Number(DecimalError::Negative) => "is below zero".into(),
+        Flaw::Number(DecimalError::OutOfRange) => {
+            "has more digits than can be counted exactly".into()
+        }
+        Flaw::Unread => "cannot be read without the body".into(),
+        Flaw::Uneven => "must stand in every item".into(),
+        Flaw::Query(problem) => query(*problem).into(),
+        Flaw::Spelling => "stands in the headers with another spelling".into(),
+        Flaw::HeaderTwice => "stands in the headers more than once".into(),
+        Flaw::NotText => "is not plain text".into(),
+        Flaw::NotUtf8 => "is not UTF-8".into(),
+    }
+}
+
+const fn sort(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Null => "null",
+        Sort::Flag => "true or false",
+        Sort::Integer => "a whole number",
+        Sort::Number => "a number",
+        Sort::Seconds => "a number of seconds",
+        Sort::Text => "a string",
+        Sort::Array => "an array",
+        Sort::Object => "an object",
+    }
+}
+
+const fn query(problem: QueryProblem) -> &'static str {
+    match problem {
+        QueryProblem::Semicolon => "the query has a semicolon",
+        QueryProblem::Escape => "is not percent-encoded UTF-8",
+        QueryProblem::Twice => "stands in the query more than once",
+    }
+}
+
+fn json(problem: &JsonProblem) -> String {
+    match problem {
+        JsonProblem::NotUtf8 => "the body is not UTF-8".into(),
+        JsonProblem::ByteOrderMark => "the body begins with a byte order mark".into(),
+        JsonProblem::Syntax(reason) => format!("not JSON: {reason}"),
+        JsonProblem::Duplicate => "this name stands twice in its object".into(),
+        JsonProblem::OtherCase(name) => format!("this name differs from {name:?} by case alone"),
+        JsonProblem::TooDeep => format!("nested deeper than {DEPTH_MAX}"),
+        JsonProblem::TooMany => "too many values".into(),
+    }
+}
+
+/// What is wrong with a call.
+pub(super) fn misread(call: &Misread) -> String {
+    let fault = match &call.fault {
+        Fault::Query => "the query cannot be read".into(),
+        Fault::NotAnObject(reason) => format!("the body is not a JSON object: {reason}"),
+        Fault::Malformed(reason) => reason.clone(),
+        Fault::Example(example) => format!("such as {example}"),
+        Fault::Missing => "this member is missing".into(),
+        Fault::NoMember => "there is no such member".into(),
+        Fault::NoParameter => "there is no such parameter".into(),
+        Fault::Twice => "this parameter is said twice".into(),
+        Fault::Range(first, last) => format!("a number from {first} to {last}"),
+        Fault::Cursor => "not an id of this list".into(),
+        Fault::HeaderName => "a name is wrong".into(),
+        Fault::HeaderValue => "a value is wrong".into(),
+        Fault::OtherKey => "leave the key out; the key of this call counts".into(),
+    };
+    match &call.name {
+        Some(name) => format!("{name}: {fault}"),
+        None => fault,
     }
 }

@@ -1,12 +1,16 @@
-//! Français. Noms d'en-têtes, codes, montants et instants ne se traduisent pas. Devant « : » et « ; », une
-//! espace insécable ; l'apostrophe est ’.
+//! French. Names of headers, codes, amounts and instants are inserted as they are. Before `:`, `;` and `?` stands
+//! a no-break space, and the apostrophe is ’.
 
-use crate::credit::{Amount, Measure};
+use crate::credit::{Amount, DecimalError, Measure, PriceError};
 use crate::ledger::OnUnknown;
+use crate::meter::members::{Fault, Misread};
 use crate::meter::path::PathProblem;
+use crate::meter::query::QueryProblem;
 use crate::meter::rejection::{Cause, Detail};
+use crate::meter::why::{Flaw, Sort, Why};
+use crate::observe::{DEPTH_MAX, JsonProblem};
 
-/// Les titres.
+/// The titles.
 pub(super) const fn title(cause: Cause) -> &'static str {
     match cause {
         Cause::BadRequest => "Requête incorrecte",
@@ -38,7 +42,7 @@ pub(super) const fn title(cause: Cause) -> &'static str {
     }
 }
 
-/// Les détails.
+/// The details.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn detail(detail: &Detail) -> String {
     match detail {
@@ -66,7 +70,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::Metering { word } => {
             format!("Prefer: metering={word} est inconnu ; la valeur acceptée est quote.")
         }
-        Detail::Misread { what } => what.clone(),
+        Detail::Misread(call) => misread(call),
         Detail::LargeBody { limit } => {
             format!("Le corps dépasse les {limit} octets que cette route autorise.")
         }
@@ -87,9 +91,9 @@ pub(super) fn detail(detail: &Detail) -> String {
         }
         Detail::Suspended => "Ce compte est suspendu. Veuillez contacter l’assistance.".into(),
         Detail::Closed => "Ce compte est fermé.".into(),
-        Detail::Unpriceable { pointer, why } => match pointer.as_str() {
-            "" => format!("Le prix de la requête ne peut pas être établi : {why}."),
-            _ => format!("Le prix de la requête ne peut pas être établi à cause de {pointer} : {why}."),
+        Detail::Unpriceable { pointer, why: reason } => match pointer.as_str() {
+            "" => format!("Le prix de la requête ne peut pas être établi : {}.", why(reason)),
+            _ => format!("Le prix de la requête ne peut pas être établi (voir {pointer}) : {}.", why(reason)),
         },
         Detail::AboveMax { hold, limit } => {
             format!("Cette requête réserverait {} ; Credits-Max autorise {limit}.", credits(*hold))
@@ -121,7 +125,7 @@ pub(super) fn detail(detail: &Detail) -> String {
              {held}.",
             credits(*required)
         ),
-        Detail::Unavailable => "Le comptage est indisponible pour le moment ; rien n’a donc été transmis. \
+        Detail::Unavailable => "Le service de comptage est indisponible pour le moment ; rien n’a donc été transmis. \
              Réessayez bientôt."
             .into(),
         Detail::Draining => {
@@ -156,7 +160,7 @@ pub(super) fn detail(detail: &Detail) -> String {
     }
 }
 
-/// En français, le pluriel commence à 2.
+/// The plural begins at 2, and is not there for 0.
 fn credits(amount: Amount) -> String {
     let plural = amount.micro() >= 2_000_000;
     if plural { format!("{amount} crédits") } else { format!("{amount} crédit") }
@@ -185,5 +189,119 @@ const fn path(problem: PathProblem) -> &'static str {
             "le chemin encode un octet qui n’en a pas besoin, ou encode deux fois"
         }
         PathProblem::NotUtf8 => "le chemin n’est pas en UTF-8",
+    }
+}
+
+/// Why a request has no price.
+pub(super) fn why(why: &Why) -> String {
+    match why {
+        Why::Quantity { name, flaw } => format!("{name} {}", self::flaw(flaw)),
+        Why::InQuery { name } => {
+            format!("{name} a sa place dans le corps et figure aussi dans les paramètres de l’URL")
+        }
+        Why::Query(problem) => query(*problem).into(),
+        Why::Json(problem) => json(problem),
+        Why::NoObject => {
+            "le corps n’est pas un objet, aucune de ses valeurs ne peut donc être trouvée".into()
+        }
+        Why::Encoded => "le corps a un Content-Encoding ; envoyez-le sans".into(),
+        Why::Media => "le corps doit être en application/json et en UTF-8".into(),
+        Why::Price(PriceError::Missing(name)) => format!("{name} n’a pas de valeur"),
+        Why::Price(PriceError::NotANumber(name)) => format!("{name} n’est pas un nombre"),
+        Why::Price(PriceError::NoRate(what)) => format!("il n’y a pas de tarif pour {what}"),
+        Why::Price(PriceError::OutOfRange) => "le prix est hors limites".into(),
+    }
+}
+
+fn flaw(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::Required => "est obligatoire".into(),
+        Flaw::Sort { wanted, found: None } => {
+            let wanted = sort(*wanted);
+            format!("doit être {wanted}")
+        }
+        Flaw::Sort { wanted, found: Some(found) } => {
+            let wanted = sort(*wanted);
+            format!("doit être {wanted}, et non {}", sort(*found))
+        }
+        Flaw::Range { first, last } => format!("doit se situer entre {first} et {last}"),
+        Flaw::Words(words) => {
+            format!("doit être l’une des valeurs suivantes : {}", words.join(", "))
+        }
+        Flaw::LongWord(limit) => format!("doit avoir au plus {limit} octets"),
+        Flaw::TooLarge => "est trop grand".into(),
+        Flaw::NoValue => "n’a pas de valeur".into(),
+        Flaw::Differs => "doit être identique partout".into(),
+        Flaw::Digits => "doit être un nombre entier, en chiffres".into(),
+        Flaw::Number(DecimalError::Malformed) => "n’est pas un nombre".into(),
+        Flaw::Number(DecimalError::Negative) => "est inférieur à zéro".into(),
+        Flaw::Number(DecimalError::OutOfRange) => {
+            "comporte trop de chiffres pour une valeur exacte".into()
+        }
+        Flaw::Unread => "ne peut pas être lu sans le corps".into(),
+        Flaw::Uneven => "doit figurer dans chaque élément".into(),
+        Flaw::Query(problem) => query(*problem).into(),
+        Flaw::Spelling => "figure dans les en-têtes sous une autre graphie".into(),
+        Flaw::HeaderTwice => "figure plus d’une fois dans les en-têtes".into(),
+        Flaw::NotText => "n’est pas du texte simple".into(),
+        Flaw::NotUtf8 => "n’est pas en UTF-8".into(),
+    }
+}
+
+const fn sort(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Null => "null",
+        Sort::Flag => "true ou false",
+        Sort::Integer => "un nombre entier",
+        Sort::Number => "un nombre",
+        Sort::Seconds => "un nombre de secondes",
+        Sort::Text => "une chaîne",
+        Sort::Array => "un tableau",
+        Sort::Object => "un objet",
+    }
+}
+
+const fn query(problem: QueryProblem) -> &'static str {
+    match problem {
+        QueryProblem::Semicolon => "les paramètres de l’URL comportent un point-virgule",
+        QueryProblem::Escape => "n’est pas de l’UTF-8 encodé en pourcentage",
+        QueryProblem::Twice => "figure plus d’une fois dans les paramètres de l’URL",
+    }
+}
+
+fn json(problem: &JsonProblem) -> String {
+    match problem {
+        JsonProblem::NotUtf8 => "le corps n’est pas en UTF-8".into(),
+        JsonProblem::ByteOrderMark => {
+            "le corps commence par un indicateur d’ordre des octets (BOM)".into()
+        }
+        JsonProblem::Syntax(reason) => format!("ce n’est pas du JSON : {reason}"),
+        JsonProblem::Duplicate => "ce nom figure deux fois dans son objet".into(),
+        JsonProblem::OtherCase(name) => format!("ce nom ne diffère de {name:?} que par la casse"),
+        JsonProblem::TooDeep => format!("imbrication de plus de {DEPTH_MAX} niveaux"),
+        JsonProblem::TooMany => "trop de valeurs".into(),
+    }
+}
+
+/// What is wrong with a call.
+pub(super) fn misread(call: &Misread) -> String {
+    let fault = match &call.fault {
+        Fault::Query => "les paramètres de l’URL sont illisibles".into(),
+        Fault::NotAnObject(reason) => format!("le corps n’est pas un objet JSON : {reason}"),
+        Fault::Malformed(reason) => format!("valeur incorrecte ({reason})"),
+        Fault::Example(example) => format!("par exemple {example}"),
+        Fault::Missing => "ce membre est absent".into(),
+        Fault::NoMember => "ce membre n’existe pas".into(),
+        Fault::NoParameter => "ce paramètre n’existe pas".into(),
+        Fault::Twice => "ce paramètre figure deux fois".into(),
+        Fault::Range(first, last) => format!("un nombre de {first} à {last}"),
+        Fault::Cursor => "n’est pas un identifiant de cette liste".into(),
+        Fault::HeaderName => "un des noms est incorrect".into(),
+        Fault::HeaderValue => "une des valeurs est incorrecte".into(),
+        Fault::OtherKey => "omettez la clé ; c’est celle de cet appel qui compte".into(),
+    };
+    match &call.name {
+        Some(name) => format!("{name} : {fault}"),
+        None => fault,
     }
 }

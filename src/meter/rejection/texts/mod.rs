@@ -6,8 +6,14 @@
 mod en;
 mod fr;
 mod pt_br;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 
 use super::{Cause, Detail, Language};
+use crate::meter::members::Misread;
+use crate::meter::why::Why;
 
 /// What kind of refusal it is, in a few words.
 pub(super) const fn title(language: Language, cause: Cause) -> &'static str {
@@ -24,5 +30,19 @@ pub(super) fn detail(language: Language, detail: &Detail) -> String {
         Language::English => en::detail(detail),
         Language::Portuguese => pt_br::detail(detail),
         Language::French => fr::detail(detail),
+    }
+}
+
+/// For logs and operators, in English.
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&en::why(self))
+    }
+}
+
+/// For logs and operators, in English.
+impl fmt::Display for Misread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&en::misread(self))
     }
 }

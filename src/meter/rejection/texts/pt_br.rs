@@ -1,11 +1,15 @@
-//! Português do Brasil. Nomes de cabeçalhos, códigos, valores e instantes não se traduzem.
+//! Portuguese as it is written in Brazil. Names of headers, codes, amounts and instants are inserted as they are.
 
-use crate::credit::{Amount, Measure};
+use crate::credit::{Amount, DecimalError, Measure, PriceError};
 use crate::ledger::OnUnknown;
+use crate::meter::members::{Fault, Misread};
 use crate::meter::path::PathProblem;
+use crate::meter::query::QueryProblem;
 use crate::meter::rejection::{Cause, Detail};
+use crate::meter::why::{Flaw, Sort, Why};
+use crate::observe::{DEPTH_MAX, JsonProblem};
 
-/// Os títulos.
+/// The titles.
 pub(super) const fn title(cause: Cause) -> &'static str {
     match cause {
         Cause::BadRequest => "Requisição inválida",
@@ -21,9 +25,9 @@ pub(super) const fn title(cause: Cause) -> &'static str {
         Cause::PlanUnknownHere => "Plano desconhecido",
         Cause::InsufficientCredits => "Créditos insuficientes",
         Cause::CreditsOnHold => "Créditos reservados",
-        Cause::RateLimited => "Requisições demais",
+        Cause::RateLimited => "Requisições em excesso",
         Cause::CapExceeded => "Limite atingido",
-        Cause::ConcurrencyExceeded => "Gerações simultâneas demais",
+        Cause::ConcurrencyExceeded => "Gerações simultâneas em excesso",
         Cause::UnpriceableRequest => "Não é possível calcular o preço da requisição",
         Cause::MaxChargeExceeded => "Acima de Credits-Max",
         Cause::UnknownRoute => "Rota desconhecida",
@@ -37,7 +41,7 @@ pub(super) const fn title(cause: Cause) -> &'static str {
     }
 }
 
-/// Os detalhes.
+/// The details.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn detail(detail: &Detail) -> String {
     match detail {
@@ -65,7 +69,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::Metering { word } => {
             format!("Prefer: metering={word} não é conhecido; o valor aceito é quote.")
         }
-        Detail::Misread { what } => what.clone(),
+        Detail::Misread(call) => misread(call),
         Detail::LargeBody { limit } => {
             format!("O corpo é maior que os {limit} bytes que esta rota permite.")
         }
@@ -86,14 +90,14 @@ pub(super) fn detail(detail: &Detail) -> String {
         }
         Detail::Suspended => "Esta conta está suspensa. Entre em contato com o suporte.".into(),
         Detail::Closed => "Esta conta está encerrada.".into(),
-        Detail::Unpriceable { pointer, why } => match pointer.as_str() {
-            "" => format!("Não é possível calcular o preço da requisição: {why}."),
-            _ => format!("Não é possível calcular o preço da requisição em {pointer}: {why}."),
+        Detail::Unpriceable { pointer, why: reason } => match pointer.as_str() {
+            "" => format!("Não é possível calcular o preço da requisição: {}.", why(reason)),
+            _ => format!("Não é possível calcular o preço da requisição em {pointer}: {}.", why(reason)),
         },
         Detail::AboveMax { hold, limit } => {
             format!("Esta requisição reservaria {}; Credits-Max permite {limit}.", credits(*hold))
         }
-        Detail::Flood => "Requisições demais a partir deste endereço. Diminua o ritmo.".into(),
+        Detail::Flood => "Há requisições em excesso vindas deste endereço. Diminua o ritmo.".into(),
         Detail::Rate { name } => {
             format!("As requisições chegam mais rápido do que o limite {name} permite.")
         }
@@ -124,7 +128,7 @@ pub(super) fn detail(detail: &Detail) -> String {
              Tente novamente em breve."
             .into(),
         Detail::Draining => {
-            "Esta instância está prestes a parar. Tente novamente em uma nova conexão.".into()
+            "Esta instância está prestes a ser encerrada. Tente novamente em uma nova conexão.".into()
         }
         Detail::Websocket => "Esta rota não aceita WebSocket.".into(),
         Detail::Unreached => {
@@ -155,7 +159,7 @@ pub(super) fn detail(detail: &Detail) -> String {
     }
 }
 
-/// No português do Brasil, o singular vai até antes de 2.
+/// The plural begins at 2; 0 has it too.
 fn credits(amount: Amount) -> String {
     let one = (1..2_000_000).contains(&amount.micro());
     if one { format!("{amount} crédito") } else { format!("{amount} créditos") }
@@ -184,5 +188,117 @@ const fn path(problem: PathProblem) -> &'static str {
             "o caminho codifica um byte que não precisa de codificação ou codifica duas vezes"
         }
         PathProblem::NotUtf8 => "o caminho não está em UTF-8",
+    }
+}
+
+/// Why a request has no price.
+pub(super) fn why(why: &Why) -> String {
+    match why {
+        Why::Quantity { name, flaw } => format!("{name} {}", self::flaw(flaw)),
+        Why::InQuery { name } => {
+            format!("{name} pertence ao corpo e aparece também nos parâmetros da URL")
+        }
+        Why::Query(problem) => query(*problem).into(),
+        Why::Json(problem) => json(problem),
+        Why::NoObject => {
+            "o corpo não é um objeto, por isso nenhum de seus valores pode ser encontrado".into()
+        }
+        Why::Encoded => "o corpo tem um Content-Encoding; envie-o sem ele".into(),
+        Why::Media => "o corpo deve ser application/json em UTF-8".into(),
+        Why::Price(PriceError::Missing(name)) => format!("{name} não tem valor"),
+        Why::Price(PriceError::NotANumber(name)) => format!("{name} não é um número"),
+        Why::Price(PriceError::NoRate(what)) => format!("não há preço para {what}"),
+        Why::Price(PriceError::OutOfRange) => "o preço está fora do intervalo permitido".into(),
+    }
+}
+
+fn flaw(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::Required => "é obrigatório".into(),
+        Flaw::Sort { wanted, found: None } => {
+            let wanted = sort(*wanted);
+            format!("deve ser {wanted}")
+        }
+        Flaw::Sort { wanted, found: Some(found) } => {
+            let wanted = sort(*wanted);
+            format!("deve ser {wanted}, não {}", sort(*found))
+        }
+        Flaw::Range { first, last } => format!("deve estar entre {first} e {last}"),
+        Flaw::Words(words) => format!("deve ser um destes valores: {}", words.join(", ")),
+        Flaw::LongWord(limit) => format!("deve ter no máximo {limit} bytes"),
+        Flaw::TooLarge => "é grande demais".into(),
+        Flaw::NoValue => "não tem valor".into(),
+        Flaw::Differs => "deve ser igual em todos os lugares".into(),
+        Flaw::Digits => "deve ser um número inteiro, em algarismos".into(),
+        Flaw::Number(DecimalError::Malformed) => "não é um número".into(),
+        Flaw::Number(DecimalError::Negative) => "é menor que zero".into(),
+        Flaw::Number(DecimalError::OutOfRange) => {
+            "tem mais dígitos do que se pode contar com exatidão".into()
+        }
+        Flaw::Unread => "não pode ser lido sem o corpo".into(),
+        Flaw::Uneven => "deve constar em todos os itens".into(),
+        Flaw::Query(problem) => query(*problem).into(),
+        Flaw::Spelling => "aparece nos cabeçalhos com outra grafia".into(),
+        Flaw::HeaderTwice => "aparece mais de uma vez nos cabeçalhos".into(),
+        Flaw::NotText => "não é texto simples".into(),
+        Flaw::NotUtf8 => "não está em UTF-8".into(),
+    }
+}
+
+const fn sort(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Null => "null",
+        Sort::Flag => "true ou false",
+        Sort::Integer => "um número inteiro",
+        Sort::Number => "um número",
+        Sort::Seconds => "um número de segundos",
+        Sort::Text => "uma string",
+        Sort::Array => "um array",
+        Sort::Object => "um objeto",
+    }
+}
+
+const fn query(problem: QueryProblem) -> &'static str {
+    match problem {
+        QueryProblem::Semicolon => "os parâmetros da URL têm ponto e vírgula",
+        QueryProblem::Escape => "não é UTF-8 em percent-encoding",
+        QueryProblem::Twice => "aparece mais de uma vez nos parâmetros da URL",
+    }
+}
+
+fn json(problem: &JsonProblem) -> String {
+    match problem {
+        JsonProblem::NotUtf8 => "o corpo não está em UTF-8".into(),
+        JsonProblem::ByteOrderMark => "o corpo começa com uma marca de ordem de bytes (BOM)".into(),
+        JsonProblem::Syntax(reason) => format!("não é JSON: {reason}"),
+        JsonProblem::Duplicate => "este nome aparece duas vezes em seu objeto".into(),
+        JsonProblem::OtherCase(name) => {
+            format!("este nome só difere de {name:?} em maiúsculas e minúsculas")
+        }
+        JsonProblem::TooDeep => format!("aninhamento de mais de {DEPTH_MAX} níveis"),
+        JsonProblem::TooMany => "valores demais".into(),
+    }
+}
+
+/// What is wrong with a call.
+pub(super) fn misread(call: &Misread) -> String {
+    let fault = match &call.fault {
+        Fault::Query => "não foi possível ler os parâmetros da URL".into(),
+        Fault::NotAnObject(reason) => format!("o corpo não é um objeto JSON: {reason}"),
+        Fault::Malformed(reason) => format!("valor incorreto ({reason})"),
+        Fault::Example(example) => format!("por exemplo, {example}"),
+        Fault::Missing => "este membro está faltando".into(),
+        Fault::NoMember => "este membro não existe".into(),
+        Fault::NoParameter => "este parâmetro não existe".into(),
+        Fault::Twice => "este parâmetro aparece duas vezes".into(),
+        Fault::Range(first, last) => format!("um número de {first} a {last}"),
+        Fault::Cursor => "não é um id desta lista".into(),
+        Fault::HeaderName => "um dos nomes está incorreto".into(),
+        Fault::HeaderValue => "um dos valores está incorreto".into(),
+        Fault::OtherKey => "deixe a chave de fora; vale a chave desta chamada".into(),
+    };
+    match &call.name {
+        Some(name) => format!("{name}: {fault}"),
+        None => fault,
     }
 }
