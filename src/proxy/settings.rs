@@ -68,7 +68,7 @@ pub struct Timeouts {
 /// Bounds on what a client may send and on what runs at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the head of a request, in milliseconds.
+    /// For the head of a request from its first byte, in milliseconds; twice that for none to begin.
     pub head_ms: u64,
     /// For a body that must be read before it can be priced, in milliseconds.
     pub body_ms: u64,

@@ -84,7 +84,8 @@ pub(in crate::config) struct ClientPlane {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Limits {
-    /// How long the head of a request may take. Default: 10s.
+    /// How long the head of a request may take from its first byte. A connection on which none begins is closed
+    /// after twice that. Default: 10s.
     pub(in crate::config) head: Option<At<Millis>>,
     /// How long a body may take that is read before it is priced. Default: 30s.
     pub(in crate::config) body: Option<At<Millis>>,

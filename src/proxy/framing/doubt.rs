@@ -13,6 +13,8 @@ pub(super) enum Doubt {
     Version,
     /// The head is longer than this, in bytes.
     TooLong(usize),
+    /// The target is longer than this, in bytes.
+    LongTarget(usize),
     /// The head has more headers than this.
     TooMany(usize),
     /// The head did not arrive in time.
@@ -26,6 +28,7 @@ impl Doubt {
             Self::Unclear(why) => why,
             Self::Version => "another version of HTTP",
             Self::TooLong(_) => "the head is too long",
+            Self::LongTarget(_) => "the target is too long",
             Self::TooMany(_) => "there are too many headers",
             Self::TooSlow => "the head is too slow",
         }
@@ -45,6 +48,9 @@ impl Doubt {
             }
             Self::TooLong(most) => too_large(format!(
                 "The head of a request, with all its headers, may have {most} bytes. Send fewer."
+            )),
+            Self::LongTarget(most) => too_large(format!(
+                "The target of a request, its path and query, may have {most} bytes. Send fewer."
             )),
             Self::TooMany(most) => {
                 too_large(format!("A request may have {most} headers. Send fewer."))
