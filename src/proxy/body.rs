@@ -102,6 +102,45 @@ impl Sending {
     }
 }
 
+/// The same body, and whether it has been sent to its end.
+pub(super) fn told(body: Outgoing) -> (Outgoing, Arc<AtomicBool>) {
+    let whole = Arc::new(AtomicBool::new(http_body::Body::is_end_stream(&body)));
+    if whole.load(Ordering::Relaxed) {
+        return (body, whole);
+    }
+    (Told { body, whole: whole.clone() }.boxed_unsync(), whole)
+}
+
+/// See [`told`].
+struct Told {
+    body: Outgoing,
+    whole: Arc<AtomicBool>,
+}
+
+impl http_body::Body for Told {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.whole.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A pipe from an exchange to its client. `length` is what the upstream declared.
 pub(super) fn pipe(length: Option<u64>) -> (Pipe, Body) {
     let (sender, frames) = mpsc::channel(FRAMES);

@@ -9,6 +9,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,13 +20,13 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use super::account::Account;
-use super::body::{Body, Outgoing, Pipe, pipe};
+use super::body::{Body, Outgoing, Pipe, pipe, told};
 use super::core::Core;
 use super::headers::inward;
 use super::hops::{trailers_inward, via};
 use super::patience::Patience;
 use super::upload::{Fault, Faults};
-use super::upstream::{Dialled, SendError, Upstream};
+use super::upstream::{Dialled, SendError, Upstream, framed_twice};
 use crate::meter::{Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, Watch};
 
 type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
@@ -84,6 +85,9 @@ impl Exchange {
         mut head: Head,
     ) -> (Asked, Head) {
         let dialled = Dialled::of(&mut request);
+        let (head_of_it, body) = request.into_parts();
+        let (body, whole) = told(body);
+        let request = Request::from_parts(head_of_it, body);
         let reach = || if dialled.at_all() { Reach::Sent } else { Reach::Never };
         let limit = Duration::from_millis(upstream.timeouts().first_byte_ms);
         let sent = tokio::time::timeout(limit, upstream.send(request, &self.faults));
@@ -97,6 +101,12 @@ impl Exchange {
                 Err(_) => Asked::TimedOut(reach()),
             },
         };
+        if let Asked::Answered(response) = &answer
+            && (framed_twice(response.headers()) || !whole.load(Ordering::Relaxed))
+        {
+            // Of an upstream that answers early nobody knows what it will take the rest of the body for.
+            dialled.no_more();
+        }
         (answer, head)
     }
 

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -74,6 +75,13 @@ impl Dialled {
     /// Watches `request`, which is about to be sent.
     pub(super) fn of(request: &mut Request<Outgoing>) -> Self {
         Self(capture_connection(request))
+    }
+
+    /// Its connection is not used for another request: where its answer ends is in doubt.
+    pub(super) fn no_more(&self) {
+        if let Some(connected) = self.0.connection_metadata().as_ref() {
+            connected.poison();
+        }
     }
 
     /// Whether there was a connection for it.
@@ -201,6 +209,21 @@ fn builder(http: HttpVersion) -> Builder {
         .http2_keep_alive_interval(PING_EVERY)
         .http2_keep_alive_timeout(PING_TIMEOUT);
     builder
+}
+
+/// Whether an answer's framing can be read in two ways (RFC 9112 §6.3). hyper has one reading; the upstream
+/// may have meant the other, and what it sends next would be taken for the answer to somebody else.
+pub(super) fn framed_twice(headers: &http::HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let plain = |value: &http::HeaderValue| !value.as_bytes().contains(&b',');
+    let chunked = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), lengths.next()) {
+        (None, None) => false,
+        (Some(coding), None) => !chunked(coding) || codings.next().is_some(),
+        (None, Some(length)) => !plain(length) || lengths.next().is_some(),
+        (Some(_), Some(_)) => true,
+    }
 }
 
 /// Whether an upstream of HTTP/2 says that it has not looked at the request (RFC 9113 §8.7).

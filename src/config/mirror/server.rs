@@ -131,7 +131,8 @@ pub(in crate::config) struct Limits {
     /// How long a new connection may take until it speaks HTTP: PROXY header and TLS handshake. Default:
     /// 10s.
     pub(in crate::config) handshake: Option<At<Millis>>,
-    /// How long the head of a request may take. Default: 10s.
+    /// How long the head of a request may take from its first byte, and a new connection to send that. Default:
+    /// 10s.
     pub(in crate::config) head: Option<At<Millis>>,
     /// How long a connection may wait for its next request; longer than the load balancer before it waits.
     /// Default: 75s.

@@ -47,6 +47,11 @@ pub enum Detail {
         /// How many bytes it may have.
         limit: usize,
     },
+    /// The target is too long.
+    LongTarget {
+        /// How many bytes it may have.
+        limit: usize,
+    },
     /// There are too many headers.
     ManyHeaders {
         /// How many there may be.

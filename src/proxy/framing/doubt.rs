@@ -11,6 +11,8 @@ pub(super) enum Doubt {
     Version,
     /// The head is longer than this, in bytes.
     TooLong(usize),
+    /// The target is longer than this, in bytes.
+    LongTarget(usize),
     /// The head has more headers than this.
     TooMany(usize),
     /// The head did not arrive in time.
@@ -24,6 +26,7 @@ impl Doubt {
             Self::Unclear(why) => why,
             Self::Version => "another version of HTTP",
             Self::TooLong(_) => "the head is too long",
+            Self::LongTarget(_) => "the target is too long",
             Self::TooMany(_) => "there are too many headers",
             Self::TooSlow => "the head is too slow",
         }
@@ -35,6 +38,7 @@ impl Doubt {
             Self::Unclear(why) => (Cause::BadRequest, Detail::Unclear { why }),
             Self::Version => (Cause::HttpVersion, Detail::Version),
             Self::TooLong(limit) => (Cause::HeadTooLarge, Detail::LongHead { limit }),
+            Self::LongTarget(limit) => (Cause::HeadTooLarge, Detail::LongTarget { limit }),
             Self::TooMany(limit) => (Cause::HeadTooLarge, Detail::ManyHeaders { limit }),
             Self::TooSlow => (Cause::TooSlow, Detail::SlowHead),
         };

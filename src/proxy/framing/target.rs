@@ -69,7 +69,7 @@ fn authority<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u8]>, Do
         return Err(Doubt::Unclear("CONNECT is not served here"));
     }
     if target.len() > TARGET_MAX {
-        return Err(Doubt::TooLong(TARGET_MAX));
+        return Err(Doubt::LongTarget(TARGET_MAX));
     }
     if target.iter().any(|byte| !matches!(byte, 0x21..=0x7e)) {
         return Err(Doubt::Unclear("its target has a byte that must be percent-encoded"));

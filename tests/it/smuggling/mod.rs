@@ -3,6 +3,7 @@
 //! Of each case: the answers are as expected; whatever an upstream saw was charged once, or is free by
 //! declaration; the request that hides in it is never seen; the connection is not used after doubt.
 
+mod answers;
 mod corpus;
 mod servers;
 

@@ -58,6 +58,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::Loop { name } => format!("The request has already passed {name}, so it goes in a circle. If these are two gateways, the operator gives one of them another name with `via`."),
         Detail::Expectation => "The one expectation that is met here is 100-continue. Send the request without Expect.".into(),
         Detail::LongHead { limit } => format!("The head of a request, with all its headers, may have {limit} bytes. Send fewer."),
+        Detail::LongTarget { limit } => format!("The target of a request, its path and query, may have {limit} bytes. Send fewer."),
         Detail::ManyHeaders { limit } => format!("A request may have {limit} headers. Send fewer."),
         Detail::SlowHead => "The head of the request did not arrive in time. Send it faster.".into(),
         Detail::Query => "The query cannot be read.".into(),

@@ -61,6 +61,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::Loop { name } => format!("La requête est déjà passée par {name} : elle tourne en rond. S’il s’agit de deux passerelles, l’opérateur donne un autre nom à l’une d’elles avec `via`."),
         Detail::Expectation => "La seule attente satisfaite ici est 100-continue. Envoyez la requête sans Expect.".into(),
         Detail::LongHead { limit } => format!("Le début d’une requête, avec tous ses en-têtes, peut faire {limit} octets. Envoyez-en moins."),
+        Detail::LongTarget { limit } => format!("La cible d’une requête, chemin et paramètres compris, peut faire {limit} octets. Envoyez-en moins."),
         Detail::ManyHeaders { limit } => format!("Une requête peut avoir {limit} en-têtes. Envoyez-en moins."),
         Detail::SlowHead => "Les en-têtes de la requête ne sont pas arrivés à temps. Envoyez-les plus vite.".into(),
         Detail::Query => "Les paramètres de l’URL sont illisibles.".into(),

@@ -60,6 +60,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::Loop { name } => format!("A requisição já passou por {name}, portanto anda em círculo. Se forem dois gateways, o operador dá outro nome a um deles com `via`."),
         Detail::Expectation => "A única expectativa atendida aqui é 100-continue. Envie a requisição sem Expect.".into(),
         Detail::LongHead { limit } => format!("O início de uma requisição, com todos os cabeçalhos, pode ter {limit} bytes. Envie menos."),
+        Detail::LongTarget { limit } => format!("O alvo de uma requisição, com caminho e parâmetros, pode ter {limit} bytes. Envie menos."),
         Detail::ManyHeaders { limit } => format!("Uma requisição pode ter {limit} cabeçalhos. Envie menos."),
         Detail::SlowHead => "Os cabeçalhos da requisição não chegaram a tempo. Envie-os mais rápido.".into(),
         Detail::Query => "Não foi possível ler os parâmetros da URL.".into(),
