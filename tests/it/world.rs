@@ -238,8 +238,13 @@ impl World {
             key.display()
         );
         let mut world = Self::start(&[&[(LISTEN, block.as_str())], changes].concat());
-        world.trusted = Some(pki.ca_file());
+        world.trust(pki);
         world
+    }
+
+    /// Its clients' listener speaks TLS, by certificates of `pki`.
+    pub(crate) fn trust(&mut self, pki: &Pki) {
+        self.trusted = Some(pki.ca_file());
     }
 
     /// Drains and ends the gateway and starts another one on the same ledger.

@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tollgate::seam::{Clock, SystemClock};
 
+use super::redis_server::pki::Pki;
 use super::wire::Ask;
 use super::world::{Payer, World, until};
 use client::{Client, Gateway, Sdk};
@@ -29,6 +30,15 @@ struct Suite {
     world: World,
     gateway: Gateway,
     client: Client,
+    /// Whose certificates the gateway shows, if it speaks TLS.
+    _pki: Option<Pki>,
+}
+
+/// How the gateway is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    InClear,
+    Tls,
 }
 
 /// An error as the SDK raised it.
@@ -39,20 +49,29 @@ struct Raised {
 }
 
 impl Suite {
-    fn start(sdk: Sdk) -> Self {
-        let world = match sdk {
-            Sdk::AnthropicPython => anthropic_world(),
+    fn start(sdk: Sdk, spoken: Spoken) -> Self {
+        let pki = (spoken == Spoken::Tls).then(Pki::new);
+        let tls = pki.as_ref().map(tls_block);
+        let tls: Vec<_> = tls.iter().map(|block| ("upstreams:\n", block.as_str())).collect();
+        let mut world = match sdk {
+            Sdk::AnthropicPython => anthropic_world(&tls),
             Sdk::OpenaiPython | Sdk::OpenaiNode => {
-                World::start(&[
+                let patient = [
                     ("on_disconnect: finish # chat", "on_disconnect: cancel"),
                     // Longer than anything waits here on a busy machine.
                     ("first_byte: 20s, idle: 20s, total: 40s", "first_byte: 90s, total: 95s"),
-                ])
+                ];
+                World::start(&[&patient, tls.as_slice()].concat())
             }
         };
-        let gateway = Gateway { url: format!("http://{}", world.data), ca: None };
+        if let Some(pki) = &pki {
+            world.trust(pki);
+        }
+        let scheme = if pki.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", world.data);
+        let gateway = Gateway { url, ca: pki.as_ref().map(Pki::ca_file) };
         let client = Client::start(sdk, gateway.clone());
-        Self { sdk, world, gateway, client }
+        Self { sdk, world, gateway, client, _pki: pki }
     }
 
     /// A chat of a few words.
@@ -268,53 +287,85 @@ impl Suite {
     }
 }
 
+/// A block that makes the clients' listener speak TLS.
+fn tls_block(pki: &Pki) -> String {
+    let (certificate, key) = pki.certify(&["127.0.0.1"]);
+    let (certificate, key) = (certificate.display(), key.display());
+    format!("tls: {{ certificate_file: {certificate}, key_file: {key} }}\nupstreams:\n")
+}
+
 /// The example for Anthropic, with the sample upstream in its place and plans to run into.
-fn anthropic_world() -> World {
+fn anthropic_world(more: &[(&str, &str)]) -> World {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/anthropic.yaml");
     let plans = "plans:\n  studio: {}\n  single: { concurrency: [{ name: one-at-a-time, limit: 1 }] }\n  \
                  rationed: { caps: [{ name: daily, measure: requests, limit: 2, every: day }] }\n";
     let stream = "    stream: { end_event: message_stop }\n";
-    World::of(
-        &std::fs::read_to_string(example).unwrap(),
-        &[
-            ("path: ./data", "path: ledger, lease: 3s"),
-            ("store:", "listen: 127.0.0.1:0\nstore:"),
-            ("token: { env: TOLLGATE_ADMIN_TOKEN }", "listen: 127.0.0.1:0, token: { env: ADMIN }"),
-            ("https://api.anthropic.com", "UPSTREAM"),
-            ("ANTHROPIC_API_KEY", "SECRET"),
-            ("plans:\n", plans),
-            (stream, &format!("{stream}    on_disconnect: cancel\n")),
-        ],
-    )
+    let changes = [
+        ("path: ./data", "path: ledger, lease: 3s"),
+        ("store:", "listen: 127.0.0.1:0\nstore:"),
+        ("token: { env: TOLLGATE_ADMIN_TOKEN }", "listen: 127.0.0.1:0, token: { env: ADMIN }"),
+        ("https://api.anthropic.com", "UPSTREAM"),
+        ("ANTHROPIC_API_KEY", "SECRET"),
+        ("plans:\n", plans),
+        (stream, &format!("{stream}    on_disconnect: cancel\n")),
+    ];
+    World::of(&std::fs::read_to_string(example).unwrap(), &[&changes, more].concat())
 }
 
-#[test]
-fn openai_for_python() {
-    let mut suite = Suite::start(Sdk::OpenaiPython);
+fn openai_for_python(spoken: Spoken) {
+    let mut suite = Suite::start(Sdk::OpenaiPython, spoken);
     suite.images_are_paid_by_their_number();
     suite.words_are_paid_by_the_token("0.0175", "99.965");
     suite.refusals();
 }
 
 #[test]
-fn openai_for_node() {
-    let mut suite = Suite::start(Sdk::OpenaiNode);
+fn openai_for_python_in_clear() {
+    openai_for_python(Spoken::InClear);
+}
+
+#[test]
+fn openai_for_python_over_tls() {
+    openai_for_python(Spoken::Tls);
+}
+
+fn openai_for_node(spoken: Spoken) {
+    let mut suite = Suite::start(Sdk::OpenaiNode, spoken);
     suite.images_are_paid_by_their_number();
     suite.words_are_paid_by_the_token("0.0175", "99.965");
     suite.refusals();
 }
 
 #[test]
-fn anthropic_for_python() {
-    let mut suite = Suite::start(Sdk::AnthropicPython);
+fn openai_for_node_in_clear() {
+    openai_for_node(Spoken::InClear);
+}
+
+#[test]
+fn openai_for_node_over_tls() {
+    openai_for_node(Spoken::Tls);
+}
+
+fn anthropic_for_python(spoken: Spoken) {
+    let mut suite = Suite::start(Sdk::AnthropicPython, spoken);
     suite.words_are_paid_by_the_token("0.000129", "99.999742");
     suite.refusals();
+}
+
+#[test]
+fn anthropic_for_python_in_clear() {
+    anthropic_for_python(Spoken::InClear);
+}
+
+#[test]
+fn anthropic_for_python_over_tls() {
+    anthropic_for_python(Spoken::Tls);
 }
 
 /// The example's own rules, without an SDK between: what each kind of answer costs.
 #[test]
 fn the_anthropic_example() {
-    let world = anthropic_world();
+    let world = anthropic_world(&[]);
     let ended = |switches: &str, streamed: bool, status: &str| {
         let payer = world.payer("studio", "100");
         let body = json!({ "max_tokens": 100, "stream": streamed,
