@@ -92,8 +92,9 @@ where
     let Ok((stream, spoken)) = opened else { return };
     life.speaks(spoken);
     let own = life.clone();
-    let service = service_fn(move |request| {
-        let (busy, answered) = (own.request(), answer(request, peer));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let has_body = !http_body::Body::is_end_stream(request.body());
+        let (busy, answered) = (own.request(has_body), answer(request, peer));
         async move { Ok::<_, BoxError>(answered.await.map(|body| Answering { body, _busy: busy })) }
     });
     match spoken {
