@@ -126,12 +126,16 @@ pub(super) async fn talk(mut stream: TcpStream, frames: Vec<u8>) -> Came {
     came
 }
 
+/// A name, headers in place of its own, and the code of its refusal: "" if it passes, "reset" if there is no
+/// request to answer.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn a_request_of_http_2_has_one_reading_too() {
     let world = World::start(&[]);
     let payer = world.payer("studio", "100");
     let refused = "bad_request";
-    let cases: Vec<(&str, &[(&str, &str)], &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("as it should be", &[], ""),
         ("a host that agrees", &[("host", "gateway")], ""),
         ("a host alone", &[(":authority", "GONE"), ("host", "gateway")], ""),
