@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+
+use crate::tls;
 
 /// The largest answer that is read.
 const BODY_MAX: usize = 8 * 1024 * 1024;
@@ -64,10 +67,18 @@ impl Client {
     /// # Errors
     /// When there is no cryptography to be had.
     pub fn new() -> io::Result<Self> {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        Self::trusting(None)
+    }
+
+    /// A new client, which trusts the certificates in `ca_file` beside them.
+    ///
+    /// # Errors
+    /// When the file is broken; the message names it.
+    pub fn trusting(ca_file: Option<&Path>) -> io::Result<Self> {
+        let read = |path: &Path| std::fs::read(path);
+        let config = tls::client(ca_file, None, &read).map_err(io::Error::other)?;
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .map_err(io::Error::other)?
+            .with_tls_config(config)
             .https_or_http()
             .enable_http1()
             .build();

@@ -21,6 +21,7 @@ use super::output::Format;
 /// Where the admin API is if nobody says.
 const URL: &str = "http://127.0.0.1:8081";
 const URL_VARIABLE: &str = "TOLLGATE_ADMIN_URL";
+const CA_VARIABLE: &str = "TOLLGATE_ADMIN_CA";
 const TOKEN_VARIABLE: &str = "TOLLGATE_ADMIN_TOKEN";
 
 /// Which server to ask, and how to print its answer.
@@ -32,6 +33,9 @@ pub(super) struct Remote {
     /// A file with the admin token [default: the token in $TOLLGATE_ADMIN_TOKEN]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A file of PEM certificates to trust beside the public roots [default: $TOLLGATE_ADMIN_CA]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// How to print the answer
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Format,
@@ -45,14 +49,22 @@ impl Remote {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let admin = Admin::new(&self.url(), &self.token()?)?;
+        let admin = self.admin(&self.token()?)?;
         wait_for(admin.ask(method, path, body))?
     }
 
     /// Asks what needs no token; the answer may have any status.
     pub(super) fn look(&self, path: &str) -> Result<Answer, Failure> {
-        let admin = Admin::new(&self.url(), "")?;
+        let admin = self.admin("")?;
         wait_for(admin.send(Method::GET, path, None))?
+    }
+
+    fn admin(&self, token: &str) -> Result<Admin, Failure> {
+        let named = || std::env::var_os(CA_VARIABLE).map(PathBuf::from);
+        let ca_file = self.ca_file.clone().or_else(named);
+        let client = Client::trusting(ca_file.as_deref())
+            .map_err(|error| Failure::configuration(error.to_string()))?;
+        Ok(Admin { client, ..Admin::new(&self.url(), token)? })
     }
 
     /// The base URL.

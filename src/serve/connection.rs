@@ -97,8 +97,9 @@ where
     life.speaks(spoken);
     let guard = (spoken == Spoken::One && door.guards_heads).then(|| bounds(&door.limits));
     let own = life.clone();
-    let answering = move |request, turns: Option<Turns>| {
-        let (busy, answered) = (own.request(), answer(request, peer, turns));
+    let answering = move |request: Request<Incoming>, turns: Option<Turns>| {
+        let has_body = !http_body::Body::is_end_stream(request.body());
+        let (busy, answered) = (own.request(has_body), answer(request, peer, turns));
         async move { Ok::<_, BoxError>(answered.await.map(|body| Answering { body, _busy: busy })) }
     };
     match (spoken, guard) {

@@ -2,7 +2,8 @@
 //!
 //! A connection that waits for a first request, or is in the middle of a head, has the time of a head; one
 //! that has served and is silent has the time between two requests. One with a request under way has no end
-//! here: the exchange has its own.
+//! here: the exchange has its own. The part of a head that came together with the request before it is not
+//! seen as one: it has the time between two requests.
 //!
 //! Invariant: a connection on which no request runs has a deadline.
 
@@ -30,6 +31,8 @@ pub(super) struct Life {
     /// Since when there is none, or since when a head is being read.
     since: Cell<Instant>,
     phase: Cell<Phase>,
+    /// Whether the last request had a body.
+    body: Cell<bool>,
     changed: Notify,
     /// Requests under way on all connections of this core and listener.
     all: Rc<Cell<usize>>,
@@ -53,6 +56,7 @@ impl Life {
             running: Cell::new(0),
             since: Cell::new(Instant::now()),
             phase: Cell::new(Phase::Head),
+            body: Cell::new(false),
             changed: Notify::new(),
             all,
         })
@@ -76,13 +80,25 @@ impl Life {
     }
 
     /// A request begins; it runs until what is returned is dropped.
-    pub(super) fn request(self: &Rc<Self>) -> Busy {
+    pub(super) fn request(self: &Rc<Self>, has_body: bool) -> Busy {
+        self.body.set(has_body);
         self.running.set(self.running.get().saturating_add(1));
         self.all.set(self.all.get().saturating_add(1));
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Next);
         }
         Busy(self.clone())
+    }
+
+    /// Whether the client may still be sending what nobody will read: the rest of a head that was refused, or
+    /// of the body of a request that has just been answered.
+    pub(super) fn may_be_sending(&self) -> bool {
+        match self.phase.get() {
+            Phase::Head => true,
+            Phase::Next | Phase::NextStream => {
+                self.body.get() && self.since.get().elapsed() < LINGER
+            }
+        }
     }
 
     fn deadline(&self, limits: &Limits, ending: bool) -> Option<Instant> {
@@ -106,11 +122,13 @@ impl Life {
             let changed = self.changed.notified();
             match self.deadline(limits, ending) {
                 None => changed.await,
+                Some(deadline) if deadline <= Instant::now() => {
+                    return ending || self.phase.get() == Phase::Head;
+                }
+                // A request may have begun meanwhile: the deadline is looked at again.
                 Some(deadline) => tokio::select! {
                     () = changed => {}
-                    () = tokio::time::sleep_until(deadline) => {
-                        return ending || self.phase.get() == Phase::Head;
-                    }
+                    () = tokio::time::sleep_until(deadline) => {}
                 },
             }
         }

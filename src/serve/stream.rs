@@ -3,11 +3,13 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::life::Life;
@@ -16,6 +18,10 @@ use super::life::Life;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How much is read at first; what is read beyond the preface is kept.
 const FIRST_READ: usize = 4 << 10;
+/// How long a client may go on sending what nobody wants.
+const LINGER: Duration = Duration::from_secs(10);
+/// How long it may be silent meanwhile.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Which HTTP a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +55,18 @@ pub(super) struct Stream {
     /// What was read already.
     first: Bytes,
     life: Rc<Life>,
+    end: End,
+}
+
+/// How far the end of a connection has come.
+#[derive(Debug)]
+enum End {
+    /// It goes on.
+    Open,
+    /// Nothing more is written; what still comes is read and thrown away.
+    Lingering { until: Instant, silence: Pin<Box<Sleep>> },
+    /// Nothing more is read either.
+    Over,
 }
 
 impl Stream {
@@ -56,7 +74,7 @@ impl Stream {
     /// is HTTP/1.1 of no request.
     pub(super) async fn open(mut carrier: Carrier, life: Rc<Life>) -> io::Result<(Self, Spoken)> {
         if let Some(spoken) = carrier.agreed() {
-            return Ok((Self { carrier, first: Bytes::new(), life }, spoken));
+            return Ok((Self::of(carrier, Bytes::new(), life), spoken));
         }
         let mut first = BytesMut::new();
         let spoken = loop {
@@ -72,7 +90,27 @@ impl Stream {
                 _ => break Spoken::One,
             }
         };
-        Ok((Self { carrier, first: first.freeze(), life }, spoken))
+        Ok((Self::of(carrier, first.freeze(), life), spoken))
+    }
+
+    const fn of(carrier: Carrier, first: Bytes, life: Rc<Life>) -> Self {
+        Self { carrier, first, life, end: End::Open }
+    }
+
+    /// Reads what nobody wants until the client has closed or is silent.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let End::Lingering { until, silence } = &mut self.end else { return Poll::Ready(()) };
+        let mut unwanted = [0; FIRST_READ];
+        loop {
+            let mut buffer = ReadBuf::new(&mut unwanted);
+            match Pin::new(&mut self.carrier).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    silence.as_mut().reset((Instant::now() + SILENCE).min(*until));
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return silence.as_mut().poll(context),
+            }
+        }
     }
 }
 
@@ -141,8 +179,21 @@ impl AsyncWrite for Stream {
         carried!(self, carrier => carrier.poll_flush(context))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        carried!(self, carrier => carrier.poll_shutdown(context))
+    /// A socket that is closed while bytes wait in it is reset, and the client may lose the answer that says
+    /// why (RFC 9112 §9.6): so what it was about to send is read first, within bounds.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.end, End::Open) {
+            ready!(carried!(self.as_mut(), carrier => carrier.poll_shutdown(context)))?;
+            self.end = if self.life.may_be_sending() {
+                let silence = Box::pin(tokio::time::sleep(SILENCE));
+                End::Lingering { until: Instant::now() + LINGER, silence }
+            } else {
+                End::Over
+            };
+        }
+        ready!(self.linger(context));
+        self.end = End::Over;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -23,7 +23,7 @@ fn text(world: &World) -> String {
 }
 
 #[track_caller]
-fn scrape(world: &World) -> Scrape {
+pub(crate) fn scrape(world: &World) -> Scrape {
     Scrape::read(&text(world))
 }
 

@@ -14,7 +14,7 @@ use crate::wire::Ask;
 use crate::world::{CHAT, DUBBING, IMAGES, Payer, World, until};
 
 /// Runs a behaviour by each way.
-fn by_each_way(changes: &[(&str, &str)], behaviour: impl AsyncFn(Way, &World, Line)) {
+fn by_each_way(changes: &[(&str, &str)], behaviour: &impl AsyncFn(Way, &World, Line)) {
     let pki = Pki::new();
     for way in WAYS {
         let world = way.world(&pki, changes);
@@ -47,7 +47,7 @@ fn bit_by_bit() -> (mpsc::Sender<Bytes>, Sent) {
 
 #[test]
 fn work_is_charged_and_explained() {
-    by_each_way(&[], async |way, world, mut line| {
+    by_each_way(&[], &async |way, world, mut line| {
         let payer = world.payer("studio", "10");
         let ask = payer.images(3, "low");
         let reply = line.ask(&ask).await.ok();
@@ -67,7 +67,7 @@ fn work_is_charged_and_explained() {
 
 #[test]
 fn refusals_say_why_and_have_no_effect() {
-    by_each_way(&[], async |way, world, mut line| {
+    by_each_way(&[], &async |way, world, mut line| {
         let (poor, rich) = (world.payer("studio", ""), world.payer("studio", "100"));
         let odd = rich.post(IMAGES, &json!({ "n": "3", "quality": "low" }));
         let nobody = Ask::new("POST", IMAGES).json(&json!({ "n": 1 }));
@@ -102,7 +102,7 @@ async fn world_line(way: Way, world: &World) -> Line {
 
 #[test]
 fn a_stream_comes_as_it_is_made() {
-    by_each_way(&[], async |way, world, mut line| {
+    by_each_way(&[], &async |way, world, mut line| {
         let payer = world.payer("studio", "100");
         let request = line.request(&chat(&payer, 4, true).sample("slow=30"));
         let mut response = line.send(request).await.unwrap();
@@ -122,7 +122,7 @@ fn a_stream_comes_as_it_is_made() {
 
 #[test]
 fn a_client_that_leaves_is_charged_for_what_was_done() {
-    by_each_way(&[], async |way, world, mut line| {
+    by_each_way(&[], &async |way, world, mut line| {
         let payer = world.payer("crowded", "100");
         let request = line.request(&chat(&payer, 8, true).sample("slow=30"));
         let mut response = line.send(request).await.unwrap();
@@ -143,7 +143,7 @@ fn a_client_that_leaves_is_charged_for_what_was_done() {
 #[test]
 fn a_client_that_leaves_cuts_the_work_off_where_the_route_says_so() {
     let cancel = [("on_disconnect: finish # chat", "on_disconnect: cancel")];
-    by_each_way(&cancel, async |way, world, mut line| {
+    by_each_way(&cancel, &async |way, world, mut line| {
         let payer = world.payer("crowded", "100");
         let request = line.request(&chat(&payer, 400, true).sample("slow=300"));
         let mut response = line.send(request).await.unwrap();
@@ -162,7 +162,7 @@ fn a_client_that_leaves_cuts_the_work_off_where_the_route_says_so() {
 
 #[test]
 fn an_upload_passes_through_as_it_comes() {
-    by_each_way(&[], async |way, world, mut line| {
+    by_each_way(&[], &async |way, world, mut line| {
         let payer = world.payer("studio", "1000");
         let (bits, body) = bit_by_bit();
         let ask = payer.post(DUBBING, &Value::Null);
@@ -186,7 +186,7 @@ fn an_upload_passes_through_as_it_comes() {
 #[test]
 fn a_head_has_no_body() {
     let changes = [("match: GET /v1/models", "match: HEAD /v1/models")];
-    by_each_way(&changes, async |way, world, mut line| {
+    by_each_way(&changes, &async |way, world, mut line| {
         let payer = world.payer("studio", "1");
         for _ in 0..3 {
             let reply = line.ask(&Ask::new("HEAD", "/v1/models").key(&payer.key)).await;
@@ -197,7 +197,7 @@ fn a_head_has_no_body() {
 
 #[test]
 fn quotes_and_the_client_plane_answer() {
-    by_each_way(&[], async |way, world, mut line| {
+    by_each_way(&[], &async |way, world, mut line| {
         let payer = world.payer("studio", "10");
         let quote = line.ask(&payer.images(2, "low").header("prefer", "metering=quote")).await.ok();
         assert_eq!(quote.json()["object"], "quote", "{way:?}");
@@ -209,7 +209,7 @@ fn quotes_and_the_client_plane_answer() {
 
 #[test]
 fn many_requests_at_once_are_charged_one_by_one() {
-    by_each_way(&[], async |way, world, line| {
+    by_each_way(&[], &async |way, world, line| {
         let payer = world.payer("crowded", "20");
         let ask = payer.images(1, "low");
         let mut asked = Vec::new();
