@@ -9,7 +9,7 @@ use super::target::{first_line, is_host, is_token};
 use super::{Bounds, Doubt};
 
 /// So many headers are read without an allocation.
-const FEW: usize = 48;
+const FEW: usize = 32;
 
 /// A head on its way.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,8 @@ pub(super) struct Head {
     word: usize,
     /// Whether an empty line came before it: one may.
     led: bool,
-    first: Option<Range<usize>>,
+    /// Its first line, whether that says HTTP/1.1, and whether it names a host.
+    first: Option<(Range<usize>, bool, bool)>,
     headers: usize,
 }
 
@@ -50,9 +51,9 @@ impl Head {
             match self.lines.next(within) {
                 Next::Line(line) => self.line(line, within, bounds)?,
                 Next::Empty(end) => {
-                    if let Some(first) = self.first.clone() {
-                        let length = self.judge(first, within)?;
-                        return Ok(Progress::Whole(end, length));
+                    if let Some(first) = &self.first {
+                        let whole = within.get(..end).unwrap_or_default();
+                        return Ok(Progress::Whole(end, self.judge(first, whole)?));
                     }
                     if self.led {
                         return Err(Doubt::Unclear("empty lines stand before it"));
@@ -74,10 +75,9 @@ impl Head {
         let rest = bytes.get(self.word..).unwrap_or_default();
         let length = rest.iter().take_while(|byte| is_token(**byte)).count();
         self.word = self.word.saturating_add(length);
-        match rest.get(length) {
-            // A space ends it; of what no line has, others tell.
-            None | Some(0..=b' ' | 0x7f) => Ok(()),
-            Some(_) => Err(Doubt::Unclear("it does not begin with a method")),
+        match rest.get(length..).unwrap_or_default() {
+            [] | [b' ', ..] | [b'\r'] | [b'\r', b'\n', ..] | [b'\n', ..] => Ok(()),
+            _ => Err(Doubt::Unclear("it does not begin with a method")),
         }
     }
 
@@ -88,15 +88,15 @@ impl Head {
             return if fit { Ok(()) } else { Err(Doubt::TooMany(bounds.headers)) };
         }
         // Judged at once: whoever does not speak HTTP may never send a second line.
-        first_line(bytes.get(line.clone()).unwrap_or_default())?;
-        self.first = Some(line);
+        let read = first_line(bytes.get(line.clone()).unwrap_or_default())?;
+        self.first = Some((line, read.is_1_1, read.authority.is_some()));
         Ok(())
     }
 
-    /// The whole head, `bytes` being all of it and perhaps more.
-    fn judge(&self, first: Range<usize>, bytes: &[u8]) -> Result<Length, Doubt> {
-        let line = first_line(bytes.get(first.clone()).unwrap_or_default())?;
-        let rest = bytes.get(first.end.saturating_add(2)..).unwrap_or_default();
+    /// The whole head, `bytes` being all of it.
+    fn judge(&self, first: &(Range<usize>, bool, bool), bytes: &[u8]) -> Result<Length, Doubt> {
+        let (line, is_1_1, absolute) = first;
+        let rest = bytes.get(line.end.saturating_add(2)..).unwrap_or_default();
         let mut few = [EMPTY_HEADER; FEW];
         let mut many = Vec::new();
         let room = match few.get_mut(..self.headers) {
@@ -107,13 +107,18 @@ impl Head {
             }
         };
         let found = match parse_headers(rest, room) {
-            Ok(Status::Complete((_, headers))) => Found::among(headers)?,
-            Ok(Status::Partial) | Err(_) => {
-                return Err(Doubt::Unclear("a line of its head is not a header"));
+            Ok(Status::Complete((length, headers))) if length == rest.len() => {
+                Found::among(headers)?
             }
+            _ => return Err(Doubt::Unclear("a line of its head is not a header")),
         };
-        found.host(line.authority, line.is_1_1)?;
-        found.length(line.is_1_1)
+        let authority = if *absolute {
+            first_line(bytes.get(line.clone()).unwrap_or_default())?.authority
+        } else {
+            None
+        };
+        found.host(authority, *is_1_1)?;
+        found.length(*is_1_1)
     }
 }
 

@@ -139,8 +139,9 @@ fn trailers(lines: &mut Lines, count: &mut usize, bytes: &[u8]) -> Result<usize,
 
 fn judge(section: &[u8]) -> Result<(), Doubt> {
     let mut room = [EMPTY_HEADER; TRAILERS_MAX];
-    let Ok(Status::Complete((_, found))) = parse_headers(section, &mut room) else {
-        return Err(Doubt::Unclear("a line of its trailers is not a header"));
+    let found = match parse_headers(section, &mut room) {
+        Ok(Status::Complete((length, found))) if length == section.len() => found,
+        _ => return Err(Doubt::Unclear("a line of its trailers is not a header")),
     };
     let too_late = |name: &str| HEADS_ONLY.iter().any(|one| one.eq_ignore_ascii_case(name));
     if found.iter().any(|header| too_late(header.name)) {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use corpus::{Case, End, read, request};
 use servers::{Nginx, Node, Server};
 
+use super::processes::Site;
 use super::wire::{Reply, Wire};
 use super::world::{DUBBING, IMAGES, Payer, World, until};
 
@@ -52,7 +53,7 @@ fn world(server: &dyn Server) -> World {
     World::start(&[
         ("url: UPSTREAM", &url),
         ("  - { name: models", &routes),
-        ("head: 5s, body: 2s", "head: 400ms, body: 400ms"),
+        ("head: 5s, body: 2s", "head: 1s, body: 1s"),
     ])
 }
 
@@ -195,4 +196,41 @@ fn nothing_slips_through_to_nginx() {
 #[test]
 fn nothing_slips_through_to_node() {
     corpus(&Node::start());
+}
+
+#[test]
+fn what_runs_is_answered_before_what_is_refused() {
+    let world = World::start(&[("head: 5s", "head: 1s")]);
+    let maria = world.payer("studio", "10");
+    let slow = maria.images(1, "low").sample("hang=2").bytes();
+    let twice = request("GET", "/v1/models", &maria.key) + "Host: other\r\n\r\n";
+    let half = request("GET", "/v1/models", &maria.key);
+    // The second head is refused long before the first answer comes: at once, or when its time is over.
+    for (behind, status) in [(twice.as_str(), 400), (half.as_str(), 408)] {
+        let mut wire = world.wire();
+        wire.write(&[&slow, behind.as_bytes()].concat());
+        let statuses: Vec<u16> = wire.until_closed().iter().map(|reply| reply.status).collect();
+        assert_eq!(statuses, [200, status]);
+    }
+    assert_eq!((world.forwarded(), world.charges(&maria).len()), (2, 2));
+}
+
+#[test]
+fn what_is_refused_is_told_in_the_log_without_what_it_said() {
+    let site = Site::new();
+    let mut proxy = site.start();
+    let mut wire = Wire::open(proxy.data);
+    wire.write(b"GET /canary HTTP/1.1\r\nHost: canary\r\nHost: canary\r\nX: canary\r\n\r\n");
+    let reply = wire.until_closed().remove(0);
+    assert_eq!(reply.problem(), (400, "bad_request".to_owned()));
+    let id = reply.header("request-id").unwrap();
+    proxy.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(proxy.process.wait(), Some(0));
+    let told = proxy.process.told();
+    let lines = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let about: Vec<Value> = lines.filter(|line| line["request"] == id).collect();
+    let line = about.iter().find(|line| line["status"] == 400).unwrap_or_else(|| panic!("{told}"));
+    assert_eq!((&line["code"], &line["path"]), (&"bad_request".into(), &"-".into()));
+    assert!(about.iter().any(|line| line["why"] == "it has two hosts"), "{about:?}");
+    assert!(!told.contains("canary"), "{told}");
 }
