@@ -5,15 +5,21 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::builderstates::WantsSchemes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 /// The largest answer that is read.
@@ -65,13 +71,39 @@ impl Client {
     /// When there is no cryptography to be had.
     pub fn new() -> io::Result<Self> {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let connector = HttpsConnectorBuilder::new()
+        let builder = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(provider)
+            .map_err(io::Error::other)?;
+        Ok(Self::over(builder))
+    }
+
+    /// A new client, which trusts the certificates of a PEM file and no others.
+    ///
+    /// # Errors
+    /// When the file cannot be read or has no certificate.
+    pub fn trusting(file: &Path) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(file).map_err(io::Error::other)? {
+            let certificate = certificate.map_err(io::Error::other)?;
+            roots.add(certificate).map_err(io::Error::other)?;
+        }
+        if roots.is_empty() {
+            return Err(io::Error::other("there is no certificate in it"));
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        Ok(Self(Pool::builder(TokioExecutor::new()).build(connector)))
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self::over(HttpsConnectorBuilder::new().with_tls_config(config)))
+    }
+
+    fn over(builder: HttpsConnectorBuilder<WantsSchemes>) -> Self {
+        Self(
+            Pool::builder(TokioExecutor::new())
+                .build(builder.https_or_http().enable_http1().build()),
+        )
     }
 
     /// Sends a request and reads the whole answer.

@@ -74,6 +74,21 @@ impl Members {
         self.optional(name)?.ok_or_else(|| Misread::of(name, "this member is missing"))
     }
 
+    /// Reads a member that may be there to take something away: `Some(None)` is `null`.
+    ///
+    /// # Errors
+    /// When it is not what it should be.
+    pub fn nullable<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+    ) -> Result<Option<Option<T>>, Misread> {
+        if self.0.get(name).is_some_and(|raw| raw.get() == "null") {
+            self.0.remove(name);
+            return Ok(Some(None));
+        }
+        Ok(self.optional(name)?.map(Some))
+    }
+
     /// Takes a member as the bytes that came; `None` if it is absent or `null`.
     pub fn raw(&mut self, name: &str) -> Option<Box<RawValue>> {
         self.0.remove(name).filter(|raw| raw.get() != "null")
@@ -187,6 +202,11 @@ mod tests {
         assert_eq!(members.optional::<u8>("b"), Ok(None));
         assert_eq!(members.raw("c").unwrap().get(), "[1.10]");
         assert_eq!(members.optional::<u8>("d"), Ok(None));
+        assert!(members.end().is_ok());
+        let mut members = Members::read(br#"{"a":1,"b":null}"#).unwrap();
+        assert_eq!(members.nullable::<u8>("a"), Ok(Some(Some(1))));
+        assert_eq!(members.nullable::<u8>("b"), Ok(Some(None)));
+        assert_eq!(members.nullable::<u8>("c"), Ok(None));
         assert!(members.end().is_ok());
     }
 

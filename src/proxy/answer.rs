@@ -128,16 +128,16 @@ fn refuse(
     asked: &HeaderMap,
 ) -> (Response<Body>, &'static str) {
     if !rejection.inner.is_empty() {
-        let (id, code, why) = (&story.id, rejection.code, &rejection.inner);
+        let (id, code, why) = (story.request(), rejection.code, &rejection.inner);
         tracing::warn!(request = %id, code, why, "refused");
     }
-    (rejection.response(&story.id, asked).map(whole), rejection.code)
+    (rejection.response(&story.request(), asked).map(whole), rejection.code)
 }
 
 fn tell(story: &Story, response: &Response<Body>, code: &str, took_ms: u64) {
     let shown = |text: Option<String>| text.unwrap_or_default();
     tracing::info!(
-        request = %story.id,
+        request = %story.request(),
         method = %story.method,
         path = %story.path,
         status = response.status().as_u16(),
@@ -154,7 +154,7 @@ fn tell(story: &Story, response: &Response<Body>, code: &str, took_ms: u64) {
 
 /// An upstream that names its own request ids keeps them; the charge's id finds everything else.
 fn with_request_id(mut response: Response<Body>, story: &Story) -> Response<Body> {
-    if let Ok(value) = HeaderValue::from_str(&story.id) {
+    if let Ok(value) = HeaderValue::from_str(&story.request()) {
         response.headers_mut().entry(REQUEST_ID).or_insert(value);
     }
     response

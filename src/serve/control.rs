@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::metrics::{Metrics, measured};
 use super::{Shared, runtime};
-use crate::admin::{self, Parts, Ready, Token};
+use crate::admin::{self, Parts, Ready};
 use crate::ledger::{Answer, Ledger};
 use crate::meter::sweep;
 use crate::seam;
@@ -65,7 +65,10 @@ async fn operators(
         rules: shared.settings.rules.clone(),
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
-        token: Token::new(settings.token.reveal()),
+        tokens: settings.tokens.clone(),
+        hosts: settings.hosts.clone(),
+        instance: shared.instance.clone(),
+        kept_ms: shared.settings.store.charges_kept_ms(),
         ready,
         metrics,
     });

@@ -112,6 +112,7 @@ fn build(
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
         quoter: Arc::new(quoter),
+        kept_ms: settings.store.charges_kept_ms(),
     };
     let core = Core {
         meter,

@@ -184,7 +184,7 @@ fn from_an_account_to_a_receipt_at_a_terminal() {
     assert!(wrong.json()["detail"].as_str().unwrap().contains("Authorization: Bearer tk_"));
 
     let balance = terminal.table("balance acct_maria");
-    assert!(balance.contains("credits  97.999998  0     97.999998"), "{balance}");
+    assert!(balance.contains("credits  97.999998     0  97.999998"), "{balance}");
     let charges = terminal.json("charge list acct_maria");
     let charge = charges["data"][0]["id"].as_str().unwrap();
     assert_eq!(charges["data"].as_array().unwrap().len(), 1);
