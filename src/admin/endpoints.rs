@@ -15,7 +15,9 @@ use super::done::Object;
 use super::problem::Problem;
 use super::role::Role;
 use super::token::Operator;
-use super::{Parts, accounts, charges, grants, holds, keys, metrics, money, new_keys, standing};
+use super::{
+    Parts, accounts, charges, grants, holds, keys, metrics, money, new_keys, openapi, standing,
+};
 
 /// One thing that an operator may ask for.
 pub struct Endpoint {
@@ -70,6 +72,7 @@ macro_rules! method {
 
 endpoints! {
     get "/metrics" ANY metrics, "The metrics for Prometheus";
+    get "/admin/v1/openapi.json" ANY openapi, "This API as an OpenAPI 3.1 document";
     post "/admin/v1/accounts" OWNER accounts::create, "Make an account";
     get "/admin/v1/accounts" ANY accounts::list, "List accounts in the order of their ids";
     get "/admin/v1/accounts/{account}" ANY accounts::show, "Show an account";

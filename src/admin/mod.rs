@@ -125,6 +125,12 @@ async fn metrics(State(parts): Shared) -> Response {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text).into_response()
 }
 
+/// The committed document, which tests hold against the table of endpoints and every answer.
+async fn openapi() -> Response {
+    const DOCUMENT: &str = include_str!("../../config/openapi/admin.json");
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
+}
+
 async fn unknown_path() -> Problem {
     let detail = "There is no such path. The API lies under /admin/v1.";
     Problem::new(StatusCode::NOT_FOUND, "unknown_path", detail)

@@ -11,6 +11,7 @@ use super::panes::{Panes, TOKEN, call, token_of};
 /// What each role may do, written down by hand: O, F, S and V for those that may.
 const MAY: &str = "
 GET   /metrics                                     OFSV
+GET   /admin/v1/openapi.json                       OFSV
 POST  /admin/v1/accounts                           O
 GET   /admin/v1/accounts                           OFSV
 GET   /admin/v1/accounts/{account}                 OFSV

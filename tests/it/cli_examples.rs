@@ -2,11 +2,17 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
 use super::operator::Server;
-use super::panes::TOKEN;
+use super::panes::{Panes, TOKEN};
+use super::redis_server::pki::Pki;
 
 /// The commands whose examples need an operators' API.
 const COMMANDS: &[&str] = &[
@@ -121,6 +127,71 @@ fn every_command_is_in_the_list_above() {
             assert!(verb == "help" || COMMANDS.contains(&command.as_str()), "{command}");
         }
     }
+}
+
+/// An operators' API behind TLS, until the end of the test.
+fn over_tls(pki: &Pki, names: &[&str]) -> String {
+    let (certificate, key) = pki.certify(names);
+    let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let router = Panes::new().admin;
+    let serve = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                let stream = listener.accept().await.unwrap().0;
+                let Ok(stream) = acceptor.accept(stream).await else { continue };
+                let service = TowerToHyperService::new(router.clone());
+                let serving = hyper::server::conn::http1::Builder::new();
+                drop(serving.serve_connection(TokioIo::new(stream), service).await);
+            }
+        });
+    };
+    drop(tollgate::seam::thread("admin", serve).unwrap());
+    format!("https://localhost:{port}")
+}
+
+#[test]
+fn https_is_believed_only_by_the_named_file() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let url = over_tls(&pki, &["localhost"]);
+    let run = |ca: Option<&Path>, url: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(["account", "list", "--admin-url", url]).env("TOLLGATE_ADMIN_TOKEN", TOKEN);
+        command.env_remove("TOLLGATE_ADMIN_CA_FILE");
+        if let Some(ca) = ca {
+            command.arg("--ca-file").arg(ca);
+        }
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(Some(&pki.ca_file()), &url), (0, String::new()));
+    // Public roots, somebody else's file, another name than the certificate's.
+    for (ca, url) in [
+        (None, url.clone()),
+        (Some(other.ca_file()), url.clone()),
+        (Some(pki.ca_file()), url.replace("localhost", "127.0.0.1")),
+    ] {
+        let (code, told) = run(ca.as_deref(), &url);
+        assert_eq!(code, 75, "{told}");
+        assert!(!told.contains(TOKEN), "{told}");
+    }
+    let (code, told) = run(Some(Path::new("/nowhere/ca.pem")), &url);
+    assert!(code == 78 && told.contains("cannot trust /nowhere/ca.pem"), "{told}");
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let (code, told) = run(Some(empty.path()), &url);
+    assert!(code == 78 && told.contains("no certificate"), "{told}");
 }
 
 #[test]

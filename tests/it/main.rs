@@ -109,6 +109,8 @@ mod observe;
 #[cfg(test)]
 mod odd_upstreams;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod panes;

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::ledger_redis;
 use super::ledger_world::embedded_in_memory;
+use super::openapi;
 use super::redis_server::RedisServer;
 
 /// What operators show.
@@ -124,8 +125,10 @@ impl Panes {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = body.map(ToString::to_string).unwrap_or_default();
-        call(&self.admin, request.body(Body::from(body)).unwrap())
+        let text = body.map(ToString::to_string).unwrap_or_default();
+        let reply = call(&self.admin, request.body(Body::from(text)).unwrap());
+        openapi::holds(&openapi::ADMIN, method, path, body, &reply);
+        reply
     }
 
     /// A call of an operator with the right token and an `Idempotency-Key`.
@@ -150,7 +153,11 @@ impl Panes {
             .uri(format!("/_credits/v1{path}"))
             .header("host", "api.example")
             .header("authorization", format!("Bearer {key}"));
-        call(&self.portal, request.body(Body::from(body.to_owned())).unwrap())
+        let reply = call(&self.portal, request.body(Body::from(body.to_owned())).unwrap());
+        let asked = serde_json::from_str(body).ok();
+        let path = format!("/_credits/v1{path}");
+        openapi::holds(&openapi::CLIENT, method, &path, asked.as_ref(), &reply);
+        reply
     }
 
     /// A new account with a key: the key's text and id.
