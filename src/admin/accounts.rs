@@ -1,54 +1,156 @@
-//! Accounts: making, listing, showing, changing.
+//! Accounts: making, finding, listing, showing.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::asked::{Asked, Bare, Paged, account};
+use super::asked::{Asked, Bare, Parameters, account, label, misread, moment, name};
+use super::done::Done;
+use super::once::Once;
 use super::problem::{Problem, applied};
-use super::{Parts, Result, Shared};
-use crate::credit::{AccountId, Zone, encode};
-use crate::ledger::{AccountChange, AccountStatus, Document, NewAccount};
-use crate::meter::{Members, statement};
-use crate::seam::Timestamp;
+use super::{Parts, Result, Shared, references};
+use crate::credit::{AccountId, Partition, Zone, encode};
+use crate::ledger::{AccountStatus, Answer, Document, NewAccount};
+use crate::meter::{Page, statement};
 
-/// How many random bytes a generated id has.
-const ID_BYTES: usize = 10;
-/// The longest label in bytes.
-const LABEL_MAX: usize = 200;
+/// How many accounts one call for a filtered list looks at; its answer says where to go on.
+const LOOKED_AT_MAX: usize = 2_000;
+/// How many of them at once.
+const STEP: usize = 500;
 
 /// `POST /accounts`.
-pub(super) async fn create(
-    State(parts): Shared,
-    Asked(mut asked): Asked,
-) -> Result<(StatusCode, Json<Value>)> {
+pub(super) async fn create(State(parts): Shared, Asked(mut asked, once): Asked) -> Result<Done> {
     let id = asked.optional::<AccountId>("id")?;
     let plan: String = asked.required("plan")?;
     let zone = asked.optional::<String>("zone")?.unwrap_or_else(|| Zone::UTC.name().to_owned());
     let anchor = asked.optional::<String>("anchor")?.map(|text| moment("anchor", &text));
     let label = label(&mut asked)?.unwrap_or_default();
+    let mut named =
+        |member| asked.optional::<String>(member)?.map(|it| name(member, it)).transpose();
+    let (person, reference) = (named("person")?, named("reference")?);
     asked.end()?;
     check_plan(&parts, &plan)?;
     check_zone(&zone)?;
-    let account = id.map_or_else(|| fresh(&parts), Ok)?;
     let anchor = anchor.transpose()?;
-    let (person, reference) = (None, None);
-    let call =
-        NewAccount { account: account.clone(), plan, zone, anchor, label, person, reference };
-    let document = applied(parts.ledger.create_account(call).await)
-        // Whoever asks again must know the id, which may have been made here.
-        .map_err(|problem| problem.with("id", account.as_str()))?;
-    Ok((StatusCode::CREATED, Json(shown(&document))))
+    let (account, repeated) = named_or_made(&parts, id, &once).await?;
+    let call = NewAccount { account, plan, zone, anchor, label, person, reference };
+    let document = made(&parts, call).await?;
+    Ok(Done::created(document.account.as_str(), shown(&document)).repeated(repeated))
+}
+
+/// The id that the call says, or a new one; and whether its `Idempotency-Key` was seen before.
+async fn named_or_made(
+    parts: &Parts,
+    id: Option<AccountId>,
+    once: &Once,
+) -> Result<(AccountId, bool)> {
+    let turn = once.turn(parts, Partition::default()).await?;
+    let made = || format!("acct_{}", encode(turn.id.as_bytes())).parse();
+    let id = id.map_or_else(made, Ok).map_err(|error| misread("id", &error.to_string()))?;
+    Ok((id, turn.repeated))
+}
+
+/// Makes the account; its reference is claimed first and looked after at the end.
+async fn made(parts: &Parts, call: NewAccount) -> Result<Document> {
+    let (ledger, account, reference) =
+        (&*parts.ledger, call.account.clone(), call.reference.clone());
+    // Whoever asks again must know the id, which may have been made here.
+    let named = |problem: Problem| problem.with("id", account.as_str());
+    if let Some(reference) = &reference {
+        references::claim(ledger, reference, &account).await.map_err(named)?;
+    }
+    let answer = ledger.create_account(call).await;
+    let document = match (&answer, &reference) {
+        (Answer::Refused(_), Some(reference)) => {
+            references::drop_unused(ledger, reference, &account).await;
+            applied(answer)
+        }
+        _ => applied(answer),
+    };
+    let document = document.map_err(named)?;
+    let Some(reference) = reference else { return Ok(document) };
+    if document.reference.as_ref() == Some(&reference) {
+        references::confirm(ledger, &reference, &account).await.map_err(named)?;
+    } else {
+        // The same call long ago; the account has got another reference since.
+        references::drop_unused(ledger, &reference, &account).await;
+    }
+    Ok(document)
+}
+
+/// Which accounts a list is about.
+#[derive(Debug, Default)]
+struct Filter {
+    status: Option<AccountStatus>,
+    plan: Option<String>,
+    person: Option<String>,
+}
+
+impl Filter {
+    fn read(parameters: &mut Parameters) -> Result<Self> {
+        let status = parameters.optional("status")?.map(|text| status(&text)).transpose()?;
+        let (plan, person) = (parameters.optional("plan")?, parameters.optional("person")?);
+        Ok(Self { status, plan, person })
+    }
+
+    const fn is_none(&self) -> bool {
+        self.status.is_none() && self.plan.is_none() && self.person.is_none()
+    }
+
+    fn fits(&self, document: &Document) -> bool {
+        self.status.is_none_or(|status| status == document.status)
+            && self.plan.as_ref().is_none_or(|plan| *plan == document.plan)
+            && self.person.as_ref().is_none_or(|it| Some(it) == document.person.as_ref())
+    }
+}
+
+fn status(text: &str) -> Result<AccountStatus> {
+    match text {
+        "active" => Ok(AccountStatus::Active),
+        "suspended" => Ok(AccountStatus::Suspended),
+        "closed" => Ok(AccountStatus::Closed),
+        _ => Err(misread("status", "one of active, suspended, closed")),
+    }
 }
 
 /// `GET /accounts`.
-pub(super) async fn list(State(parts): Shared, Paged(page): Paged) -> Result<Json<Value>> {
-    let after = page.cursor::<AccountId>()?;
-    let mut found = applied(parts.ledger.accounts(after, page.limit.saturating_add(1)).await)?;
-    let has_more = found.len() > page.limit;
-    found.truncate(page.limit);
-    Ok(Json(statement::list(&found.iter().map(shown).collect::<Vec<_>>(), has_more)))
+pub(super) async fn list(State(parts): Shared, mut parameters: Parameters) -> Result<Json<Value>> {
+    let reference = parameters.optional("reference")?;
+    let filter = Filter::read(&mut parameters)?;
+    let page = parameters.page()?;
+    if let Some(reference) = reference {
+        let found = references::find(&*parts.ledger, &reference).await?;
+        let fits = found.filter(|document| filter.fits(document));
+        return Ok(Json(statement::list(&fits.iter().map(shown).collect::<Vec<_>>(), false)));
+    }
+    listed(&parts, &filter, &page).await.map(Json)
+}
+
+/// A page of accounts. A filter looks at a bounded number of them, so a page may hold less than its limit, or
+/// nothing, and still not be the last.
+async fn listed(parts: &Parts, filter: &Filter, page: &Page) -> Result<Value> {
+    let mut after = page.cursor::<AccountId>()?;
+    let mut found: Vec<Value> = Vec::new();
+    let mut looked_at = 0;
+    while looked_at < LOOKED_AT_MAX {
+        let step = if filter.is_none() { page.limit.saturating_add(1) } else { STEP };
+        let documents = applied(parts.ledger.accounts(after.clone(), step).await)?;
+        let last = documents.len() < step;
+        looked_at += documents.len();
+        for document in documents {
+            if filter.fits(&document) {
+                if found.len() == page.limit {
+                    return Ok(statement::page(&found, after.as_ref().map(AccountId::as_str)));
+                }
+                found.push(shown(&document));
+            }
+            after = Some(document.account);
+        }
+        if last {
+            return Ok(statement::page(&found, None));
+        }
+    }
+    Ok(statement::page(&found, after.as_ref().map(AccountId::as_str)))
 }
 
 /// `GET /accounts/{id}`.
@@ -57,57 +159,31 @@ pub(super) async fn show(
     Path(id): Path<String>,
     _: Bare,
 ) -> Result<Json<Value>> {
-    Ok(Json(shown(&applied(parts.ledger.document(account(&id)?).await)?)))
-}
-
-/// `PATCH /accounts/{id}`.
-pub(super) async fn change(
-    State(parts): Shared,
-    Path(id): Path<String>,
-    Asked(mut asked): Asked,
-) -> Result<Json<Value>> {
-    let account = account(&id)?;
-    let plan = asked.optional::<String>("plan")?;
-    let zone = asked.optional::<String>("zone")?;
-    let status = asked.optional::<AccountStatus>("status")?;
-    let label = label(&mut asked)?;
-    asked.end()?;
-    plan.as_deref().map_or(Ok(()), |plan| check_plan(&parts, plan))?;
-    zone.as_deref().map_or(Ok(()), check_zone)?;
-    let call = AccountChange { plan, zone, status, label, ..AccountChange::of(account) };
-    Ok(Json(shown(&applied(parts.ledger.change_account(call).await)?)))
+    let account = account(&parts, &id).await?;
+    Ok(Json(shown(&applied(parts.ledger.document(account).await)?)))
 }
 
 /// An account for operators.
-fn shown(document: &Document) -> Value {
+pub(super) fn shown(document: &Document) -> Value {
     json!({
         "object": "account",
         "id": document.account,
         "label": document.label,
         "status": document.status,
+        "reason": document.reason,
         "plan": document.plan,
         "zone": document.zone,
         "anchor": document.anchor.to_string(),
+        "person": document.person,
+        "reference": document.reference,
         "created": document.created.to_string(),
         "keys": document.keys.len(),
         "version": document.version,
     })
 }
 
-fn fresh(parts: &Parts) -> Result<AccountId> {
-    let mut random = [0; ID_BYTES];
-    let made = parts.entropy.fill(&mut random).map_err(|error| error.to_string());
-    let id = made.and_then(|()| {
-        format!("acct_{}", encode(&random)).parse::<AccountId>().map_err(|error| error.to_string())
-    });
-    id.map_err(|why| {
-        tracing::error!(%why, "an account id cannot be made");
-        let detail = "No id could be made for the account. Choose one yourself: member id.";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)
-    })
-}
-
-fn check_plan(parts: &Parts, plan: &str) -> Result<()> {
+/// That there is such a plan.
+pub(super) fn check_plan(parts: &Parts, plan: &str) -> Result<()> {
     if parts.rules.plan(plan).is_some() {
         return Ok(());
     }
@@ -116,26 +192,8 @@ fn check_plan(parts: &Parts, plan: &str) -> Result<()> {
     Err(Problem::invalid("plan", detail))
 }
 
-fn check_zone(zone: &str) -> Result<()> {
+/// That there is such a time zone.
+pub(super) fn check_zone(zone: &str) -> Result<()> {
     let read = zone.parse::<Zone>();
     read.map(drop).map_err(|error| Problem::invalid("zone", error.to_string()))
-}
-
-/// A moment that a member says.
-pub(super) fn moment(name: &str, text: &str) -> Result<Timestamp> {
-    text.parse().map_err(|error| {
-        Problem::invalid(
-            name,
-            format!("{name} must be a time such as 2026-11-22T06:00:00Z: {error}"),
-        )
-    })
-}
-
-/// The label that a call gives.
-pub(super) fn label(asked: &mut Members) -> Result<Option<String>> {
-    let label = asked.optional::<String>("label")?;
-    if label.as_ref().is_some_and(|label| label.len() > LABEL_MAX) {
-        return Err(Problem::invalid("label", format!("label has at most {LABEL_MAX} bytes")));
-    }
-    Ok(label)
 }

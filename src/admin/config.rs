@@ -46,7 +46,7 @@ pub(super) async fn show(State(parts): Shared, _: Bare) -> Json<Value> {
 }
 
 /// `POST /config/reload`.
-pub(super) async fn reload(State(parts): Shared, Asked(asked): Asked) -> Result<Json<Value>> {
+pub(super) async fn reload(State(parts): Shared, Asked(asked, _): Asked) -> Result<Json<Value>> {
     asked.end()?;
     let Reloaded { revision, changed, warnings } = (parts.reload)().await?;
     Ok(Json(json!({

@@ -1,10 +1,9 @@
 //! Who may call: whoever shows the token, and no web page on the way.
 //!
 //! A page in an operator's browser can reach a loopback listener by a name of its own that resolves to
-//! 127.0.0.1 (DNS rebinding). So the `Host` must be an address or `localhost`, and an `Origin`, which
-//! browsers send, must be this very listener.
+//! 127.0.0.1 (DNS rebinding). So the `Host` must be an address, `localhost` or a name that the configuration
+//! lists, and an `Origin`, which browsers send, must be this very listener.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,48 +13,24 @@ use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::Parts;
 use super::problem::Problem;
+use super::token::Token;
 use crate::meter::request_id;
 
-/// The operators' secret, kept as a hash: a comparison of hashes tells nothing about length or content.
-#[derive(Clone)]
-pub struct Token([u8; 32]);
-
-impl Token {
-    /// The token of this text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(hash(text))
-    }
-
-    fn is(&self, shown: &str) -> bool {
-        self.0.ct_eq(&hash(shown)).into()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
-fn hash(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
-}
-
-/// Lets a call in, or says why not; every answer gets a `Request-Id`.
+/// Lets a call in, or says why not; every answer gets a `Request-Id`. Who calls is told to the endpoint.
 pub(super) async fn admit(
     State(parts): State<Arc<Parts>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let id = request_id(&*parts.clock, &*parts.entropy);
-    let mut response = match check(&parts.token, request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
+    let mut response = match check(&parts, request.uri(), request.headers()) {
+        Ok(token) => {
+            request.extensions_mut().insert(token.operator(&id));
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -64,21 +39,22 @@ pub(super) async fn admit(
     response
 }
 
-fn check(token: &Token, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn check<'a>(parts: &'a Parts, uri: &Uri, headers: &HeaderMap) -> Result<&'a Token, Problem> {
     let forbidden = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
-    let Some(host) = host(uri, headers).filter(|host| is_local_name(host.host())) else {
-        let detail = "The Host must be an IP address or localhost.";
+    let served = |host: &Authority| is_served(host.host(), &parts.hosts);
+    let Some(host) = host(uri, headers).filter(served) else {
+        let detail = "The Host must be an IP address, localhost, or one of the configuration's \
+                      admin.hosts.";
         return forbidden("forbidden_host", detail);
     };
     if headers.get_all(ORIGIN).iter().any(|origin| !same_origin(origin, &host)) {
         return forbidden("forbidden_origin", "Calls from web pages elsewhere are not accepted.");
     }
-    if !shown(headers).is_some_and(|text| token.is(text)) {
+    shown(headers).and_then(|text| Token::find(&parts.tokens, text)).ok_or_else(|| {
         let detail = "The admin token is needed: send it as \"Authorization: Bearer …\".";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-            .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
-    }
-    Ok(())
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    })
 }
 
 /// Whom the request thinks that it is talking to. Two answers are none.
@@ -94,9 +70,12 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     }
 }
 
-fn is_local_name(host: &str) -> bool {
+/// Whether a page elsewhere could not have this name: an address, `localhost`, or what is configured.
+fn is_served(host: &str, hosts: &[String]) -> bool {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    bare.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost")
+    bare.parse::<IpAddr>().is_ok()
+        || host.eq_ignore_ascii_case("localhost")
+        || hosts.iter().any(|own| host.eq_ignore_ascii_case(own))
 }
 
 fn same_origin(origin: &HeaderValue, host: &Authority) -> bool {

@@ -1,102 +1,126 @@
-//! Keys: making, listing, revoking.
-//!
-//! Invariant: a key's text is in the answer that makes it, and nowhere else.
+//! Keys: listing, showing, changing, disabling, revoking.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use http::StatusCode;
-use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
-use super::accounts::label;
-use super::asked::{Asked, Paged, account};
+use super::asked::{Asked, Bare, Parameters, account, label, moment};
+use super::done::Done;
 use super::problem::{Problem, applied};
-use super::{Result, Shared};
+use super::{Parts, Result, Shared};
 use crate::credit::{AccountId, KeyId};
-use crate::ledger::{Answer, KeyChange, KeyRecord, Ledger, NewKey};
-use crate::meter::{NewKeyText, statement};
-
-/// How often a creation whose answer was lost is asked again; its text would be lost with it.
-const TRIES: usize = 3;
-
-/// `POST /accounts/{id}/keys`.
-pub(super) async fn create(
-    State(parts): Shared,
-    Path(id): Path<String>,
-    Asked(mut asked): Asked,
-) -> Result<(StatusCode, [(http::HeaderName, &'static str); 1], Json<Value>)> {
-    let account = account(&id)?;
-    let label = label(&mut asked)?.unwrap_or_default();
-    asked.end()?;
-    let made = NewKeyText::make(&account, &*parts.clock, &*parts.entropy).map_err(|error| {
-        tracing::error!(%error, "a key cannot be made");
-        let detail = "The machine has no randomness to make a key from.";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)
-    })?;
-    let call = NewKey { account: account.clone(), id: made.id, hash: made.hash, label, ends: None };
-    let record = insist(&*parts.ledger, call).await?;
-    let mut body = shown(&account, &record);
-    body["secret"] = made.text.into();
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)))
-}
-
-/// Makes a key, and asks again while nobody knows: the same id and hash make one key.
-async fn insist(ledger: &dyn Ledger, call: NewKey) -> Result<KeyRecord> {
-    let id = call.id;
-    let mut answer = ledger.create_key(call.clone()).await;
-    for _ in 1..TRIES {
-        if !matches!(answer, Answer::Unknown(_)) {
-            break;
-        }
-        answer = ledger.create_key(call.clone()).await;
-    }
-    let document = applied(answer).map_err(|problem| problem.with("id", id.to_string()))?;
-    document.key(id).cloned().ok_or_else(|| {
-        let detail = "The key was revoked while it was being made.";
-        Problem::new(StatusCode::CONFLICT, "conflict", detail)
-    })
-}
+use crate::ledger::{Document, KeyChange, KeyRecord, KeyStatus};
+use crate::meter::statement;
+use crate::seam::Timestamp;
 
 /// `GET /accounts/{id}/keys`: the youngest first.
 pub(super) async fn list(
     State(parts): Shared,
     Path(id): Path<String>,
-    Paged(page): Paged,
+    parameters: Parameters,
 ) -> Result<Json<Value>> {
-    let account = account(&id)?;
+    let page = parameters.page()?;
     let after = page.cursor::<KeyId>()?;
+    let account = account(&parts, &id).await?;
     let document = applied(parts.ledger.document(account.clone()).await)?;
     let mut keys = document.keys;
     keys.sort_by_key(|key| std::cmp::Reverse(key.id));
     keys.retain(|key| after.is_none_or(|after| key.id < after));
     let has_more = keys.len() > page.limit;
     keys.truncate(page.limit);
-    let data: Vec<Value> = keys.iter().map(|key| shown(&account, key)).collect();
+    let now = parts.clock.now();
+    let data: Vec<Value> = keys.iter().map(|key| shown(&account, key, now)).collect();
     Ok(Json(statement::list(&data, has_more)))
 }
 
-/// `POST /keys/{id}/revoke`.
-pub(super) async fn revoke(
+/// `GET /keys/{id}`.
+pub(super) async fn show(
     State(parts): Shared,
     Path(id): Path<String>,
-    Asked(asked): Asked,
+    _: Bare,
 ) -> Result<Json<Value>> {
-    asked.end()?;
-    let unknown = || Problem::unknown("unknown_key", &format!("key {id}"));
-    let key: KeyId = id.parse().map_err(|_| unknown())?;
-    let call = KeyChange::revoke(key);
-    let document = applied(parts.ledger.change_key(call).await)?;
-    let record = document.key(key).ok_or_else(unknown)?;
-    Ok(Json(shown(&document.account, record)))
+    let (document, key) = find(&parts, &id).await?;
+    Ok(Json(shown(&document.account, &key, parts.clock.now())))
 }
 
-fn shown(account: &AccountId, key: &KeyRecord) -> Value {
+/// `PATCH /keys/{id}`: its label and its end; `null` as its end: it does not end by itself.
+pub(super) async fn change(
+    State(parts): Shared,
+    Path(id): Path<String>,
+    Asked(mut asked, once): Asked,
+) -> Result<Done> {
+    let label = label(&mut asked)?;
+    let ends = asked.nullable::<String>("ends_at")?;
+    let ends = ends.map(|it| it.map(|text| moment("ends_at", &text)).transpose()).transpose()?;
+    asked.end()?;
+    let key = known(&id)?;
+    let repeated = once.claim(&parts).await?;
+    let call = KeyChange { label, ends, ..KeyChange::of(key) };
+    Ok(changed(&parts, call).await?.repeated(repeated))
+}
+
+/// `POST /keys/{id}/disable`.
+pub(super) async fn disable(state: Shared, path: Path<String>, asked: Asked) -> Result<Done> {
+    set(state, path, asked, KeyStatus::Disabled).await
+}
+
+/// `POST /keys/{id}/enable`.
+pub(super) async fn enable(state: Shared, path: Path<String>, asked: Asked) -> Result<Done> {
+    set(state, path, asked, KeyStatus::Active).await
+}
+
+/// `POST /keys/{id}/revoke`: for ever.
+pub(super) async fn revoke(state: Shared, path: Path<String>, asked: Asked) -> Result<Done> {
+    set(state, path, asked, KeyStatus::Revoked).await
+}
+
+async fn set(
+    State(parts): Shared,
+    Path(id): Path<String>,
+    Asked(asked, once): Asked,
+    status: KeyStatus,
+) -> Result<Done> {
+    asked.end()?;
+    let key = known(&id)?;
+    let repeated = once.claim(&parts).await?;
+    let call = KeyChange { status: Some(status), ..KeyChange::of(key) };
+    Ok(changed(&parts, call).await?.repeated(repeated))
+}
+
+async fn changed(parts: &Parts, call: KeyChange) -> Result<Done> {
+    let id = call.id;
+    let document = applied(parts.ledger.change_key(call).await)?;
+    let record = document.key(id).ok_or_else(|| unknown(&id.to_string()))?;
+    Ok(Done::changed(id.to_string(), shown(&document.account, record, parts.clock.now())))
+}
+
+/// The key that a path names, with its account.
+pub(super) async fn find(parts: &Parts, id: &str) -> Result<(Document, KeyRecord)> {
+    let key = known(id)?;
+    let document = applied(parts.ledger.document_of_key(key).await)?;
+    let record = document.key(key).cloned().ok_or_else(|| unknown(id))?;
+    Ok((document, record))
+}
+
+fn known(id: &str) -> Result<KeyId> {
+    id.parse().map_err(|_| unknown(id))
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::unknown("unknown_key", &format!("key {id}"))
+}
+
+/// A key for operators. One whose end has come is `ended`.
+pub(super) fn shown(account: &AccountId, key: &KeyRecord, now: Timestamp) -> Value {
+    let ended = key.status == KeyStatus::Active && !key.speaks(now);
+    let status = if ended { json!("ended") } else { json!(key.status) };
     json!({
         "object": "key",
         "id": key.id,
         "account": account,
         "label": key.label,
-        "status": key.status,
+        "status": status,
         "created": key.created.to_string(),
+        "ends_at": key.ends.map(|end| end.to_string()),
     })
 }

@@ -1,9 +1,10 @@
 //! Floor 4: the operators' API, on a listener of its own.
 //!
-//! Accounts, keys, grants, balances and charges as JSON under `/admin/v1`, one to one with the ledger's
-//! verbs; liveness, readiness and metrics beside it. The command line is a client of this API and nothing more.
+//! Accounts, keys, grants, balances, usage, charges and holds as JSON under `/admin/v1`; liveness, readiness
+//! and metrics beside it. Where an account is named, `ref:` and its reference will do. The command line is a
+//! client of this API and nothing more.
 //!
-//! Invariant: nothing but `/livez` and `/readyz` answers without the token, not even whether a path exists.
+//! Invariant: nothing but `/livez` and `/readyz` answers without a token, not even whether a path exists.
 //! Invariant: a name that is not understood is an error, and so is an answer of the ledger that is neither
 //! yes nor no.
 
@@ -11,25 +12,36 @@ mod accounts;
 mod asked;
 mod charges;
 mod config;
+mod done;
+mod endpoints;
 mod grants;
 mod guard;
+mod holds;
 mod keys;
 mod money;
+mod new_keys;
+mod once;
 mod problem;
+mod references;
+mod role;
+mod standing;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router, middleware};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::json;
 
 pub use config::{NotReloaded, Reload, Reloaded};
-pub use guard::Token;
+pub use endpoints::{ENDPOINTS, Endpoint};
+pub use role::Role;
+pub use token::Token;
 
 use crate::ledger::Ledger;
 use crate::meter::Rules;
@@ -55,8 +67,14 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// For ids and keys.
     pub entropy: Arc<dyn Entropy>,
-    /// What callers must show.
-    pub token: Token,
+    /// Who may call, by what they show.
+    pub tokens: Vec<Token>,
+    /// The names that are served beside addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// This instance's name.
+    pub instance: String,
+    /// How long the ledger surely keeps the record of a charge, in milliseconds.
+    pub kept_ms: u64,
     /// What `/readyz` answers.
     pub ready: Ready,
     /// What `/metrics` answers.
@@ -79,9 +97,7 @@ type Result<T, E = Problem> = std::result::Result<T, E>;
 /// The operators' API as a service.
 pub fn router(parts: Parts) -> Router {
     let parts = Arc::new(parts);
-    let guarded = Router::new()
-        .nest("/admin/v1", api())
-        .route("/metrics", get(metrics))
+    let guarded = endpoints::router()
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -92,21 +108,6 @@ pub fn router(parts: Parts) -> Router {
         .route("/readyz", get(ready))
         .fallback_service(guarded.with_state(Arc::clone(&parts)))
         .with_state(parts)
-}
-
-fn api() -> Router<Arc<Parts>> {
-    Router::new()
-        .route("/accounts", post(accounts::create).get(accounts::list))
-        .route("/accounts/{account}", get(accounts::show).patch(accounts::change))
-        .route("/accounts/{account}/keys", post(keys::create).get(keys::list))
-        .route("/keys/{key}/revoke", post(keys::revoke))
-        .route("/accounts/{account}/grants", post(grants::create))
-        .route("/accounts/{account}/balance", get(money::balance))
-        .route("/accounts/{account}/limits", get(money::limits))
-        .route("/accounts/{account}/charges", get(charges::list))
-        .route("/charges/{charge}", get(charges::show))
-        .route("/config", get(config::show))
-        .route("/config/reload", post(config::reload))
 }
 
 async fn alive() -> Response {
@@ -126,6 +127,12 @@ async fn ready(State(parts): Shared) -> Response {
 async fn metrics(State(parts): Shared) -> Response {
     let (kind, text) = (parts.metrics)();
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// The committed document, which tests hold against the table of endpoints and every answer.
+async fn openapi() -> Response {
+    const DOCUMENT: &str = include_str!("../../config/openapi/admin.json");
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
 }
 
 async fn unknown_path() -> Problem {

@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
+use super::role::Role;
 use crate::ledger::{AccountStatus, Answer, Refusal};
 use crate::meter::Misread;
 
@@ -53,6 +54,15 @@ impl Problem {
     /// No such thing.
     pub(super) fn unknown(code: &'static str, id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, format!("There is no {id}."))
+    }
+
+    /// The operator's role is not one of those that may.
+    pub(super) fn forbidden(own: Role, needed: &[Role]) -> Self {
+        let names: Vec<&str> = needed.iter().map(|role| role.name()).collect();
+        let detail = format!("Your role is {own}; this needs the role {}.", names.join(" or "));
+        Self::new(StatusCode::FORBIDDEN, "forbidden_role", detail)
+            .with("role", own.name())
+            .with("needed", names)
     }
 
     /// The ledger's clock or load stands in the way for a moment.

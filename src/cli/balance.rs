@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::Failure;
 use super::output::{Column, Format, json, print, table};
 use super::remote::Remote;
-use crate::credit::AccountId;
+use super::who::Who;
 
 /// Show what an account has, and the grants that it comes from in the order in which they pay
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate balance acct_maria")]
 pub(super) struct Balance {
     /// Whose balance
-    account: AccountId,
+    account: Who,
     #[command(flatten)]
     remote: Remote,
 }
@@ -39,7 +39,7 @@ const GRANTS: &[Column] = &[
 
 impl Balance {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let path = format!("/accounts/{}/balance", self.account);
+        let path = self.account.path("/balance");
         let answer = self.remote.ask(Method::GET, &path, None)?;
         if self.remote.output == Format::Json {
             return json(&answer);

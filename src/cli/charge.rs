@@ -5,35 +5,64 @@ use http::Method;
 use serde_json::Value;
 
 use super::Failure;
-use super::account::page;
+use super::account::members;
 use super::output::{Column, Format, print, table};
-use super::remote::Remote;
-use crate::credit::{AccountId, ChargeId};
+use super::remote::{Once, Remote};
+use super::who::{AnyId, Query, Who};
+use crate::credit::ChargeId;
 
-/// Show and list charges
+/// Show, list and release charges
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  tollgate charge show chg_06…
+  tollgate charge show chg_…
   tollgate charge list acct_maria --limit 5")]
 pub(super) enum Charge {
     /// Explain one charge: its lines, inputs, legs and timeline
+    #[command(after_help = "\
+Clients find the id in the header Credits-Charge-Id. The Request-Id of a paid request will do as
+well; free and refused requests have no charge.
+
+Examples:
+  tollgate charge show chg_…
+  tollgate charge show req_… -o json")]
     Show {
-        /// Which charge; clients find it in the header Credits-Charge-Id
-        charge: ChargeId,
+        /// Which charge: chg_… or the Request-Id, req_…
+        charge: AnyId,
         #[command(flatten)]
         remote: Remote,
     },
     /// List an account's charges, the newest first
+    #[command(after_help = "\
+Example:
+  tollgate charge list acct_maria --limit 5")]
     List {
         /// Whose charges
-        account: AccountId,
+        account: Who,
         /// How many at most, up to 100
         #[arg(long, default_value_t = 20)]
         limit: u16,
         /// The last charge of the page before
         #[arg(long)]
         after: Option<ChargeId>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// End an open charge by giving its hold back
+    #[command(after_help = "\
+For a charge that is stuck or whose outcome nobody knows. If its request runs after all and ends
+within the hour, what the work cost is still drawn, at most as much as was held.
+
+Example:
+  tollgate charge release chg_… --reason 'the upstream lost the job, ticket 4711'")]
+    Release {
+        /// Which charge: chg_… or the Request-Id, req_…
+        charge: AnyId,
+        /// Why, for people
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        once: Once,
         #[command(flatten)]
         remote: Remote,
     },
@@ -84,17 +113,24 @@ impl Charge {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Show { charge, remote } => {
-                let receipt = remote.ask(Method::GET, &format!("/charges/{charge}"), None)?;
-                remote.output.object(&receipt, SHOWN)?;
-                if remote.output == Format::Table { print(&parts(&receipt)) } else { Ok(()) }
+                explain(&remote, &remote.ask(Method::GET, &charge.path(""), None)?)
             }
             Self::List { account, limit, after, remote } => {
-                let after = after.map(|id| id.to_string());
-                let path = page(&format!("/accounts/{account}/charges"), limit, after.as_deref());
-                remote.output.list(&remote.ask(Method::GET, &path, None)?, LISTED)
+                let query = Query::of(account.path("/charges")).page(limit, after);
+                remote.output.list(&remote.ask(Method::GET, query.text(), None)?, LISTED)
+            }
+            Self::Release { charge, reason, once, remote } => {
+                let path = charge.path("/release");
+                let body = members(&[("reason", Some(&reason))]);
+                explain(&remote, &remote.write(Method::POST, &path, &body, &once)?)
             }
         }
     }
+}
+
+fn explain(remote: &Remote, receipt: &Value) -> Result<(), Failure> {
+    remote.output.object(receipt, SHOWN)?;
+    if remote.output == Format::Table { print(&parts(receipt)) } else { Ok(()) }
 }
 
 /// The lists within a receipt.

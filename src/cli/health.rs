@@ -8,7 +8,11 @@ use super::remote::Remote;
 
 /// Ask a running server whether it is ready; needs no token
 #[derive(Args, Debug)]
-#[command(after_help = "Exit codes: 0 ready, 1 not ready, 75 no server.")]
+#[command(after_help = "\
+Exit codes: 0 ready, 1 not ready, 75 no server.
+
+Example:
+  tollgate health")]
 pub(super) struct Health {
     #[command(flatten)]
     remote: Remote,

@@ -6,14 +6,14 @@ use http::Method;
 use super::Failure;
 use super::output::{Column, Format, json, print, table};
 use super::remote::Remote;
-use crate::credit::AccountId;
+use super::who::Who;
 
 /// Show an account's caps, concurrency and rates
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  tollgate limits acct_lea")]
+#[command(after_help = "Example:\n  tollgate limits acct_maria")]
 pub(super) struct Limits {
     /// Whose limits
-    account: AccountId,
+    account: Who,
     #[command(flatten)]
     remote: Remote,
 }
@@ -38,7 +38,7 @@ const RATES: &[Column] = &[
 
 impl Limits {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let path = format!("/accounts/{}/limits", self.account);
+        let path = self.account.path("/limits");
         let answer = self.remote.ask(Method::GET, &path, None)?;
         if self.remote.output == Format::Json {
             return json(&answer);

@@ -5,7 +5,7 @@
 //!
 //! Invariant: exit codes are 0 ok, 1 failure, 2 usage, 75 try again later, 78 configuration. A reader that
 //! closes our output early is no failure.
-//! Invariant: no token and no key is printed, but for the one that `key create` makes.
+//! Invariant: no token and no key is printed, but for the one that a command has just made.
 
 mod account;
 mod balance;
@@ -16,6 +16,7 @@ mod doctor;
 mod failure;
 mod grant;
 mod health;
+mod hold;
 pub mod http;
 mod key;
 mod ledger;
@@ -25,6 +26,9 @@ mod remote;
 mod sample_upstream;
 mod schema;
 mod serve;
+mod token;
+mod usage;
+mod who;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -58,7 +62,12 @@ enum Command {
     Grant(grant::Grant),
     #[command(subcommand)]
     Charge(charge::Charge),
+    #[command(subcommand)]
+    Hold(hold::Hold),
     Balance(balance::Balance),
+    Usage(usage::Usage),
+    #[command(subcommand)]
+    Token(token::Token),
     Limits(limits::Limits),
     Health(health::Health),
     #[command(hide = true)]
@@ -89,6 +98,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Key(key) => key.run(),
         Command::Grant(grant) => grant.run(),
         Command::Charge(charge) => charge.run(),
+        Command::Hold(hold) => hold.run(),
+        Command::Usage(usage) => usage.run(),
+        Command::Token(token) => token.run(),
         Command::Balance(balance) => balance.run(),
         Command::Limits(limits) => limits.run(),
         Command::Health(health) => health.run(),

@@ -59,12 +59,28 @@ pub(super) fn table(items: &[Value], columns: &[Column]) -> String {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..columns.len()).map(wide).collect();
+    // Numbers stand below each other by their last digit.
+    let numbers = |column: usize| {
+        let mut cells = rows.iter().skip(1).filter_map(|row| row.get(column));
+        cells.clone().any(|cell| is_number(cell))
+            && cells.all(|cell| cell == "-" || is_number(cell))
+    };
+    let shape: Vec<(usize, bool)> =
+        (0..columns.len()).map(|column| (wide(column), numbers(column))).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(&shape).map(|(cell, (width, right))| match right {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:width$}"),
+        });
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+fn is_number(cell: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (whole, rest) = cell.split_once('.').unwrap_or((cell, "0"));
+    digits(whole) && digits(rest)
 }
 
 /// What stands at a place: text as it is, nothing as `-`.
@@ -115,7 +131,16 @@ mod tests {
     fn tables_align_and_show_nothing_as_a_dash() {
         let items = [json!({ "id": "a", "n": 10 }), json!({ "id": "long", "n": null, "x": "" })];
         let text = table(&items, &[("id", "/id"), ("number", "/n"), ("label", "/x")]);
-        assert_eq!(text, "ID    NUMBER  LABEL\na     10      -\nlong  -       -\n");
+        assert_eq!(text, "ID    NUMBER  LABEL\na         10  -\nlong       -  -\n");
+    }
+
+    #[test]
+    fn amounts_end_in_one_column() {
+        let items = [json!({ "n": "12.5" }), json!({ "n": "100" }), json!({ "n": null })];
+        assert_eq!(table(&items, &[("amount", "/n")]), "AMOUNT\n  12.5\n   100\n     -\n");
+        // What only looks like a number at its beginning is none.
+        let items = [json!({ "n": "1" }), json!({ "n": "1.x" })];
+        assert_eq!(table(&items, &[("n", "/n")]), "N\n1\n1.x\n");
     }
 
     #[test]

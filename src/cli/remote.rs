@@ -23,6 +23,8 @@ const URL: &str = "http://127.0.0.1:8081";
 const URL_VARIABLE: &str = "TOLLGATE_ADMIN_URL";
 const CA_VARIABLE: &str = "TOLLGATE_ADMIN_CA";
 const TOKEN_VARIABLE: &str = "TOLLGATE_ADMIN_TOKEN";
+/// The header that makes a call that is sent again do nothing twice.
+const ONCE: &str = "idempotency-key";
 
 /// Which server to ask, and how to print its answer.
 #[derive(Args, Clone, Debug)]
@@ -41,7 +43,27 @@ pub(super) struct Remote {
     pub(super) output: Format,
 }
 
+/// A key by which a command does a thing once.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Once {
+    /// A name of your own for this act: given again, nothing is done twice
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
 impl Remote {
+    /// Asks the admin API to change something.
+    pub(super) fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        once: &Once,
+    ) -> Result<Value, Failure> {
+        let admin = self.admin(&self.token()?)?;
+        wait_for(admin.write(method, path, body, once.idempotency_key.as_deref()))?
+    }
+
     /// Asks the admin API.
     pub(super) fn ask(
         &self,
@@ -55,8 +77,7 @@ impl Remote {
 
     /// Asks what needs no token; the answer may have any status.
     pub(super) fn look(&self, path: &str) -> Result<Answer, Failure> {
-        let admin = self.admin("")?;
-        wait_for(admin.send(Method::GET, path, None))?
+        wait_for(self.admin("")?.send(Method::GET, path, None, None))?
     }
 
     fn admin(&self, token: &str) -> Result<Admin, Failure> {
@@ -64,7 +85,7 @@ impl Remote {
         let ca_file = self.ca_file.clone().or_else(named);
         let client = Client::trusting(ca_file.as_deref())
             .map_err(|error| Failure::configuration(error.to_string()))?;
-        Ok(Admin { client, ..Admin::new(&self.url(), token)? })
+        Admin::by(client, &self.url(), token)
     }
 
     /// The base URL.
@@ -110,6 +131,10 @@ impl fmt::Debug for Admin {
 impl Admin {
     /// The admin API at `url`.
     pub(super) fn new(url: &str, token: &str) -> Result<Self, Failure> {
+        Self::by(Client::new()?, url, token)
+    }
+
+    fn by(client: Client, url: &str, token: &str) -> Result<Self, Failure> {
         let url = url.trim_end_matches('/').to_owned();
         match url.parse::<Uri>() {
             Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => (),
@@ -118,7 +143,7 @@ impl Admin {
                 return Err(Failure::usage(wrong));
             }
         }
-        Ok(Self { url, token: token.to_owned(), client: Client::new()? })
+        Ok(Self { url, token: token.to_owned(), client })
     }
 
     /// Asks; the answer is the JSON of a success.
@@ -128,8 +153,29 @@ impl Admin {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
+        self.done(method, path, body, None).await
+    }
+
+    /// Asks to change something, once for each `once`.
+    async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        once: Option<&str>,
+    ) -> Result<Value, Failure> {
+        self.done(method, path, Some(body), once).await
+    }
+
+    async fn done(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        once: Option<&str>,
+    ) -> Result<Value, Failure> {
         let path = format!("/admin/v1{path}");
-        let answer = self.send(method, &path, body).await?;
+        let answer = self.send(method, &path, body, once).await?;
         if answer.status.is_success() { Ok(answer.json()) } else { Err(refused(&answer)) }
     }
 
@@ -138,6 +184,7 @@ impl Admin {
         method: Method,
         path: &str,
         body: Option<&Value>,
+        once: Option<&str>,
     ) -> Result<Answer, Failure> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
         if !self.token.is_empty() {
@@ -146,12 +193,15 @@ impl Admin {
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
+        if let Some(once) = once {
+            request = request.header(ONCE, once);
+        }
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request
             .body(Full::new(body))
             // The error itself might quote the token.
             .map_err(|_| {
-                Failure::usage("the admin URL or the token has characters that HTTP lacks")
+                Failure::usage("the admin URL, the token or the key has characters that HTTP lacks")
             })?;
         self.client.send(request).await.map_err(|error| unanswered(&error))
     }

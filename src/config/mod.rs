@@ -27,4 +27,4 @@ pub use environment::{Assumed, Environment, System};
 pub use load::{load, load_text, load_with};
 pub use problem::{Place, Problem, Report, Severity};
 pub use schema::schema;
-pub use settings::{AdminSettings, Secret, Settings, StoreSettings};
+pub use settings::{AdminSettings, Settings, StoreSettings};

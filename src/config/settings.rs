@@ -1,13 +1,13 @@
 //! One accepted configuration.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::ledger::redis;
+use crate::admin::Token;
+use crate::ledger::{embedded, redis};
 use crate::meter::Rules;
 use crate::proxy::ProxySettings;
 use crate::tls::ServerFiles;
@@ -64,6 +64,15 @@ impl StoreSettings {
         }
     }
 
+    /// How long the record of a charge is surely kept, in milliseconds.
+    #[must_use]
+    pub const fn charges_kept_ms(&self) -> u64 {
+        match self {
+            Self::Embedded { .. } => embedded::CHARGES_KEPT_MS,
+            Self::Redis { redis, .. } => redis.refundable_for_ms,
+        }
+    }
+
     /// The folder that is this instance's own, with its journals.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -81,30 +90,8 @@ pub struct AdminSettings {
     pub listen: SocketAddr,
     /// TLS for them.
     pub tls: Option<ServerFiles>,
-    /// What they show as `Authorization: Bearer`.
-    pub token: Secret,
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
+    /// Who they are, by what they show as `Authorization: Bearer`.
+    pub tokens: Vec<Token>,
+    /// The names that they may use for this listener, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
 }

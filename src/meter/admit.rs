@@ -16,6 +16,7 @@ use super::identity::{Directory, Identity};
 use super::pricing::{Asked, Held, price_request};
 use super::receipt::Note;
 use super::rejection::Rejection;
+use super::request_id::request_of;
 use super::route::RouteTable;
 use super::settings::{Due, Route, Rules};
 use super::settler::Settler;
@@ -67,8 +68,6 @@ pub struct Wanted<'a> {
     pub due: &'a Due,
     /// What the price reads; its `plan` is set here.
     pub asked: Asked<'a>,
-    /// The id that the client will get as `Request-Id`.
-    pub request_id: &'a str,
     /// The path as it is forwarded.
     pub path: &'a str,
     /// The query as it is forwarded; empty: none.
@@ -273,7 +272,7 @@ impl Meter {
             on_unknown: wanted.due.on_unknown,
             over_run: wanted.due.over_run,
             max_debt: plan.max_debt,
-            note: note(plan, wanted, &held).bytes(),
+            note: note(plan, wanted, &held, charge).bytes(),
         };
         Ok((call, held))
     }
@@ -310,9 +309,9 @@ fn fingerprint(identity: &Identity, wanted: &Wanted<'_>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn note(plan: &Plan, wanted: &Wanted<'_>, held: &Held) -> Note {
+fn note(plan: &Plan, wanted: &Wanted<'_>, held: &Held, charge: ChargeId) -> Note {
     Note {
-        request_id: wanted.request_id.to_owned(),
+        request_id: request_of(charge),
         method: wanted.asked.method.to_string(),
         path: wanted.path.to_owned(),
         price: wanted.due.price.name.to_string(),

@@ -36,7 +36,14 @@ impl NewKeyText {
     /// # Errors
     /// When there is no randomness to be had.
     pub fn make(account: &AccountId, clock: &dyn Clock, entropy: &dyn Entropy) -> io::Result<Self> {
-        let id = KeyId::make(clock.now(), Partition::of(account), entropy)?;
+        Self::of(KeyId::make(clock.now(), Partition::of(account), entropy)?, entropy)
+    }
+
+    /// A fresh key with this id, which lies in the partition of its account.
+    ///
+    /// # Errors
+    /// When there is no randomness to be had.
+    pub fn of(id: KeyId, entropy: &dyn Entropy) -> io::Result<Self> {
         let mut secret = [0; SECRET_BYTES];
         entropy.fill(&mut secret)?;
         let text = format!("{PREFIX}{}_{}", encode(id.as_bytes()), encode(&secret));

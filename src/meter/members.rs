@@ -55,6 +55,8 @@ pub enum Fault {
     Range(usize, usize),
     /// It is no id of this list.
     Cursor,
+    /// It is neither `today` nor `month`, or both.
+    Period,
     /// One of the headers' names is wrong.
     HeaderName,
     /// One of the headers' values is wrong.
@@ -102,6 +104,21 @@ impl Members {
     /// When it is not there or not what it should be.
     pub fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Misread> {
         self.optional(name)?.ok_or_else(|| Misread::of(name, Fault::Missing))
+    }
+
+    /// Reads a member that may be there to take something away: `Some(None)` is `null`.
+    ///
+    /// # Errors
+    /// When it is not what it should be.
+    pub fn nullable<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+    ) -> Result<Option<Option<T>>, Misread> {
+        if self.0.get(name).is_some_and(|raw| raw.get() == "null") {
+            self.0.remove(name);
+            return Ok(Some(None));
+        }
+        Ok(self.optional(name)?.map(Some))
     }
 
     /// Takes a member as the bytes that came; `None` if it is absent or `null`.
@@ -218,6 +235,11 @@ mod tests {
         assert_eq!(members.optional::<u8>("b"), Ok(None));
         assert_eq!(members.raw("c").unwrap().get(), "[1.10]");
         assert_eq!(members.optional::<u8>("d"), Ok(None));
+        assert!(members.end().is_ok());
+        let mut members = Members::read(br#"{"a":1,"b":null}"#).unwrap();
+        assert_eq!(members.nullable::<u8>("a"), Ok(Some(Some(1))));
+        assert_eq!(members.nullable::<u8>("b"), Ok(Some(None)));
+        assert_eq!(members.nullable::<u8>("c"), Ok(None));
         assert!(members.end().is_ok());
     }
 

@@ -34,6 +34,7 @@ mod sweeper;
 mod tally;
 mod template;
 mod ticket;
+pub mod usage;
 mod value;
 mod verdict;
 mod watch;
@@ -55,7 +56,7 @@ pub use quote::{QuoteRequest, free_quote, quote_body};
 pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use recovery::{Recovered, recover};
 pub use rejection::{Cause, Detail, Dialect, Language, Manner, Media, Rejection};
-pub use request_id::request_id;
+pub use request_id::{charge_named, request_id, request_of};
 pub use route::{Found, RouteError, RouteProblem, RouteTable};
 
 pub use settings::{

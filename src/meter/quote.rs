@@ -57,7 +57,6 @@ impl Meter {
                 body: Some(&asked.body),
                 plan: &route.name,
             },
-            request_id: "",
             path,
             query,
             credits_max: None,

@@ -161,6 +161,11 @@ fn rate(sight: &Sight<'_>, check: &RateCheck) -> Value {
 /// A page of a list whose items are in `data`; `next` is the id to start after.
 #[must_use]
 pub fn list(data: &[Value], has_more: bool) -> Value {
-    let next = data.last().filter(|_| has_more).map(|last| last["id"].clone());
-    json!({ "object": "list", "data": data, "has_more": has_more, "next": next })
+    page(data, data.last().filter(|_| has_more).and_then(|last| last["id"].as_str()))
+}
+
+/// A page of a list; `next` is the id to start the next page after, if there may be one.
+#[must_use]
+pub fn page(data: &[Value], next: Option<&str>) -> Value {
+    json!({ "object": "list", "data": data, "has_more": next.is_some(), "next": next })
 }

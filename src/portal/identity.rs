@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::Portal;
 use super::call::Refused;
 use crate::credit::{KeyId, Zone};
-use crate::ledger::{Answer, Document, KeyStatus, Refusal};
+use crate::ledger::{Answer, Document, Refusal};
 use crate::meter::{PresentedKey, Rejection};
 
 /// The account that speaks, and by which key.
@@ -26,7 +26,8 @@ pub(super) fn shown(portal: &Portal, headers: &HeaderMap) -> Result<PresentedKey
 pub(super) async fn identify(portal: &Portal, headers: &HeaderMap) -> Result<Identity, Refused> {
     let key = shown(portal, headers)?;
     let document = applied(portal, portal.ledger.document_of_key(key.id).await)?;
-    let record = document.key(key.id).filter(|record| record.status == KeyStatus::Active);
+    let now = portal.clock.now();
+    let record = document.key(key.id).filter(|record| record.speaks(now));
     match record {
         Some(record) if key.is(&record.hash) => Ok(Identity { document, key: key.id }),
         _ => Err(Rejection::invalid_key().into()),

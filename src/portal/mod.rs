@@ -1,6 +1,6 @@
 //! Floor 4: the clients' own view of their credits, beside the traffic that they pay for.
 //!
-//! Balance, limits, charges and quotes under the client prefix (`/_credits/v1`), with the same key as paid
+//! Balance, limits, usage, charges and quotes under the client prefix (`/_credits/v1`), with the same key as paid
 //! requests. Refusals look like every other refusal of the proxy.
 //!
 //! Invariant: never charged, and readable at zero balance and while the account is suspended.
@@ -60,12 +60,16 @@ pub struct Portal {
     pub entropy: Arc<dyn Entropy>,
     /// Who says prices.
     pub quoter: Arc<dyn Quoter>,
+    /// How long the ledger surely keeps the record of a charge, in milliseconds.
+    pub kept_ms: u64,
 }
 
 /// The clients' plane as a service; the caller nests it under the client prefix and `/v1`.
 pub fn router(portal: Portal) -> Router {
     Router::new()
+        .route("/me", get(pages::me))
         .route("/balance", get(pages::balance))
+        .route("/usage", get(pages::used))
         .route("/limits", get(pages::limits))
         .route("/charges", get(pages::charges))
         .route("/charges/{charge}", get(pages::charge))

@@ -2,14 +2,17 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Portal;
 use super::call::{Call, Refused};
 use super::identity::{Identity, applied, identify};
-use crate::credit::ChargeId;
+use crate::credit::{ChargeId, Every};
 use crate::ledger::{Answer, Refusal};
-use crate::meter::{Cause, Detail, Page, Rejection, Sight, look, receipt, statement};
+use crate::meter::{
+    Cause, Detail, Fault, Misread, Page, Rejection, Sight, charge_named, look, receipt, statement,
+    usage,
+};
 
 /// `GET /balance`.
 pub(super) async fn balance(State(portal): State<Portal>, call: Call) -> Response {
@@ -36,6 +39,54 @@ async fn seen(
     Ok(say(&applied(portal, sight)?))
 }
 
+/// `GET /me`: the key that is shown, and whose it is.
+pub(super) async fn me(State(portal): State<Portal>, call: Call) -> Response {
+    call.answer(own(&portal, &call).await)
+}
+
+async fn own(portal: &Portal, call: &Call) -> Result<Value, Refused> {
+    let Identity { document, key } = identify(portal, &call.headers).await?;
+    Page::none(&call.query()?)?;
+    let record = document.key(key).ok_or_else(Rejection::invalid_key)?;
+    Ok(json!({
+        "object": "key",
+        "id": record.id,
+        "label": record.label,
+        "created": record.created.to_string(),
+        "ends_at": record.ends.map(|end| end.to_string()),
+        "account": {
+            "id": document.account,
+            "label": document.label,
+            "status": document.status,
+            "plan": document.plan,
+            "time_zone": document.zone,
+        },
+    }))
+}
+
+/// `GET /usage?period=today|month`: of the whole account.
+pub(super) async fn used(State(portal): State<Portal>, call: Call) -> Response {
+    call.answer(counted(&portal, &call).await)
+}
+
+async fn counted(portal: &Portal, call: &Call) -> Result<Value, Refused> {
+    let Identity { document, .. } = identify(portal, &call.headers).await?;
+    let every = match call.query()?.as_slice() {
+        [] => Some(Every::Day),
+        [(name, word)] if name == "period" => usage::period(word),
+        others => {
+            Page::none(
+                &others.iter().filter(|(it, _)| it != "period").cloned().collect::<Vec<_>>(),
+            )?;
+            None
+        }
+    };
+    let every = every.ok_or_else(|| Misread::of("period", Fault::Period))?;
+    let (now, kept_ms) = (portal.clock.now(), portal.kept_ms);
+    let asked = usage::Asked { document: &document, every, now, kept_ms };
+    applied(portal, usage::usage(&*portal.ledger, &portal.rules, &asked).await)
+}
+
 /// `GET /charges`: the newest first.
 pub(super) async fn charges(State(portal): State<Portal>, call: Call) -> Response {
     call.answer(listed(&portal, &call).await)
@@ -52,7 +103,7 @@ async fn listed(portal: &Portal, call: &Call) -> Result<Value, Refused> {
     Ok(statement::list(&found.iter().map(receipt).collect::<Vec<_>>(), has_more))
 }
 
-/// `GET /charges/{id}`: the receipt.
+/// `GET /charges/{id}`: the receipt, by the charge's own id or the `Request-Id` of its request.
 pub(super) async fn charge(
     State(portal): State<Portal>,
     Path(id): Path<String>,
@@ -65,7 +116,7 @@ async fn one(portal: &Portal, call: &Call, id: &str) -> Result<Value, Refused> {
     let account = identify(portal, &call.headers).await?.document.account;
     Page::none(&call.query()?)?;
     let unknown = || Rejection::unknown_charge(id);
-    let charge: ChargeId = id.parse().map_err(|_| unknown())?;
+    let charge = charge_named(id).ok_or_else(unknown)?;
     let record = match portal.ledger.charge(charge).await {
         Answer::Refused(Refusal::UnknownCharge | Refusal::UnknownAccount) => {
             return Err(unknown().into());

@@ -123,11 +123,11 @@ pub(super) fn refuse_unread(core: &Core, rejection: &Rejection, address: IpAddr)
 
 fn refuse(story: &Story, rejection: &Rejection, manner: Manner) -> (Response<Body>, &'static str) {
     if !rejection.inner.is_empty() {
-        let (id, code, why) = (&story.id, rejection.code(), &rejection.inner);
+        let (id, code, why) = (story.request(), rejection.code(), &rejection.inner);
         tracing::warn!(request = %id, code, why, "refused");
     }
     let manner = Manner { dialect: story.dialect.get(), ..manner };
-    (rejection.response(&story.id, manner).map(whole), rejection.code())
+    (rejection.response(&story.request(), manner).map(whole), rejection.code())
 }
 
 fn tell(
@@ -139,7 +139,7 @@ fn tell(
 ) {
     let shown = |text: Option<String>| text.unwrap_or_default();
     tracing::info!(
-        request = %story.id,
+        request = %story.request(),
         client = %address,
         http = ?version,
         method = %story.method,
@@ -158,7 +158,7 @@ fn tell(
 
 /// An upstream that names its own request ids keeps them; the charge's id finds everything else.
 fn with_request_id(mut response: Response<Body>, story: &Story) -> Response<Body> {
-    if let Ok(value) = HeaderValue::from_str(&story.id) {
+    if let Ok(value) = HeaderValue::from_str(&story.request()) {
         response.headers_mut().entry(REQUEST_ID).or_insert(value);
     }
     response

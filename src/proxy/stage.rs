@@ -18,7 +18,9 @@ use tower::{Layer, Service};
 
 use super::body::{Body, Sending};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
-use crate::meter::{Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally};
+use crate::meter::{
+    Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally, request_of,
+};
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -113,7 +115,7 @@ impl From<Rejection> for Stop {
 /// What is told of a request in one log line at its end. Never a key, a body or a query.
 #[derive(Debug)]
 pub(super) struct Story {
-    /// The id that the client gets as `Request-Id`.
+    /// The id of a request without a charge.
     pub id: String,
     /// The method.
     pub method: http::Method,
@@ -158,6 +160,11 @@ impl Story {
             charge: Default::default(),
             held: Default::default(),
         }
+    }
+
+    /// The id that the client gets as `Request-Id`: a paid request's is its charge's under another prefix.
+    pub(super) fn request(&self) -> String {
+        self.charge.get().map_or_else(|| self.id.clone(), request_of)
     }
 
     /// The counters of its route, or of what has none.

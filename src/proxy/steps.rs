@@ -250,7 +250,6 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
             body: bytes.as_deref(),
             plan: &route.name,
         },
-        request_id: &story.id,
         path: head.uri.path(),
         query: head.uri.query().unwrap_or_default(),
         credits_max,

@@ -90,6 +90,7 @@ pub(super) fn assemble(
         clock: shared.clock.clone(),
         entropy: shared.entropy.clone(),
         quoter: Arc::new(quoter),
+        kept_ms: settings.store.charges_kept_ms(),
     };
     let same_room = lasting.bodies == proxy.limits.bodies;
     let core = Core {

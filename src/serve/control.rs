@@ -23,7 +23,7 @@ use super::metrics::{Metrics, measured};
 use super::reload::{InForce, Reloader};
 use super::renewed::{self, Renewed};
 use super::{Shared, runtime, tls};
-use crate::admin::{self, Parts, Ready, Token};
+use crate::admin::{self, Parts, Ready};
 use crate::config::Settings;
 use crate::ledger::{Answer, Ledger};
 use crate::meter::sweep;
@@ -84,6 +84,7 @@ fn service(
         Arc::new(move || (CONTENT_TYPE, metrics.text(is_ready().is_ok())));
     let (ledger, reload) = (ledger.clone(), renewed::reload(reloader));
     let (clock, entropy) = (shared.clock.clone(), shared.entropy.clone());
+    let instance = shared.instance.clone();
     let make = move |settings: &Settings| {
         let own = settings.admin.as_ref()?;
         Some(admin::router(Parts {
@@ -91,7 +92,10 @@ fn service(
             rules: settings.rules.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
-            token: Token::new(own.token.reveal()),
+            tokens: own.tokens.clone(),
+            hosts: own.hosts.clone(),
+            instance: instance.clone(),
+            kept_ms: settings.store.charges_kept_ms(),
             ready: ready.clone(),
             metrics: metrics.clone(),
             reload: reload.clone(),

@@ -116,7 +116,6 @@ fn wanted<'a>(
         route,
         due,
         asked,
-        request_id: "req_1",
         path: "/v1/images",
         query: "",
         credits_max: None,

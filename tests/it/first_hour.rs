@@ -176,15 +176,29 @@ fn from_an_account_to_a_receipt_at_a_terminal() {
     terminal.table("grant create acct_maria 100 --id pay_1 --reason order");
     terminal.fails("grant create acct_maria 5 --id pay_1 --reason order", 1, "another content");
     terminal.fails("grant create acct_maria 0 --id pay_2 --reason order", 1, "above zero");
-    assert_eq!(ask_for(2).status, 200);
+    let done = ask_for(2);
+    assert_eq!(done.status, 200);
     proxy.settled("acct_maria");
+    // What the client was told finds the charge: both of its ids are one.
+    let header = |name: &str| {
+        let line = done.head.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} in {}", done.head)).to_owned()
+    };
+    let (request, charged) = (header("request-id: "), header("credits-charge-id: "));
+    assert_eq!(request.replace("req_", "chg_"), charged);
+    let found = terminal.json(&format!("charge show {request}"));
+    assert_eq!((&found["id"], &found["request"]["id"]), (&charged.into(), &request.into()));
+    let own = ask(proxy.data, "GET", "/_credits/v1/usage", &[("authorization", &bearer)], "");
+    assert_eq!(own.unwrap().json()["totals"][0]["settled"], 1);
+    assert!(terminal.table("usage acct_maria --period month").contains("images"));
+    assert!(terminal.table("hold list").contains("INSTANCE"));
     let wrong =
         ask(proxy.data, "POST", IMAGES, &headers("Bearer tk_x", ""), &body(3, false)).unwrap();
     assert_eq!((wrong.status, &wrong.json()["code"]), (401, &"invalid_key".into()));
     assert!(wrong.json()["detail"].as_str().unwrap().contains("Authorization: Bearer tk_"));
 
     let balance = terminal.table("balance acct_maria");
-    assert!(balance.contains("credits  97.999998  0     97.999998"), "{balance}");
+    assert!(balance.contains("credits  97.999998     0  97.999998"), "{balance}");
     let charges = terminal.json("charge list acct_maria");
     let charge = charges["data"][0]["id"].as_str().unwrap();
     assert_eq!(charges["data"].as_array().unwrap().len(), 1);
@@ -210,6 +224,47 @@ fn from_an_account_to_a_receipt_at_a_terminal() {
     proxy.stop();
     let nonces = site.upstream.units().into_iter().filter_map(|unit| unit.nonce);
     assert_eq!(nonces.collect::<Vec<_>>(), ["2", "5"]);
+}
+
+#[test]
+fn operators_get_roles_and_names() {
+    let site = Site::new();
+    let create = |name: &str, role: &str| -> (String, String) {
+        let args = ["token", "create", "--name", name, "--role", role, "-o", "json"];
+        let made: Value = serde_json::from_str(&tollgate(&args, &[]).1).unwrap();
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        (text("token"), text("line"))
+    };
+    let ((viewer, first), (support, second)) =
+        (create("prometheus", "viewer"), create("sam", "support"));
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    let admin = config.lines().find(|line| line.starts_with("admin:")).unwrap();
+    let own = format!(
+        "admin:\n  listen: 127.0.0.1:0\n  hosts: [tollgate.internal]\n  tokens:\n    {first}\n    {second}"
+    );
+    std::fs::write(site.config(), config.replace(admin, &own)).unwrap();
+    let proxy = site.start();
+    let get = |token: &str, path: &str| {
+        let bearer = format!("Bearer {token}");
+        ask(proxy.admin, "GET", path, &[("authorization", &bearer)], "").unwrap().status
+    };
+    assert_eq!((get(&viewer, "/metrics"), get(&support, "/admin/v1/accounts")), (200, 200));
+    // Without `admin.token` there is no owner, and none by default.
+    assert_eq!((get(TOKEN, "/metrics"), get("", "/metrics")), (401, 401));
+    let url = format!("http://{}", proxy.admin);
+    let env = [("TOLLGATE_ADMIN_URL", url.as_str()), ("TOLLGATE_ADMIN_TOKEN", support.as_str())];
+    let (code, _, err) = tollgate(&["account", "create", "--plan", "studio"], &env);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("Your role is support; this needs the role owner. [forbidden_role]"),
+        "{err}"
+    );
+    let told = proxy.process.told();
+    let line = told.lines().find(|line| line.contains("\"message\":\"operator\"")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&line["operator"], &line["status"]), (&"sam".into(), &403.into()));
+    assert!(!told.contains(&support) && !told.contains(&viewer));
+    proxy.stop();
 }
 
 #[test]

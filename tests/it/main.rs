@@ -7,11 +7,21 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod admin_accounts;
+#[cfg(test)]
+mod admin_keys;
+#[cfg(test)]
+mod admin_money;
+#[cfg(test)]
+mod admin_roles;
+#[cfg(test)]
 mod admission;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod cli_examples;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
@@ -102,6 +112,8 @@ mod metrics;
 mod observe;
 #[cfg(test)]
 mod odd_upstreams;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]

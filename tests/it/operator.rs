@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::panes::{Panes, TOKEN};
 
 /// An admin API on a socket, until the end of the test.
-struct Server {
-    url: String,
-    panes: Panes,
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) panes: Panes,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let panes = Panes::new();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tollgate::admin;
+use tollgate::admin::{self, Role};
 use tollgate::credit::{
     Allowance, Amount, Cap, ChargeId, Class, Every, KeyId, Measure, Partition, Plan, RateLimit,
     ScopeKind, SlotLimit,
@@ -21,6 +21,11 @@ use tollgate::meter::{Dialect, Explanation, Note, Rejection, Route, Rules, Work}
 use tollgate::portal::{self, Portal, QuoteAsk, Quoter};
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, Timestamp};
 use tower::ServiceExt;
+
+use super::ledger_redis;
+use super::ledger_world::embedded_in_memory;
+use super::openapi;
+use super::redis_server::RedisServer;
 
 /// What operators show.
 pub(crate) const TOKEN: &str = "an-admin-token-of-24-chars";
@@ -64,7 +69,7 @@ impl Quoter for Echo {
 /// Both panes and what lies under them.
 #[derive(Debug)]
 pub(crate) struct Panes {
-    pub(crate) ledger: Arc<ModelLedger>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Arc<SimulatedClock>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) quotes: Arc<Echo>,
@@ -76,25 +81,69 @@ pub(crate) struct Panes {
 impl Panes {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(SimulatedClock::at(NOON));
-        let ledger = Arc::new(ModelLedger::new(Arc::<SimulatedClock>::clone(&clock), 60_000));
+        let ledger = ModelLedger::new(Arc::<SimulatedClock>::clone(&clock), 60_000);
+        Self::on(Arc::new(ledger), clock)
+    }
+
+    /// Over a ledger whose clock this is.
+    pub(crate) fn on(ledger: Arc<dyn Ledger>, clock: Arc<SimulatedClock>) -> Self {
         let ready = Arc::new(AtomicBool::new(true));
-        let is_ready = Arc::clone(&ready);
-        let over = Arc::<ModelLedger>::clone(&ledger);
-        let quotes = Arc::new(Echo::default());
+        let (is_ready, quotes) = (Arc::clone(&ready), Arc::new(Echo::default()));
+        let over = Arc::clone(&ledger);
         let (admin, portal) =
             routers(over, Arc::<SimulatedClock>::clone(&clock), is_ready, &quotes);
         Self { ledger, clock, ready, quotes, admin, portal, entropy: SeededEntropy::new(3) }
     }
 
+    /// Runs a test over each store that there is, one after the other.
+    pub(crate) fn on_every_store(test: impl Fn(&Self)) {
+        let clock = || Arc::new(SimulatedClock::at(NOON));
+        test(&Self::new());
+        let own = clock();
+        test(&Self::on(Arc::new(embedded_in_memory(&own)), own));
+        let own = clock();
+        let server = RedisServer::start(&[]);
+        ledger_redis::create(&server, true);
+        let ledger = ledger_redis::open(&ledger_redis::settings(&server), &own);
+        test(&Self::on(Arc::new(ledger), own));
+    }
+
+    /// A call of an operator with this token.
+    pub(crate) fn by(
+        &self,
+        token: &str,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "127.0.0.1:8081")
+            .header("authorization", format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let text = body.map(ToString::to_string).unwrap_or_default();
+        let reply = call(&self.admin, request.body(Body::from(text)).unwrap());
+        openapi::holds(&openapi::ADMIN, method, path, body, &reply);
+        reply
+    }
+
+    /// A call of an operator with the right token and an `Idempotency-Key`.
+    pub(crate) fn once(&self, key: &str, path: &str, body: &Value) -> Reply {
+        let path = format!("/admin/v1{path}");
+        self.by(TOKEN, &[("idempotency-key", key)], "POST", &path, Some(body))
+    }
+
     /// A call of an operator with the right token and host.
     pub(crate) fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/admin/v1{path}"))
-            .header("host", "127.0.0.1:8081")
-            .header("authorization", format!("Bearer {TOKEN}"));
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        call(&self.admin, request.body(body).unwrap())
+        let path = format!("/admin/v1{path}");
+        match body {
+            Some(body) => self.by(TOKEN, &[], method, &path, Some(&body)),
+            None => self.by(TOKEN, &[], method, &path, None),
+        }
     }
 
     /// A call of a client.
@@ -104,7 +153,11 @@ impl Panes {
             .uri(format!("/_credits/v1{path}"))
             .header("host", "api.example")
             .header("authorization", format!("Bearer {key}"));
-        call(&self.portal, request.body(Body::from(body.to_owned())).unwrap())
+        let reply = call(&self.portal, request.body(Body::from(body.to_owned())).unwrap());
+        let asked = serde_json::from_str(body).ok();
+        let path = format!("/_credits/v1{path}");
+        openapi::holds(&openapi::CLIENT, method, &path, asked.as_ref(), &reply);
+        reply
     }
 
     /// A new account with a key: the key's text and id.
@@ -196,7 +249,10 @@ fn routers(
         rules: Arc::clone(&rules),
         clock: Arc::<SimulatedClock>::clone(&clock),
         entropy: Arc::new(SeededEntropy::new(1)),
-        token: admin::Token::new(TOKEN),
+        tokens: tokens(),
+        hosts: vec!["tollgate.internal".to_owned()],
+        instance: "test".to_owned(),
+        kept_ms: 30 * 24 * 60 * 60 * 1_000,
         ready: Arc::new(move || {
             if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("draining".to_owned()) }
         }),
@@ -209,8 +265,19 @@ fn routers(
         clock,
         entropy: Arc::new(SeededEntropy::new(2)),
         quoter: Arc::<Echo>::clone(quotes),
+        kept_ms: 30 * 24 * 60 * 60 * 1_000,
     });
     (admin, Router::new().nest("/_credits/v1", portal))
+}
+
+/// The text of the token of a role.
+pub(crate) fn token_of(role: Role) -> String {
+    if role == Role::Owner { TOKEN.to_owned() } else { format!("a-token-for-{role}") }
+}
+
+fn tokens() -> Vec<admin::Token> {
+    let token = |role| admin::Token::new(&format!("a-{role}"), role, &token_of(role));
+    Role::ALL.into_iter().map(token).collect()
 }
 
 /// Calls a service.
@@ -225,7 +292,7 @@ pub(crate) fn call(router: &Router, request: Request<Body>) -> Reply {
 }
 
 #[track_caller]
-fn wait<T: std::fmt::Debug>(reply: BoxFuture<'static, Answer<T>>) -> T {
+pub(crate) fn wait<T: std::fmt::Debug>(reply: BoxFuture<'static, Answer<T>>) -> T {
     match block(reply) {
         Answer::Applied(value) => value,
         other => panic!("{other:?}"),

@@ -3,6 +3,7 @@
 //! Invariant: the schema's `format` names the reader that the walk uses, so both agree. A reader's error is
 //! one sentence that says how it should be written.
 
+mod admin;
 mod http;
 mod money;
 mod number;
@@ -13,6 +14,7 @@ mod word;
 
 use schemars::{Schema, json_schema};
 
+pub(super) use self::admin::{HostName, Sha256};
 pub(super) use self::http::Upstream;
 pub(super) use self::money::{Scalar, Testable};
 pub(super) use self::path::{Match, Segment, canonical, segments};
@@ -52,6 +54,8 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "prefix" => read::<Prefix>(text),
         "match" => read::<Match>(text),
         "header" => read::<::http::HeaderName>(text),
+        "sha256" => read::<Sha256>(text),
+        "host" => read::<HostName>(text),
         "status" => read::<StatusSet>(text),
         "http-version" => read::<crate::proxy::HttpVersion>(text),
         "tls-version" => read::<crate::tls::Version>(text),

@@ -3,6 +3,7 @@
 use schemars::{Schema, json_schema};
 
 use super::Format;
+use crate::admin::Role;
 use crate::config::mirror::{Durability, GrantClass, QuantityType};
 use crate::credit::{Every, Measure, Rounding, ScopeKind};
 use crate::ledger::{OnUnknown, OverRun};
@@ -35,6 +36,12 @@ words!(Durability {
 words!(GrantClass {
     "plan" => Self::Plan, "Credits of a plan: drawn first.";
     "free" => Self::Free, "Credits given for nothing: drawn last.";
+});
+words!(Role {
+    "owner" => Self::Owner, "Everything.";
+    "finance" => Self::Finance, "Everything about money: all grants.";
+    "support" => Self::Support, "Disable and rotate keys, release stuck holds, give goodwill and bonus credits.";
+    "viewer" => Self::Viewer, "Looking, metrics included.";
 });
 words!(Every {
     "day" => Self::Day, "Each calendar day in the account's time zone.";

@@ -2,6 +2,7 @@
 //!
 //! Invariant: says what may be written, not what it means. Every scalar keeps its place.
 
+mod admin;
 mod outcome;
 mod plan;
 mod price;
@@ -11,11 +12,12 @@ mod server;
 mod store;
 mod upstream;
 
+pub(super) use admin::Admin;
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use plan::{Allowance, Cap, Concurrency, GrantClass, Plan, Rate};
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
 pub(super) use route::{Route, Stream};
-pub(super) use server::{Admin, File, ListenerTls};
+pub(super) use server::{File, ListenerTls};
 pub(super) use store::{Deadlines, Durability, Embedded, Export, Redis, Sentinel, Store, Tls};
 pub(super) use upstream::{Credentials, Secret, Timeouts, Upstream};

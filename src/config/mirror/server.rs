@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Plan, Price, Route, Secret, Store, Upstream};
+use super::{Admin, Plan, Price, Route, Store, Upstream};
 use crate::config::format::{Bytes, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
@@ -65,18 +65,6 @@ pub(in crate::config) struct File {
     /// What clients may ask for. The most specific match wins, whatever the order.
     #[schemars(length(min = 1))]
     pub(in crate::config) routes: Vec<Route>,
-}
-
-/// The operators' API.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Admin {
-    /// Where operators connect. Default: 127.0.0.1:8081.
-    pub(in crate::config) listen: Option<At<SocketAddr>>,
-    /// TLS for operators. Default: none; HTTP in clear.
-    pub(in crate::config) tls: Option<ListenerTls>,
-    /// What they show as `Authorization: Bearer`; at least 16 characters.
-    pub(in crate::config) token: Secret,
 }
 
 /// TLS on a listener. Its files are read again when they change; a broken one leaves the old in force.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: goes on after an error, with a stand-in that is never served: one error hides no other.
 
+mod admin;
 mod conflict;
 mod coverage;
 mod extract;

@@ -1,4 +1,4 @@
-//! Listeners, limits.
+//! Limits, and what stands beside the listeners.
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -6,14 +6,11 @@ use ipnet::IpNet;
 use super::{Resolver, or};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis, canonical};
-use crate::config::mirror::{Admin, Route};
-use crate::config::settings::{AdminSettings, Secret};
+use crate::config::mirror::Route;
 use crate::credit::Name;
 use crate::meter::Dialect;
 use crate::proxy::{FloodSettings, Limits, ProxySettings};
 
-/// The shortest token that an operator may have, in characters.
-const TOKEN_MIN: usize = 16;
 /// The longest that a client may take for a head or a body, and a shutdown for its exchanges.
 pub(super) const HOUR: Millis = Millis(3_600_000);
 /// The smallest and largest head of a request, in bytes.
@@ -25,49 +22,6 @@ impl Resolver<'_, '_> {
             .cores
             .as_ref()
             .map_or_else(|| self.environment.cores().max(1), |at| size(at.value))
-    }
-
-    /// `None`: there is an error. `Some(None)`: there is no admin listener.
-    pub(super) fn admin(&mut self) -> Option<Option<AdminSettings>> {
-        let Some(admin) = &self.file.admin else { return Some(None) };
-        let listen = or(admin.listen.as_ref(), defaults::ADMIN_LISTEN);
-        self.admin_address(admin);
-        let tls = self.listener_tls(admin.tls.as_ref());
-        let (token, place) = self.secret(&admin.token)?;
-        if token.chars().count() < TOKEN_MIN {
-            let message = format!("the operators' token has fewer than {TOKEN_MIN} characters");
-            self.findings
-                .error("weak_token", place, message)
-                .help("make one with `openssl rand -hex 32`");
-        }
-        if !token.bytes().all(|b| b.is_ascii_graphic()) {
-            let message = "the operators' token has characters that a header cannot carry";
-            self.findings
-                .error("bad_secret", place, message)
-                .help("use visible ASCII without spaces");
-        }
-        Some(Some(AdminSettings { listen, tls: tls?, token: Secret::new(token) }))
-    }
-
-    fn admin_address(&mut self, admin: &Admin) {
-        let clients = or(self.file.listen.as_ref(), defaults::LISTEN);
-        let operators = or(admin.listen.as_ref(), defaults::ADMIN_LISTEN);
-        let Some(place) = admin.listen.as_ref().or(self.file.listen.as_ref()).map(|at| at.place)
-        else {
-            return;
-        };
-        if clients == operators && clients.port() != 0 {
-            let message = format!("clients and operators cannot both connect at {clients}");
-            self.findings.error("same_address", place, message);
-        }
-        if !operators.ip().is_loopback() && admin.tls.is_none() {
-            let message = format!(
-                "operators connect at {operators}, without TLS and not only from this machine"
-            );
-            self.findings
-                .warning("admin_exposed", place, message)
-                .help("listen on 127.0.0.1, or let only trusted networks reach it");
-        }
     }
 
     pub(super) fn key_headers(&mut self) -> Vec<HeaderName> {

@@ -27,7 +27,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use self::job::Job;
 use self::writer::{Store, Writer};
 use super::model::desk::{self, Outcome};
-use super::model::{Context, Records};
+use super::model::{Context, KEPT_MS, Records};
 use super::teller::Teller;
 use super::watch::Watch;
 use super::{Answer, Refusal, Reply};
@@ -38,6 +38,9 @@ use crate::seam::{self, Clock};
 const QUEUE_MAX: usize = 4_096;
 /// Memory for pages of the file, in bytes.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long the record of an ended charge is kept, in milliseconds.
+pub const CHARGES_KEPT_MS: u64 = KEPT_MS;
 
 /// Where the file is and how long leases are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ pub(crate) use directory::{change_account, change_key, create_account, create_ke
 pub(crate) use due::next as next_due;
 pub(crate) use grant::sound as sound_grant;
 pub(crate) use rate::LONGEST_US;
-pub(crate) use records::{Given, Records, ended_purge};
+pub(crate) use records::{Given, KEPT_MS, Records, ended_purge};
 pub(crate) use shortage::refill_at;
 pub(crate) use stop::Stop;
 pub(crate) use view::{of_ended, of_open};

@@ -11,8 +11,8 @@ use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::{Alias, Grant, Granted};
 use crate::seam::Timestamp;
 
-/// How long the record of an ended charge is kept.
-const KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// How long the record of an ended charge is kept, in milliseconds.
+pub(crate) const KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// When the record of a charge that ended at `at` may be forgotten.
 pub(crate) const fn ended_purge(at: Timestamp) -> Timestamp {

@@ -283,6 +283,7 @@ pub(super) fn misread(call: &Misread) -> String {
         Fault::Twice => "this parameter is said twice".into(),
         Fault::Range(first, last) => format!("a number from {first} to {last}"),
         Fault::Cursor => "not an id of this list".into(),
+        Fault::Period => "today or month, once".into(),
         Fault::HeaderName => "a name is wrong".into(),
         Fault::HeaderValue => "a value is wrong".into(),
         Fault::OtherKey => "leave the key out; the key of this call counts".into(),

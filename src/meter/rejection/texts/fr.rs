@@ -297,6 +297,7 @@ pub(super) fn misread(call: &Misread) -> String {
         Fault::Twice => "ce paramètre figure deux fois".into(),
         Fault::Range(first, last) => format!("un nombre de {first} à {last}"),
         Fault::Cursor => "n’est pas un identifiant de cette liste".into(),
+        Fault::Period => "today ou month, une seule fois".into(),
         Fault::HeaderName => "un des noms est incorrect".into(),
         Fault::HeaderValue => "une des valeurs est incorrecte".into(),
         Fault::OtherKey => "omettez la clé ; c’est celle de cet appel qui compte".into(),

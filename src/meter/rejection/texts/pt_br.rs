@@ -294,6 +294,7 @@ pub(super) fn misread(call: &Misread) -> String {
         Fault::Twice => "este parâmetro aparece duas vezes".into(),
         Fault::Range(first, last) => format!("um número de {first} a {last}"),
         Fault::Cursor => "não é um id desta lista".into(),
+        Fault::Period => "today ou month, uma só vez".into(),
         Fault::HeaderName => "um dos nomes está incorreto".into(),
         Fault::HeaderValue => "um dos valores está incorreto".into(),
         Fault::OtherKey => "deixe a chave de fora; vale a chave desta chamada".into(),

@@ -1,0 +1,145 @@
+//! Every endpoint of the operators' API in one table: its path, who may call it, and what it does.
+//!
+//! Invariant: what is not in this table is not served, and nobody calls what the table does not let them.
+//! Invariant: every call that writes leaves a line in the log: who, in which role, what, which object.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, patch, post};
+use axum::{Extension, Router};
+
+use super::done::Object;
+use super::problem::Problem;
+use super::role::Role;
+use super::token::Operator;
+use super::{
+    Parts, accounts, charges, config, grants, holds, keys, metrics, money, new_keys, openapi,
+    standing,
+};
+
+/// One thing that an operator may ask for.
+pub struct Endpoint {
+    /// Its method.
+    pub method: &'static str,
+    /// Its path, with `{names}` for what is filled in.
+    pub path: &'static str,
+    /// The roles that may call it.
+    pub roles: &'static [Role],
+    /// What it does, in a line.
+    pub says: &'static str,
+    call: fn() -> MethodRouter<Arc<Parts>>,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+const ANY: &[Role] = &Role::ALL;
+const OWNER: &[Role] = &[Role::Owner];
+/// Helping customers.
+const HELP: &[Role] = &[Role::Owner, Role::Support];
+/// Giving credits; which ones is decided by what is asked.
+const GIVE: &[Role] = &[Role::Owner, Role::Finance, Role::Support];
+
+macro_rules! endpoints {
+    ($($method:ident $path:literal $roles:ident $call:path, $says:literal;)+) => {
+        /// The operators' API.
+        pub const ENDPOINTS: &[Endpoint] = &[$(Endpoint {
+            method: method!($method),
+            path: $path,
+            roles: $roles,
+            says: $says,
+            call: || $method($call),
+        }),+];
+    };
+}
+
+macro_rules! method {
+    (get) => {
+        "GET"
+    };
+    (post) => {
+        "POST"
+    };
+    (patch) => {
+        "PATCH"
+    };
+}
+
+endpoints! {
+    get "/metrics" ANY metrics, "The metrics for Prometheus";
+    get "/admin/v1/openapi.json" ANY openapi, "This API as an OpenAPI 3.1 document";
+    post "/admin/v1/accounts" OWNER accounts::create, "Make an account";
+    get "/admin/v1/accounts" ANY accounts::list, "List accounts in the order of their ids";
+    get "/admin/v1/accounts/{account}" ANY accounts::show, "Show an account";
+    patch "/admin/v1/accounts/{account}" OWNER standing::change, "Change an account";
+    post "/admin/v1/accounts/{account}/suspend" OWNER standing::suspend, "Keep an account from spending";
+    post "/admin/v1/accounts/{account}/resume" OWNER standing::resume, "Let an account spend again";
+    post "/admin/v1/accounts/{account}/close" OWNER standing::close, "Close an account for ever";
+    get "/admin/v1/accounts/{account}/balance" ANY money::balance, "Show what an account has";
+    get "/admin/v1/accounts/{account}/limits" ANY money::limits, "Show what limits an account";
+    get "/admin/v1/accounts/{account}/usage" ANY money::used, "Show what an account has used today or this month";
+    get "/admin/v1/accounts/{account}/charges" ANY charges::list, "List an account's charges, the newest first";
+    get "/admin/v1/accounts/{account}/holds" ANY holds::of_account, "List an account's open charges, the oldest first";
+    post "/admin/v1/accounts/{account}/grants" GIVE grants::create, "Give credits";
+    get "/admin/v1/accounts/{account}/grants" ANY grants::list, "List an account's grants in the order in which they pay";
+    get "/admin/v1/accounts/{account}/grants/{grant}" ANY grants::show, "Show a grant";
+    post "/admin/v1/accounts/{account}/keys" OWNER new_keys::create, "Make a key and show its secret, this once";
+    post "/admin/v1/accounts/{account}/keys/import" OWNER new_keys::import, "Let a key that was made elsewhere speak, by its hash";
+    get "/admin/v1/accounts/{account}/keys" ANY keys::list, "List an account's keys, the youngest first";
+    get "/admin/v1/keys/{key}" ANY keys::show, "Show a key";
+    patch "/admin/v1/keys/{key}" OWNER keys::change, "Change a key's label or end";
+    post "/admin/v1/keys/{key}/rotate" HELP new_keys::rotate, "Make a key in place of another, which ends";
+    post "/admin/v1/keys/{key}/disable" HELP keys::disable, "Keep a key from speaking";
+    post "/admin/v1/keys/{key}/enable" HELP keys::enable, "Let a disabled key speak again";
+    post "/admin/v1/keys/{key}/revoke" OWNER keys::revoke, "End a key for ever";
+    get "/admin/v1/charges/{charge}" ANY charges::show, "Explain a charge, by its id or its request's";
+    post "/admin/v1/charges/{charge}/release" HELP charges::release, "End an open charge by giving its hold back";
+    get "/admin/v1/config" ANY config::show, "Show which revision of the configuration is in force";
+    post "/admin/v1/config/reload" OWNER config::reload, "Read the configuration again: on the whole instance, or not at all";
+    get "/admin/v1/holds" ANY holds::of_instance, "List the open charges of an instance, the oldest first";
+}
+
+/// The table as a service.
+pub(super) fn router() -> Router<Arc<Parts>> {
+    ENDPOINTS.iter().fold(Router::new(), |router, endpoint| {
+        let enter = move |operator: Extension<Operator>, request: Request, next: Next| {
+            enter(endpoint, operator, request, next)
+        };
+        router.route(endpoint.path, (endpoint.call)().route_layer(middleware::from_fn(enter)))
+    })
+}
+
+/// Lets those in who may, and tells the log of what was written.
+async fn enter(
+    endpoint: &'static Endpoint,
+    Extension(operator): Extension<Operator>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path().to_owned();
+    let response = if endpoint.roles.contains(&operator.role) {
+        next.run(request).await
+    } else {
+        Problem::forbidden(operator.role, endpoint.roles).into_response()
+    };
+    if endpoint.method != "GET" {
+        let object = response.extensions().get::<Object>();
+        tracing::info!(
+            operator = %operator.name,
+            role = operator.role.name(),
+            method = endpoint.method,
+            path,
+            object = object.map_or("", |Object(object)| object),
+            status = response.status().as_u16(),
+            request = operator.request,
+            "operator"
+        );
+    }
+    response
+}

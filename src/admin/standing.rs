@@ -1,0 +1,125 @@
+//! Accounts: changing, suspending, resuming, closing.
+
+use axum::extract::{Path, State};
+use serde_json::Value;
+
+use super::accounts::{check_plan, check_zone, shown};
+use super::asked::{Asked, account, label, moment, name, needed_reason, reason};
+use super::done::Done;
+use super::problem::applied;
+use super::{Parts, Result, Shared, references};
+use crate::credit::AccountId;
+use crate::ledger::{AccountChange, AccountStatus, Answer, Document};
+use crate::meter::Members;
+
+/// `PATCH /accounts/{id}`: what is not said stays; `null` takes a person or reference away.
+pub(super) async fn change(
+    State(parts): Shared,
+    Path(id): Path<String>,
+    Asked(mut asked, once): Asked,
+) -> Result<Done> {
+    let account = account(&parts, &id).await?;
+    let call = read(&parts, account, &mut asked)?;
+    asked.end()?;
+    let repeated = once.claim(&parts).await?;
+    Ok(done(&changed(&parts, call).await?).repeated(repeated))
+}
+
+fn read(parts: &Parts, account: AccountId, asked: &mut Members) -> Result<AccountChange> {
+    let plan = asked.optional::<String>("plan")?;
+    let zone = asked.optional::<String>("zone")?;
+    let anchor = asked.optional::<String>("anchor")?;
+    let status = asked.optional::<AccountStatus>("status")?;
+    let (label, reason) = (label(asked)?, reason(asked)?);
+    let mut named = |member| {
+        let said = asked.nullable::<String>(member)?;
+        said.map(|it| it.map(|it| name(member, it)).transpose()).transpose()
+    };
+    let (person, reference) = (named("person")?, named("reference")?);
+    plan.as_deref().map_or(Ok(()), |plan| check_plan(parts, plan))?;
+    zone.as_deref().map_or(Ok(()), check_zone)?;
+    let anchor = anchor.map(|text| moment("anchor", &text)).transpose()?;
+    let reason = reason.or_else(|| clears(status));
+    Ok(AccountChange { account, plan, zone, status, label, anchor, reason, person, reference })
+}
+
+/// An account that is active again is so for no reason, unless one is given.
+fn clears(status: Option<AccountStatus>) -> Option<String> {
+    (status == Some(AccountStatus::Active)).then(String::new)
+}
+
+/// Changes an account; a new reference is claimed first, the old one's claim is taken back at the end.
+async fn changed(parts: &Parts, call: AccountChange) -> Result<Document> {
+    let ledger = &*parts.ledger;
+    let account = call.account.clone();
+    let Some(reference) = call.reference.clone() else {
+        return applied(ledger.change_account(call).await);
+    };
+    let before = applied(ledger.document(account.clone()).await)?.reference;
+    if let Some(new) = &reference {
+        references::claim(ledger, new, &account).await?;
+    }
+    let answer = ledger.change_account(call).await;
+    if let (Answer::Refused(_), Some(new)) = (&answer, &reference) {
+        references::drop_unused(ledger, new, &account).await;
+    }
+    let document = applied(answer)?;
+    if let Some(new) = &reference {
+        references::confirm(ledger, new, &account).await?;
+    }
+    if let Some(old) = before.filter(|old| Some(old) != reference.as_ref()) {
+        references::drop_unused(ledger, &old, &account).await;
+    }
+    Ok(document)
+}
+
+/// `POST /accounts/{id}/suspend`: a reason is needed.
+pub(super) async fn suspend(
+    state: Shared,
+    path: Path<String>,
+    Asked(mut asked, once): Asked,
+) -> Result<Done> {
+    let reason = needed_reason(&mut asked)?;
+    asked.end()?;
+    stands(&state, &path, AccountStatus::Suspended, reason, once.claim(&state).await?).await
+}
+
+/// `POST /accounts/{id}/resume`.
+pub(super) async fn resume(
+    state: Shared,
+    path: Path<String>,
+    Asked(mut asked, once): Asked,
+) -> Result<Done> {
+    let reason = reason(&mut asked)?.unwrap_or_default();
+    asked.end()?;
+    stands(&state, &path, AccountStatus::Active, reason, once.claim(&state).await?).await
+}
+
+/// `POST /accounts/{id}/close`: for ever; a reason is needed.
+pub(super) async fn close(
+    state: Shared,
+    path: Path<String>,
+    Asked(mut asked, once): Asked,
+) -> Result<Done> {
+    let reason = needed_reason(&mut asked)?;
+    asked.end()?;
+    stands(&state, &path, AccountStatus::Closed, reason, once.claim(&state).await?).await
+}
+
+async fn stands(
+    State(parts): &Shared,
+    Path(id): &Path<String>,
+    status: AccountStatus,
+    reason: String,
+    repeated: bool,
+) -> Result<Done> {
+    let account = account(parts, id).await?;
+    let (status, reason) = (Some(status), Some(reason));
+    let call = AccountChange { status, reason, ..AccountChange::of(account) };
+    Ok(done(&applied(parts.ledger.change_account(call).await)?).repeated(repeated))
+}
+
+fn done(document: &Document) -> Done {
+    let body: Value = shown(document);
+    Done::changed(document.account.as_str(), body)
+}
