@@ -8,7 +8,8 @@ use super::asked::{Asked, Bare, Parameters, account, label, misread, moment, nam
 use super::done::Done;
 use super::once::Once;
 use super::problem::{Problem, applied};
-use super::{Parts, Result, Shared, references};
+use super::references::{self, Claim};
+use super::{Parts, Result, Shared};
 use crate::credit::{AccountId, Partition, Zone, encode};
 use crate::ledger::{AccountStatus, Answer, Document, NewAccount};
 use crate::meter::{Page, statement};
@@ -50,32 +51,28 @@ async fn named_or_made(
     Ok((id, turn.repeated))
 }
 
-/// Makes the account; its reference is claimed first and looked after at the end.
+/// Makes the account; its reference is claimed first, and the claim renewed at the end.
 async fn made(parts: &Parts, call: NewAccount) -> Result<Document> {
-    let (ledger, account, reference) =
-        (&*parts.ledger, call.account.clone(), call.reference.clone());
+    let (account, reference) = (call.account.clone(), call.reference.clone());
     // Whoever asks again must know the id, which may have been made here.
     let named = |problem: Problem| problem.with("id", account.as_str());
-    if let Some(reference) = &reference {
-        references::claim(ledger, reference, &account).await.map_err(named)?;
-    }
-    let answer = ledger.create_account(call).await;
-    let document = match (&answer, &reference) {
-        (Answer::Refused(_), Some(reference)) => {
-            references::drop_unused(ledger, reference, &account).await;
-            applied(answer)
-        }
-        _ => applied(answer),
+    let claim = match &reference {
+        Some(reference) => Some(Claim::make(parts, reference, &account).await.map_err(named)?),
+        None => None,
     };
-    let document = document.map_err(named)?;
-    let Some(reference) = reference else { return Ok(document) };
-    if document.reference.as_ref() == Some(&reference) {
-        references::confirm(ledger, &reference, &account).await.map_err(named)?;
-    } else {
-        // The same call long ago; the account has got another reference since.
-        references::drop_unused(ledger, &reference, &account).await;
+    let answer = parts.ledger.create_account(call).await;
+    let refused = matches!(answer, Answer::Refused(_));
+    match (applied(answer).map_err(named), claim) {
+        (Ok(document), Some(claim)) if document.reference == reference => {
+            claim.renew().await.map_err(named).map(|()| document)
+        }
+        (document, Some(claim)) if refused || document.is_ok() => {
+            // Not made; or made by the same call long ago, and called otherwise since.
+            claim.withdraw().await;
+            document
+        }
+        (document, _) => document,
     }
-    Ok(document)
 }
 
 /// Which accounts a list is about.

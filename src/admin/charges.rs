@@ -1,14 +1,13 @@
 //! Charges: the receipts, of one account or by any of their ids.
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use http::StatusCode;
 use serde_json::Value;
 
 use super::asked::{Asked, Bare, Parameters, account, needed_reason};
 use super::done::Done;
 use super::problem::{Problem, applied};
-use super::token::Operator;
 use super::{Parts, Result, Shared};
 use crate::credit::ChargeId;
 use crate::ledger::{Answer, ChargeRecord, ChargeState, Refusal, Release};
@@ -63,7 +62,6 @@ fn unknown(id: &str) -> Problem {
 /// as was held.
 pub(super) async fn release(
     State(parts): Shared,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
     Asked(mut asked, once): Asked,
 ) -> Result<Done> {
@@ -75,26 +73,22 @@ pub(super) async fn release(
         return Err(Problem::new(StatusCode::CONFLICT, "charge_ended", detail));
     }
     let repeated = once.claim(&parts).await?;
-    let explanation = explained(&record, &operator, &reason, &parts).bytes();
+    let explanation = explained(&record, &reason, &parts).bytes();
     let call = Release { account: record.account, charge: record.charge, explanation };
     if record.state != ChargeState::Released {
         applied(parts.ledger.release(call).await)?;
     }
     let record = applied(parts.ledger.charge(record.charge).await)?;
-    let told = format!("{}: {} given back", record.charge, record.held);
+    let told = format!("{}: {} given back, {reason}", record.charge, record.held);
     Ok(Done::changed(told, receipt(&record)).repeated(repeated))
 }
 
-/// What was known of the charge, and who ended it why.
-fn explained(
-    record: &ChargeRecord,
-    operator: &Operator,
-    reason: &str,
-    parts: &Parts,
-) -> Explanation {
+/// What was known of the charge, and why it was ended.
+fn explained(record: &ChargeRecord, reason: &str, parts: &Parts) -> Explanation {
     let mut known: Explanation = serde_json::from_slice(&record.explanation).unwrap_or_default();
     known.outcome = BY_OPERATOR.to_owned();
-    known.why = format!("Released by {}: {reason}", operator.name);
+    // The customer reads this too: who it was is in the log.
+    known.why = format!("Released by an operator: {reason}");
     known.flags.push(BY_OPERATOR.to_owned());
     if known.timeline.is_empty() {
         known.timeline.push(Event { at: record.begun, event: "reserved".to_owned() });

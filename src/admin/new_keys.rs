@@ -2,7 +2,8 @@
 //!
 //! An imported key is an alias, from the hash of its text to the account and the key's id, and a record of the
 //! key. The alias is made first: a record without an alias would be a key that nobody could ever show, an alias
-//! without a record speaks for nobody and is completed, or taken over, by the next import of the same hash.
+//! without a record speaks for nobody. The next import of the same hash for the same account completes it; one for
+//! another account takes it over when it is old.
 //!
 //! Invariant: a key's text is in the answer that makes it, and nowhere else.
 //! Invariant: a hash that has spoken for one account never speaks for another.
@@ -26,6 +27,9 @@ use crate::seam::Timestamp;
 const TRIES: usize = 3;
 /// How long a rotated key still speaks if nobody says, in milliseconds.
 const GRACE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// How old an alias without its key must be before another account may have it, in milliseconds: whoever is
+/// importing it now has long ended by then, whatever the difference of two machines' clocks.
+const CUT_SHORT_MS: u64 = 10 * 60 * 1_000;
 /// The sort of aliases that imported keys have.
 const SORT: &str = "key";
 
@@ -183,7 +187,8 @@ async fn pointed(parts: &Parts, own: Alias) -> Result<KeyId> {
                 there.key.is_some_and(|key| document.key(key).is_some())
             }
         };
-        if speaks {
+        let young = |key: KeyId| parts.clock.now().ms_since(key.born()) < CUT_SHORT_MS;
+        if speaks || there.key.is_some_and(young) {
             return Err(taken(&there.account));
         }
         match ledger.remove_alias(there).await {
@@ -199,7 +204,8 @@ fn key_of(alias: &Alias) -> Result<KeyId> {
 }
 
 fn taken(account: &AccountId) -> Problem {
-    let detail = "A key with this hash belongs to another account, or did.";
+    let detail =
+        "A key with this hash belongs to another account, did, or is being imported there.";
     Problem::new(StatusCode::CONFLICT, "key_taken", detail)
         .with("param", "sha256")
         .with("account", account.as_str())

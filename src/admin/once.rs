@@ -63,11 +63,7 @@ impl Once {
 
     /// The id for what this call makes in `partition`.
     pub(super) async fn turn(&self, parts: &Parts, partition: Partition) -> Result<Turn> {
-        let id = KeyId::make(parts.clock.now(), partition, &*parts.entropy).map_err(|error| {
-            tracing::error!(%error, "an id cannot be made");
-            let detail = "The machine has no randomness to make an id from.";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)
-        })?;
+        let id = made(parts, partition)?;
         let Some(claim) = &self.0 else { return Ok(Turn { id, repeated: false }) };
         let own = Alias { id: claim.id, account: claim.content.clone(), key: Some(id) };
         match parts.ledger.create_alias(own).await {
@@ -94,6 +90,15 @@ impl Once {
             None => Ok(false),
         }
     }
+}
+
+/// A fresh id.
+pub(super) fn made(parts: &Parts, partition: Partition) -> Result<KeyId> {
+    KeyId::make(parts.clock.now(), partition, &*parts.entropy).map_err(|error| {
+        tracing::error!(%error, "an id cannot be made");
+        let detail = "The machine has no randomness to make an id from.";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)
+    })
 }
 
 fn malformed() -> Problem {

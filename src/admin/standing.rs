@@ -7,7 +7,8 @@ use super::accounts::{check_plan, check_zone, shown};
 use super::asked::{Asked, account, label, moment, name, needed_reason, reason};
 use super::done::Done;
 use super::problem::applied;
-use super::{Parts, Result, Shared, references};
+use super::references::{self, Claim};
+use super::{Parts, Result, Shared};
 use crate::credit::AccountId;
 use crate::ledger::{AccountChange, AccountStatus, Answer, Document};
 use crate::meter::Members;
@@ -56,17 +57,17 @@ async fn changed(parts: &Parts, call: AccountChange) -> Result<Document> {
         return applied(ledger.change_account(call).await);
     };
     let before = applied(ledger.document(account.clone()).await)?.reference;
-    if let Some(new) = &reference {
-        references::claim(ledger, new, &account).await?;
-    }
+    let claim = match &reference {
+        Some(new) => Some(Claim::make(parts, new, &account).await?),
+        None => None,
+    };
     let answer = ledger.change_account(call).await;
-    if let (Answer::Refused(_), Some(new)) = (&answer, &reference) {
-        references::drop_unused(ledger, new, &account).await;
+    match (&answer, claim) {
+        (Answer::Applied(_), Some(claim)) => claim.renew().await?,
+        (Answer::Refused(_), Some(claim)) => claim.withdraw().await,
+        _ => {}
     }
     let document = applied(answer)?;
-    if let Some(new) = &reference {
-        references::confirm(ledger, new, &account).await?;
-    }
     if let Some(old) = before.filter(|old| Some(old) != reference.as_ref()) {
         references::drop_unused(ledger, &old, &account).await;
     }

@@ -58,7 +58,7 @@ Example:
     Release {
         /// Which charge: chg_… or the Request-Id, req_…
         charge: AnyId,
-        /// Why, for people
+        /// Why; the customer reads it in the receipt
         #[arg(long)]
         reason: String,
         #[command(flatten)]

@@ -200,3 +200,29 @@ fn one_idempotency_key_makes_one_account() {
         }
     });
 }
+
+#[test]
+fn of_many_that_want_one_reference_at_once_one_gets_it() {
+    Panes::on_every_store(|panes| {
+        for round in 0..12 {
+            let name = format!("crm-{round}");
+            // A claim that a crash left, which all of them would take over.
+            wait(panes.ledger.create_alias(alias(&name, "acct_never")));
+            let body = json!({ "reference": name });
+            let want = |n: u32| make(panes, &format!("acct_{round}_{n}"), body.clone()).status;
+            let made = std::thread::scope(|scope| {
+                let all: Vec<_> = (0..6).map(|n| scope.spawn(move || want(n))).collect();
+                let all = all.into_iter().map(|thread| thread.join().unwrap());
+                all.filter(|status| *status == 201).count()
+            });
+            assert!(made <= 1, "{made} have {name}");
+            let accounts = panes.operator("GET", "/accounts?limit=100", None).ok();
+            let holders = accounts["data"].as_array().unwrap().iter();
+            let holders: Vec<_> = holders.filter(|it| it["reference"] == name.as_str()).collect();
+            assert!(holders.len() <= 1, "{holders:?}");
+            // Whoever says the name is found by it.
+            let found = list(panes, &format!("reference={name}"));
+            assert_eq!(found.len(), holders.len(), "{found:?} {holders:?}");
+        }
+    });
+}

@@ -124,7 +124,11 @@ fn a_key_that_was_made_elsewhere_is_imported_once() {
             wait(panes.ledger.create_alias(Alias { id, account: account.parse().unwrap(), key }));
         };
         lost("sk-1", "acct_never");
-        post(panes, elsewhere, json!({ "sha256": hash("sk-1") })).ok();
+        let again = || post(panes, elsewhere, json!({ "sha256": hash("sk-1") }));
+        // It could be on its way; ten minutes later it is not.
+        assert_eq!(again().problem(), (409, "key_taken"));
+        panes.clock.advance(10 * 60 * 1_000);
+        again().ok();
         let import = |account: &str, text: &str, key: &str| {
             let path = format!("/accounts/{account}/keys/import");
             panes.once(key, &path, &json!({ "sha256": hash(text) })).ok()
@@ -171,6 +175,7 @@ fn an_import_that_a_crash_cut_is_completed_by_the_same_or_taken_over_by_another(
             account,
             key: other,
         }));
+        panes.clock.advance(10 * 60 * 1_000);
         let taken = import("acct_b", "sk-2");
         let alias = wait(panes.ledger.alias(AliasId::of("key", &bytes)));
         assert_eq!(alias.account.as_str(), "acct_b");

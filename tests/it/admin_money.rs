@@ -121,7 +121,7 @@ fn open_charges_are_listed_and_a_stuck_one_is_released() {
         assert_eq!(receipt["returned"], "10");
         assert_eq!(receipt["flags"], json!(["released_by_operator"]));
         let told = receipt["why"].as_str().unwrap();
-        assert!(told.ends_with("Released by a-owner: lost, ticket 4711"), "{told}");
+        assert!(told.ends_with("Released by an operator: lost, ticket 4711"), "{told}");
         // Again: the same receipt, and nobody is given anything twice.
         assert_eq!(release(&named[0], why.clone()).ok(), receipt);
         let balance = get(panes, "/accounts/acct_a/balance");

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::crash::{IMAGES, body, headers};
-use super::processes::{BIN, Process, Proxy, Site, TOKEN, ask};
+use super::processes::{BIN, Process, Proxy, Reply, Site, TOKEN, ask};
 
 /// Runs a command to its end: code, output, errors.
 fn tollgate(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
@@ -146,6 +146,19 @@ fn commands_without_a_server_or_a_token_say_what_to_do() {
     terminal.fails("health", 75, "no server at");
 }
 
+/// What the client was told finds the charge: both of its ids are one.
+fn both_ids_find_it(terminal: &Terminal, reply: &Reply) {
+    let header = |name: &str| {
+        let line = reply.head.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} in {}", reply.head)).to_owned()
+    };
+    let (request, charge) = (header("request-id: "), header("credits-charge-id: "));
+    assert_eq!(request.replace("req_", "chg_"), charge);
+    let found = terminal.json(&format!("charge show {request}"));
+    assert_eq!((&found["id"], &found["request"]["id"]), (&charge.into(), &request.into()));
+    assert!(terminal.table("hold list").contains("INSTANCE"));
+}
+
 #[test]
 fn from_an_account_to_a_receipt_at_a_terminal() {
     let site = Site::new();
@@ -179,19 +192,10 @@ fn from_an_account_to_a_receipt_at_a_terminal() {
     let done = ask_for(2);
     assert_eq!(done.status, 200);
     proxy.settled("acct_maria");
-    // What the client was told finds the charge: both of its ids are one.
-    let header = |name: &str| {
-        let line = done.head.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("{name} in {}", done.head)).to_owned()
-    };
-    let (request, charged) = (header("request-id: "), header("credits-charge-id: "));
-    assert_eq!(request.replace("req_", "chg_"), charged);
-    let found = terminal.json(&format!("charge show {request}"));
-    assert_eq!((&found["id"], &found["request"]["id"]), (&charged.into(), &request.into()));
+    both_ids_find_it(&terminal, &done);
     let own = ask(proxy.data, "GET", "/_credits/v1/usage", &[("authorization", &bearer)], "");
     assert_eq!(own.unwrap().json()["totals"][0]["settled"], 1);
     assert!(terminal.table("usage acct_maria --period month").contains("images"));
-    assert!(terminal.table("hold list").contains("INSTANCE"));
     let wrong =
         ask(proxy.data, "POST", IMAGES, &headers("Bearer tk_x", ""), &body(3, false)).unwrap();
     assert_eq!((wrong.status, &wrong.json()["code"]), (401, &"invalid_key".into()));

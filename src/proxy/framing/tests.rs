@@ -1,7 +1,7 @@
 //! Tables of heads, chunks and trailers; that where bytes are split changes nothing; and that hyper finds
 //! behind the guard what it finds without it, or less.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -30,6 +30,13 @@ fn read(bytes: &[u8], ends: &[usize]) -> (usize, u64, Option<Doubt>) {
         }
     }
     (at, reader.heads(), None)
+}
+
+/// Whether reading ends within a head.
+fn in_head(bytes: &[u8]) -> bool {
+    let mut reader = Reader::new(BOUNDS);
+    let _ = reader.read(bytes);
+    reader.in_head()
 }
 
 /// What becomes of a whole request: `None`, it is read to its end; otherwise the status.
@@ -189,6 +196,20 @@ fn chunks_and_trailers() {
     }
 }
 
+#[test]
+fn hyper_takes_what_just_fits() {
+    let just = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat((8 << 10) - 27));
+    let full = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(19));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for text in [&just, &full, &(just.clone() + &just), &(full.clone() + &just)] {
+        for ends in [vec![], vec![100], (0..text.len()).collect()] {
+            let (seen, _) = runtime.block_on(seen(text.as_bytes(), &ends, true));
+            let heads = text.matches("HTTP/1.1").count();
+            assert_eq!(seen.len(), heads, "{} bytes in {} parts", text.len(), ends.len());
+        }
+    }
+}
+
 /// Random numbers from a seed (SplitMix64).
 struct Dice(u64);
 
@@ -254,7 +275,7 @@ fn splits(dice: &mut Dice, length: usize) -> Vec<usize> {
 }
 
 /// Bytes that confuse.
-const ODD: &[u8] = b"\r\n\0 \t:;,0159axX#\x0b\x80/-";
+const ODD: &[u8] = b"\r\n\0 \t:;,0159axX#\x0b\x80/-\"<>[]{}|^`\\%@?*";
 
 /// Changes some bytes.
 fn spoil(dice: &mut Dice, bytes: &mut Vec<u8>) {
@@ -292,12 +313,15 @@ fn where_bytes_are_split_changes_nothing() {
     assert!(cases == 24_000 && doubts > 1_500, "{doubts} doubts in {cases} cases");
 }
 
-/// What a server of hyper's sees on a stream; without what stands in for a refused head.
-async fn served(stream: impl AsyncRead + AsyncWrite + Unpin) -> Vec<Seen> {
+/// What a server of hyper's sees on a stream, without what stands in for a refused head; and how often it
+/// was asked, that and broken bodies included.
+async fn served(stream: impl AsyncRead + AsyncWrite + Unpin) -> (Vec<Seen>, u64) {
     let seen = Rc::new(RefCell::new(Vec::new()));
-    let note = seen.clone();
+    let asked = Rc::new(Cell::new(0));
+    let (note, count) = (seen.clone(), asked.clone());
     let answer = service_fn(move |request: Request<Incoming>| {
         let note = note.clone();
+        count.set(count.get() + 1);
         async move {
             let (head, body) = request.into_parts();
             if head.headers.get("host").is_some_and(|host| host == "refused") {
@@ -312,12 +336,13 @@ async fn served(stream: impl AsyncRead + AsyncWrite + Unpin) -> Vec<Seen> {
     });
     // The end of what is sent must not cut off what is answered.
     let mut server = hyper::server::conn::http1::Builder::new();
+    server.max_buf_size(BOUNDS.head_bytes).max_headers(BOUNDS.headers);
     drop(server.half_close(true).serve_connection(TokioIo::new(stream), answer).await);
-    seen.take()
+    (seen.take(), asked.get())
 }
 
 /// Gives `bytes` in parts to a server behind the guard, or without it: what it sees.
-async fn seen(bytes: &[u8], ends: &[usize], guard: bool) -> Vec<Seen> {
+async fn seen(bytes: &[u8], ends: &[usize], guard: bool) -> (Vec<Seen>, u64) {
     let (client, server) = tokio::io::duplex(1 << 16);
     let (mut answers, mut requests) = tokio::io::split(client);
     let send = async {
@@ -347,13 +372,18 @@ fn hyper_finds_the_same_behind_the_guard_or_less() {
             spoil(&mut dice, &mut bytes);
         }
         let ends = splits(&mut dice, bytes.len());
-        let (with, without) = runtime
+        let ((with, asked), (without, _)) = runtime
             .block_on(async { (seen(&bytes, &ends, true).await, seen(&bytes, &[], false).await) });
+        let (_, heads, doubt) = read(&bytes, &[]);
         let text = String::from_utf8_lossy(&bytes);
         if round % 2 == 0 {
             assert_eq!(with, meant, "{text:?}");
             assert_eq!(read(&bytes, &ends), (bytes.len(), meant.len() as u64, None), "{text:?}");
         }
+        // hyper has nothing left to refuse: every head that passes comes to the service, and the stand-in.
+        let refused = u64::from(doubt.is_some_and(|_| in_head(&bytes)));
+        let kept = !text.contains("HTTP/1.0");
+        assert!(!kept || asked == heads + refused, "{asked} of {heads} and {refused}: {text:?}");
         assert!(without.starts_with(&with), "{with:?} and {without:?} of {text:?}");
         *(if with.len() == without.len() { &mut same } else { &mut less }) += 1;
     }
