@@ -188,7 +188,7 @@ fn https_is_believed_only_by_the_named_file() {
         assert!(!told.contains(TOKEN), "{told}");
     }
     let (code, told) = run(Some(Path::new("/nowhere/ca.pem")), &url);
-    assert!(code == 78 && told.contains("cannot trust /nowhere/ca.pem"), "{told}");
+    assert!(code == 78 && told.contains("/nowhere/ca.pem: cannot be read"), "{told}");
     let empty = tempfile::NamedTempFile::new().unwrap();
     let (code, told) = run(Some(empty.path()), &url);
     assert!(code == 78 && told.contains("no certificate"), "{told}");

@@ -173,9 +173,6 @@ impl<'a> Found<'a> {
     /// RFC 9112 §6.3, but where it lets a server mend something, it is refused.
     fn length(&self, is_1_1: bool) -> Result<Length, Doubt> {
         // Of another expectation nobody would know whether it was met (RFC 9110 §10.1.1).
-        if self.expect.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
-            return Err(Doubt::Unclear("the one expectation that is met here is 100-continue"));
-        }
         match (self.length, self.coding) {
             (None, None) => Ok(Length::Exact(0)),
             (Some(_), Some(_)) => Err(Doubt::Unclear("it has a length and a transfer coding")),

@@ -48,6 +48,7 @@ fn a_head_has_its_time() {
     std::thread::sleep(Duration::from_millis(1_500));
     let began = SystemClock.uptime_ms();
     wire.write(b"GET /v1/mod");
+    assert_eq!(wire.reply().unwrap().problem(), (408, "too_slow".to_owned()));
     assert!(wire.reply().is_none());
     about_a_second(Duration::from_millis(SystemClock.uptime_ms() - began));
     // Operators are bound likewise.
