@@ -28,7 +28,9 @@ pub(super) async fn create(
     let account = account(&id)?;
     let label = label(&mut asked)?.unwrap_or_default();
     asked.end()?;
-    let made = NewKeyText::make(&account, &*parts.clock, &*parts.entropy).map_err(|error| {
+    let shape = parts.rules.identity.keys.shape.as_ref();
+    let made = NewKeyText::make(&account, shape, &*parts.clock, &*parts.entropy);
+    let made = made.map_err(|error| {
         tracing::error!(%error, "a key cannot be made");
         let detail = "The machine has no randomness to make a key from.";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)

@@ -19,6 +19,11 @@ pub trait Environment {
 
     /// How many cores there are.
     fn cores(&self) -> usize;
+
+    /// Whether all of it is only assumed, so that what is in a file says nothing.
+    fn is_assumed(&self) -> bool {
+        false
+    }
 }
 
 /// The process's own environment.
@@ -46,7 +51,7 @@ impl Environment for System {
 }
 
 /// What every secret is then: a token that is long enough, a credential, and the URL of a Redis.
-const ASSUMED: &str = "redis://assumed-and-long-enough";
+const ASSUMED: &str = "redis://assumed-and-surely-long-enough";
 
 /// An environment in which every variable is set and every file is there: for checking a file where its
 /// secrets are not.
@@ -64,5 +69,9 @@ impl Environment for Assumed {
 
     fn cores(&self) -> usize {
         1
+    }
+
+    fn is_assumed(&self) -> bool {
+        true
     }
 }

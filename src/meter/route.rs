@@ -183,7 +183,7 @@ fn fold(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::Work;
+    use crate::meter::{Ways, Work};
 
     fn rules(routes: &[(&str, &str, &str)]) -> Rules {
         let route = |(name, method, path): &(&str, &str, &str)| {
@@ -195,13 +195,15 @@ mod tests {
                 upstream: 0,
                 work: Work::Free,
                 body_limit: 0,
+                identity: Ways::ALL,
+                pass: false,
             })
         };
         Rules {
             revision: String::new(),
             routes: routes.iter().map(route).collect(),
             plans: Vec::new(),
-            key_headers: Vec::new(),
+            identity: Default::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
+use super::identity::{IdentityRules, Ways};
 use crate::credit::{Amount, Decimal, Name, Plan, Price, Value};
 use crate::ledger::{OnUnknown, OverRun};
 use crate::observe::Pointer;
@@ -18,8 +19,8 @@ pub struct Rules {
     pub routes: Vec<Arc<Route>>,
     /// The plans.
     pub plans: Vec<Arc<Plan>>,
-    /// Headers that may carry a Tollgate key beside `Authorization: Bearer`.
-    pub key_headers: Vec<HeaderName>,
+    /// How requests name their account.
+    pub identity: IdentityRules,
 }
 
 /// Match + upstream + what it costs.
@@ -39,6 +40,10 @@ pub struct Route {
     pub work: Work,
     /// The largest request body in bytes.
     pub body_limit: u64,
+    /// By which ways a request may say whose it is.
+    pub identity: Ways,
+    /// Whether the client's credential goes through to the upstream; a key of ours never does.
+    pub pass: bool,
 }
 
 /// Whether a route is metered.

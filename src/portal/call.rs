@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::Portal;
-use crate::meter::{Misread, Rejection, request_id};
+use crate::meter::{IdentityRules, Misread, Rejection, Shown, Ways, request_id};
 
 /// The largest body that is read, in bytes: a quote carries the request that it is about.
 const BODY_MAX: usize = 1024 * 1024;
@@ -20,6 +20,7 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
+    shown: Result<Shown, Rejection>,
     body: Result<bytes::Bytes, Rejection>,
     request_id: String,
 }
@@ -29,10 +30,22 @@ impl FromRequest<Portal> for Call {
 
     async fn from_request(request: Request, portal: &Portal) -> Result<Self, Self::Rejection> {
         let (head, body) = request.into_parts();
+        let rules = &portal.rules.identity;
+        // Every way counts here, whatever a route says: it is the same account.
+        let shown = Shown::of(rules, Ways::ALL, &head.headers, head.uri.query());
+        let uri = without_key(rules, head.uri);
         let body = read(body).await;
         let request_id = request_id(&*portal.clock, &*portal.entropy);
-        Ok(Self { method: head.method, uri: head.uri, headers: head.headers, body, request_id })
+        Ok(Self { method: head.method, uri, headers: head.headers, shown, body, request_id })
     }
+}
+
+/// The target without a key in its query, which is no parameter of any call.
+fn without_key(rules: &IdentityRules, uri: Uri) -> Uri {
+    let Some(rest) = uri.query().and_then(|query| rules.keys.without(query)) else { return uri };
+    let path = uri.path();
+    let target = if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") };
+    target.parse().unwrap_or_default()
 }
 
 async fn read(body: Body) -> Result<bytes::Bytes, Rejection> {
@@ -45,6 +58,11 @@ async fn read(body: Body) -> Result<bytes::Bytes, Rejection> {
 }
 
 impl Call {
+    /// What it shows of itself.
+    pub(super) fn shown(&self) -> Result<&Shown, Refused> {
+        self.shown.as_ref().map_err(|rejection| rejection.clone().into())
+    }
+
     /// The body.
     pub(super) fn body(&self) -> Result<&[u8], Refused> {
         self.body.as_deref().map_err(|rejection| rejection.clone().into())

@@ -27,7 +27,7 @@ async fn seen(
     call: &Call,
     say: fn(&Sight<'_>) -> Value,
 ) -> Result<Value, Refused> {
-    let Identity { document, key } = identify(portal, &call.headers).await?;
+    let Identity { document, key } = identify(portal, call).await?;
     Page::none(&call.query()?)?;
     if portal.rules.plan(&document.plan).is_none() {
         return Err(Rejection::plan_unknown_here(&document.plan).into());
@@ -43,7 +43,7 @@ pub(super) async fn charges(State(portal): State<Portal>, call: Call) -> Respons
 }
 
 async fn listed(portal: &Portal, call: &Call) -> Result<Value, Refused> {
-    let account = identify(portal, &call.headers).await?.document.account;
+    let account = identify(portal, call).await?.document.account;
     let page = Page::read(&call.query()?)?;
     let before = page.cursor::<ChargeId>()?;
     let limit = page.limit.saturating_add(1);
@@ -63,7 +63,7 @@ pub(super) async fn charge(
 }
 
 async fn one(portal: &Portal, call: &Call, id: &str) -> Result<Value, Refused> {
-    let account = identify(portal, &call.headers).await?.document.account;
+    let account = identify(portal, call).await?.document.account;
     Page::none(&call.query()?)?;
     let unknown = || Rejection::unknown_charge(id);
     let charge: ChargeId = id.parse().map_err(|_| unknown())?;

@@ -12,9 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use super::call::{Call, Refused};
-use super::identity::shown;
 use super::{Portal, QuoteAsk};
-use crate::meter::{Members, Misread, Page, PresentedKey};
+use crate::meter::{IdentityRules, Members, Misread, Page, Shown};
 
 /// `POST /quote`.
 pub(super) async fn quote(State(portal): State<Portal>, call: Call) -> Response {
@@ -22,18 +21,14 @@ pub(super) async fn quote(State(portal): State<Portal>, call: Call) -> Response 
 }
 
 async fn quoted(portal: &Portal, call: &Call) -> Result<Value, Refused> {
-    let key = shown(portal, &call.headers)?;
+    let shown = call.shown()?.clone();
     Page::none(&call.query()?)?;
     let members = Members::read(call.body()?)?;
-    let ask = read(key, members, &portal.rules.key_headers)?;
+    let ask = read(shown, members, &portal.rules.identity)?;
     Ok(portal.quoter.quote(ask).await?)
 }
 
-fn read(
-    key: PresentedKey,
-    mut members: Members,
-    key_headers: &[HeaderName],
-) -> Result<QuoteAsk, Misread> {
+fn read(shown: Shown, mut members: Members, rules: &IdentityRules) -> Result<QuoteAsk, Misread> {
     let wrong = |name: &str, detail: &str| Misread {
         name: Some(name.to_owned()),
         detail: format!("{name}: {detail}"),
@@ -43,6 +38,13 @@ fn read(
     let path = members.required::<String>("path")?;
     let path = path.parse::<PathAndQuery>().ok().filter(|path| path.as_str().starts_with('/'));
     let path = path.ok_or_else(|| wrong("path", "such as /v1/images/generations"))?;
+    if path.query().is_some_and(|query| rules.keys.without(query).is_some()) {
+        return Err(wrong("path", "leave the key out; the key of this call counts"));
+    }
+    let account = rules.header.as_ref().map(|header| &header.name);
+    let names_account = |name: &HeaderName| {
+        *name == AUTHORIZATION || rules.keys.headers.contains(name) || Some(name) == account
+    };
     let mut headers = HeaderMap::new();
     let said = members.optional::<BTreeMap<String, String>>("headers")?.unwrap_or_default();
     for (name, value) in said {
@@ -50,7 +52,7 @@ fn read(
         let value =
             value.parse::<HeaderValue>().map_err(|_| wrong("headers", "a value is wrong"))?;
         // Who asks is who pays: a second key in here would only raise doubts.
-        if name == AUTHORIZATION || key_headers.contains(&name) {
+        if names_account(&name) {
             return Err(wrong("headers", "leave the key out; the key of this call counts"));
         }
         headers.append(name, value);
@@ -60,5 +62,5 @@ fn read(
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     members.end()?;
-    Ok(QuoteAsk { key, method, path, headers, body: body.unwrap_or_default().into() })
+    Ok(QuoteAsk { shown, method, path, headers, body: body.unwrap_or_default().into() })
 }

@@ -6,8 +6,8 @@
 //! Invariant: the client's key never goes upstream, the operator's credential never comes down.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST,
-    HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST, HeaderMap,
+    HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 
@@ -88,16 +88,10 @@ pub(super) fn strip_named(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a client's headers ready for an upstream.
-pub(super) fn outward(
-    headers: &mut HeaderMap,
-    key_headers: &[HeaderName],
-    credentials: Option<&Credentials>,
-    observed: bool,
-) {
+/// Makes a client's headers ready for an upstream; its credentials were taken off before.
+pub(super) fn outward(headers: &mut HeaderMap, credentials: Option<&Credentials>, observed: bool) {
     strip_hops(headers);
-    let ours = [AUTHORIZATION, HOST, EXPECT, CREDITS_MAX];
-    for name in ours.iter().chain(key_headers).chain(&ORIGINS).chain(&OVERRIDES) {
+    for name in [HOST, EXPECT, CREDITS_MAX].iter().chain(&ORIGINS).chain(&OVERRIDES) {
         remove(headers, name);
     }
     strip_twins(headers);
@@ -144,7 +138,7 @@ fn strip_twins(headers: &mut HeaderMap) {
     }
 }
 
-fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+pub(super) fn remove(headers: &mut HeaderMap, name: &HeaderName) {
     if let Entry::Occupied(entry) = headers.entry(name) {
         entry.remove_entry_mult();
     }
@@ -212,6 +206,7 @@ fn metering(preference: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::AUTHORIZATION;
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
@@ -243,11 +238,9 @@ mod tests {
         let mut headers = map(&[
             ("connection", "authorization, via"),
             ("authorization", "Bearer tk_client"),
-            ("x-api-key", "tk_client"),
             ("x-forwarded-for", "1.2.3.4"),
         ]);
-        let own = [HeaderName::from_static("x-api-key")];
-        outward(&mut headers, &own, Some(&credentials), false);
+        outward(&mut headers, Some(&credentials), false);
         assert_eq!(
             headers,
             map(&[("via", "1.1 tollgate"), ("authorization", "Bearer upstream-secret")])

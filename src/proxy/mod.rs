@@ -5,11 +5,14 @@
 
 mod account;
 mod answer;
+mod bearer;
 mod body;
 mod core;
 mod decision;
 mod exchange;
+mod fetch;
 mod forward;
+mod forwarded;
 mod guard;
 mod headers;
 mod patience;
@@ -28,8 +31,12 @@ use tower::{Service, ServiceBuilder};
 pub use answer::FromPeer;
 pub use body::{Body, BoxError, whole};
 pub use core::{ClientPlane, Core};
+pub use fetch::Fetcher;
 pub use guard::{Culprit, Guard};
-pub use settings::{Credentials, FloodSettings, Limits, ProxySettings, Timeouts, UpstreamSettings};
+pub use settings::{
+    ClientAddress, Credentials, FloodSettings, IdentityHeaders, Limits, ProxySettings, Timeouts,
+    UpstreamSettings,
+};
 pub use upstream::Upstream;
 
 use answer::Answer;
@@ -44,14 +51,15 @@ pub fn stack(
 + Clone
 + 'static {
     let of = |core: &Rc<Core>| core.clone();
-    let (a, b, c, d, e, f) = (of(&core), of(&core), of(&core), of(&core), of(&core), of(&core));
+    let (a, b, c, d) = (of(&core), of(&core), of(&core), of(&core));
+    let (e, f, g) = (of(&core), of(&core), of(&core));
     ServiceBuilder::new()
         // Every request gets an id, a log line and an answer: below here errors are `Stop`, above none.
         .layer(Answer(core.clone()))
         // Before any work: a flood costs us a look into a table.
         .layer(stage(move |arrived| ready(steps::guard(&a, arrived))))
-        // Before anything is matched: one request must have one reading.
-        .layer(stage(|arrived| ready(steps::canonicalise(arrived))))
+        // Before anything is matched: one request must have one reading, and strangers name no account.
+        .layer(stage(move |arrived| ready(steps::canonicalise(&g, arrived))))
         // Before routes: balance and receipts must be readable whatever the routes are.
         .layer(stage(move |arrived| steps::client_plane(b.clone(), arrived)))
         // → Routed. The path that is matched is the path that is priced, logged and forwarded.

@@ -122,6 +122,11 @@ impl Upstream {
         self.own().and_then(|own| own.credentials.as_ref())
     }
 
+    /// What it learns of who asks.
+    pub(super) fn settings(&self) -> Option<&UpstreamSettings> {
+        self.own()
+    }
+
     /// How long to wait for what.
     #[must_use]
     pub fn timeouts(&self) -> Timeouts {
@@ -172,7 +177,7 @@ fn is_too_large(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// An error with its causes in one line.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut told = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -183,7 +188,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// TLS to upstreams: the public roots, and the operator's beside them.
-fn client_config(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
+pub(super) fn client_config(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         let named = |error: &dyn fmt::Display| {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::key_sets;
 use super::metrics::{Metrics, measured};
 use super::{Shared, runtime};
 use crate::admin::{self, Parts, Ready, Token};
@@ -38,7 +39,8 @@ pub(super) fn start(
                 }
             };
             let sweeping = over.run_until_cancelled(sweeper(&shared, &*ledger));
-            tokio::join!(operators, sweeping);
+            let sets = over.run_until_cancelled(key_sets::keep(&shared));
+            tokio::join!(operators, sweeping, sets);
         });
     })
 }

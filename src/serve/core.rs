@@ -26,7 +26,7 @@ use super::metrics::CoreTally;
 use super::quoter::{Asks, queue};
 use super::{Shared, runtime};
 use crate::ledger::Ledger;
-use crate::meter::{Directory, Meter, RouteTable, Settler};
+use crate::meter::{Directory, Finder, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
 use crate::proxy::{Body, BoxError, ClientPlane, Core, FromPeer, Upstream, stack};
 use crate::seam::{self, Tasks};
@@ -93,10 +93,16 @@ fn build(
     )?;
     let routes =
         RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
+    let finder = Arc::new(Finder::new(
+        ledger.clone(),
+        rules.clone(),
+        shared.key_sets.clone(),
+        shared.clock.clone(),
+    ));
     let meter = Meter {
         rules: rules.clone(),
         routes,
-        directory: Directory::new(ledger.clone(), rules.clone(), shared.clock.clone()),
+        directory: Directory::new(finder.clone()),
         settler,
         tally: counts.tally.clone(),
         ledger: ledger.clone(),
@@ -107,6 +113,7 @@ fn build(
     };
     let (quoter, asks) = queue();
     let portal = Portal {
+        finder,
         ledger: ledger.clone(),
         rules: rules.clone(),
         clock: shared.clock.clone(),

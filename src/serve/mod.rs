@@ -13,6 +13,7 @@ mod control;
 mod core;
 mod exporting;
 mod families;
+mod key_sets;
 mod ledgers;
 mod listen;
 mod metrics;
@@ -31,7 +32,7 @@ use self::ledgers::Ledgers;
 
 use crate::config::Settings;
 use crate::ledger::{StoreTally, StreamGauges};
-use crate::meter::{RouteTable, instance, recover};
+use crate::meter::{KeySets, RouteTable, instance, recover};
 use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 
@@ -80,6 +81,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     disk: Arc<dyn Disk>,
+    /// The keys of trusted issuers, kept fresh by the control thread.
+    key_sets: Arc<KeySets>,
     stop: Stop,
     /// Whether the ledger answered when it was last asked.
     healthy: Arc<AtomicBool>,
@@ -165,6 +168,7 @@ fn open(settings: Settings) -> io::Result<Shared> {
         instance: instance(&*disk, &folder, &*entropy)?,
         guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
         ledgers,
+        key_sets: Arc::new(KeySets::new(&settings.rules.identity.issuers, clock.clone())),
         settings: Arc::new(settings),
         stop: Stop::default(),
         healthy: Arc::new(AtomicBool::new(true)),

@@ -55,6 +55,8 @@ mod framing;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod leavers;

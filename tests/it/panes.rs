@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tollgate::admin;
@@ -17,7 +17,7 @@ use tollgate::credit::{
 };
 use tollgate::ledger::model::ModelLedger;
 use tollgate::ledger::{Answer, Gates, Ledger, OnUnknown, OverRun, Reserve, Settle};
-use tollgate::meter::{Explanation, Note, Rejection, Route, Rules, Work};
+use tollgate::meter::{Explanation, Finder, KeySets, Note, Rejection, Route, Rules, Ways, Work};
 use tollgate::portal::{self, Portal, QuoteAsk, Quoter};
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, Timestamp};
 use tower::ServiceExt;
@@ -136,6 +136,7 @@ impl Panes {
             plan: document.plan.clone(),
             inputs: Default::default(),
             lines: Vec::new(),
+            tags: Default::default(),
         };
         let reserve = Reserve {
             account,
@@ -202,7 +203,15 @@ fn routers(
         }),
         metrics: Arc::new(|| ("text/plain", "metrics 1\n".to_owned())),
     });
+    let key_sets = Arc::new(KeySets::new(&[], Arc::<SimulatedClock>::clone(&clock)));
+    let finder = Finder::new(
+        Arc::clone(&ledger),
+        Arc::clone(&rules),
+        key_sets,
+        Arc::<SimulatedClock>::clone(&clock),
+    );
     let portal = portal::router(Portal {
+        finder: Arc::new(finder),
         ledger,
         rules,
         clock,
@@ -295,12 +304,14 @@ fn rules() -> Rules {
         upstream: 0,
         work: Work::Free,
         body_limit: 1024,
+        identity: Ways::ALL,
+        pass: false,
     };
     Rules {
         revision: "rev".to_owned(),
         routes: vec![Arc::new(route)],
         plans: vec![Arc::new(plan("studio")), Arc::new(tiny())],
-        key_headers: vec![HeaderName::from_static("x-api-key")],
+        identity: Default::default(),
     }
 }
 

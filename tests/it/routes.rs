@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Method;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tollgate::meter::{Found, Route, RouteError, RouteTable, Rules, Work, canonical};
+use tollgate::meter::{Found, Route, RouteError, RouteTable, Rules, Ways, Work, canonical};
 
 fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
     let route = |(number, path): (usize, &String)| {
@@ -19,13 +19,15 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
             upstream: 0,
             work: Work::Free,
             body_limit: 0,
+            identity: Ways::ALL,
+            pass: false,
         })
     };
     let rules = Rules {
         revision: String::new(),
         routes: paths.iter().enumerate().map(route).collect(),
         plans: Vec::new(),
-        key_headers: Vec::new(),
+        identity: Default::default(),
     };
     RouteTable::new(&rules)
 }

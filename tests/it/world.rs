@@ -194,9 +194,16 @@ impl World {
     /// A world whose configuration differs in these texts.
     #[track_caller]
     pub(crate) fn start(changes: &[(&str, &str)]) -> Self {
+        Self::seeded(changes, |_| {})
+    }
+
+    /// The same, with something done in its folder before the gateway starts.
+    #[track_caller]
+    pub(crate) fn seeded(changes: &[(&str, &str)], seed: impl FnOnce(&Path)) -> Self {
         let options = Options { check_secret: true, log: None };
         let upstream = SampleUpstream::start("127.0.0.1:0".parse().unwrap(), &options).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        seed(folder.path());
         let running = serve::start(settings(folder.path(), &upstream.url(), changes)).unwrap();
         let (data, admin) = (running.data_addr, running.admin_addr.unwrap());
         Self { upstream, data, admin, running: Some(running), folder, made: AtomicU64::new(0) }

@@ -4,6 +4,7 @@
 //! one sentence that says how it should be written.
 
 mod http;
+mod identity;
 mod money;
 mod number;
 mod path;
@@ -14,6 +15,7 @@ mod word;
 use schemars::{Schema, json_schema};
 
 pub(super) use self::http::Upstream;
+pub(super) use self::identity::{DocumentUrl, Parameter, Scheme};
 pub(super) use self::money::{Scalar, Testable};
 pub(super) use self::path::{Match, Segment, canonical, segments};
 pub(super) use self::redis::{Prefix, RedisUrl};
@@ -47,6 +49,10 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "address" => read::<std::net::SocketAddr>(text),
         "network" => read::<ipnet::IpNet>(text),
         "url" => read::<Upstream>(text),
+        "document-url" => read::<DocumentUrl>(text),
+        "scheme" => read::<Scheme>(text),
+        "parameter" => read::<Parameter>(text),
+        "alphabet" => read::<crate::meter::Alphabet>(text),
         "redis-url" => read::<RedisUrl>(text),
         "server" => read::<crate::ledger::redis::Address>(text),
         "prefix" => read::<Prefix>(text),

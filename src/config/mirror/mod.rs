@@ -2,6 +2,7 @@
 //!
 //! Invariant: says what may be written, not what it means. Every scalar keeps its place.
 
+mod identity;
 mod outcome;
 mod plan;
 mod price;
@@ -11,6 +12,7 @@ mod server;
 mod store;
 mod upstream;
 
+pub(super) use identity::{Identity, Issuer, KeySet, Keys, Shape};
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use plan::{Allowance, Cap, Concurrency, GrantClass, Plan, Rate};
 pub(super) use price::{Line, Price, Row, Table};
@@ -18,4 +20,4 @@ pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, Response
 pub(super) use route::Route;
 pub(super) use server::{Admin, File};
 pub(super) use store::{Deadlines, Durability, Embedded, Export, Redis, Sentinel, Store, Tls};
-pub(super) use upstream::{Credentials, Secret, Timeouts, Upstream};
+pub(super) use upstream::{Credentials, IdentityHeaders, Passing, Secret, Timeouts, Upstream};

@@ -5,6 +5,8 @@
 mod conflict;
 mod coverage;
 mod extract;
+mod identity;
+mod issuer;
 mod outcome;
 mod plan;
 mod price;
@@ -63,8 +65,8 @@ impl Resolver<'_, '_> {
         let routes = self.routes(&prices);
         self.tables();
         self.unused();
-        let key_headers = self.key_headers();
-        let rules = Rules { revision, routes, plans, key_headers };
+        let identity = self.identity();
+        let rules = Rules { revision, routes, plans, identity: identity? };
         Some(Settings {
             listen: or(self.file.listen.as_ref(), defaults::LISTEN),
             cores: self.cores(),

@@ -43,6 +43,8 @@ impl Resolver<'_, '_> {
             upstream: upstream?,
             work: work?,
             body_limit,
+            identity: self.ways(route.identity.as_deref()),
+            pass: self.passes(route),
         })
     }
 

@@ -1,7 +1,5 @@
 //! Listeners, limits.
 
-use http::HeaderName;
-
 use super::{Resolver, or};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis, canonical};
@@ -66,14 +64,6 @@ impl Resolver<'_, '_> {
         }
     }
 
-    pub(super) fn key_headers(&mut self) -> Vec<HeaderName> {
-        let Some(headers) = &self.file.keys.headers else { return vec![defaults::KEY_HEADER] };
-        for at in headers {
-            self.refuse_header(&at.value, at.place);
-        }
-        headers.iter().map(|at| at.value.clone()).collect()
-    }
-
     /// `None`: there is an error.
     pub(super) fn proxy(&mut self) -> Option<ProxySettings> {
         let trusted_proxies: Vec<_> = self.file.trusted_proxies.iter().map(|at| at.value).collect();
@@ -84,7 +74,16 @@ impl Resolver<'_, '_> {
         let (limits, flood) = (self.limits(), self.flood());
         let client_prefix = self.client_prefix();
         let upstreams = self.upstreams()?;
-        Some(ProxySettings { upstreams, limits, flood, trusted_proxies, client_prefix })
+        let told = upstreams.iter().flat_map(|upstream| upstream.identity_headers.names());
+        let identity_headers = told.cloned().collect();
+        Some(ProxySettings {
+            upstreams,
+            limits,
+            flood,
+            trusted_proxies,
+            client_prefix,
+            identity_headers,
+        })
     }
 
     fn client_prefix(&mut self) -> String {
