@@ -13,6 +13,7 @@ use tollgate::seam::{SimulatedClock, SystemClock};
 use super::exposition::{Scrape, micro};
 use super::panes::NOON;
 use super::stubborn::Stubborn;
+use super::tidy::files;
 use super::wire::{Ask, Wire};
 use super::world::{CHAT, DUBBING, Dice, IMAGES, Payer, TOKEN, World, seed, until};
 
@@ -515,8 +516,10 @@ fn every_code_of_the_sources_has_a_place() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut codes = Vec::new();
     for folder in ["meter", "proxy"] {
-        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
-            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let mut found = Vec::new();
+        files(&root.join(folder), "rs", &mut found);
+        for path in found {
+            let text = std::fs::read_to_string(path).unwrap();
             let own = text.contains("pub struct Rejection");
             let made = |text: &str, how: &str| {
                 let calls = text

@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 use super::Resolver;
-use crate::config::mirror::{self, Credentials, Passing};
+use crate::config::mirror::{self, Credentials, Passing, RequestFrom};
 use crate::config::placed::At;
 use crate::meter::{
     AccountHeader, IdentityRules, KEY_HEADERS, KEY_SCHEMES, KeyRules, KeyShape, ShapeError, Way,
@@ -22,6 +22,7 @@ impl Resolver<'_, '_> {
         );
         let query = self.file.keys.query.as_ref().map(|at| at.value.0.clone());
         let header = self.account_header(&headers);
+        self.unpriced(&headers, query.as_deref());
         let issuers = self.issuers()?;
         Some(IdentityRules {
             keys: KeyRules { headers, schemes, query, shape: shape? },
@@ -36,6 +37,25 @@ impl Resolver<'_, '_> {
             self.refuse_header(&at.value, at.place);
         }
         headers.iter().map(|at| at.value.clone()).collect()
+    }
+
+    /// What carries a key is no quantity: a receipt would show it.
+    fn unpriced(&mut self, headers: &[HeaderName], query: Option<&str>) {
+        let carries = |source: &RequestFrom| match source {
+            RequestFrom::Header(at) => (headers.contains(&at.value)
+                || at.value == http::header::AUTHORIZATION)
+                .then(|| (at.place, at.value.to_string())),
+            RequestFrom::Query(at) => query
+                .is_some_and(|name| name.eq_ignore_ascii_case(&at.value))
+                .then(|| (at.place, at.value.clone())),
+            _ => None,
+        };
+        let quantities = self.file.routes.iter().flat_map(|route| &route.quantities.0);
+        let sources = quantities.flat_map(|(_, quantity)| &quantity.request);
+        for (place, name) in sources.filter_map(carries) {
+            let message = format!("`{name}` carries keys: no price can read it");
+            self.findings.error("priced_key", place, message);
+        }
     }
 
     /// `None`: there is an error. `Some(None)`: the default one.

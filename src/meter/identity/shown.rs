@@ -3,6 +3,7 @@
 //! Invariant: a request shows one thing or none. Two keys, even the same one twice, are none: an upstream or a
 //! log might believe the other.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,8 +92,8 @@ fn account(value: &HeaderValue) -> Option<Shown> {
 }
 
 /// A text where keys are carried.
-struct Text {
-    text: String,
+struct Text<'a> {
+    text: Cow<'a, str>,
     /// Whether it stands behind `Authorization: Bearer`.
     bearer: bool,
 }
@@ -102,42 +103,44 @@ fn texts<'a>(
     keys: &'a KeyRules,
     headers: &'a HeaderMap,
     query: Option<&str>,
-) -> impl Iterator<Item = Option<Text>> + 'a {
+) -> impl Iterator<Item = Option<Text<'a>>> + 'a {
     let authorized = headers.get_all(AUTHORIZATION).iter().map(|value| behind_scheme(keys, value));
     let declared = keys.headers.iter().flat_map(|name| headers.get_all(name));
     let declared = declared.map(|value| {
-        let text = value.to_str().ok()?.to_owned();
-        Some(Text { text, bearer: false })
+        let text = value.to_str().ok()?;
+        Some(Text { text: text.into(), bearer: false })
     });
     let asked = keys.query.as_deref().zip(query).and_then(|(name, query)| in_query(query, name));
     authorized.chain(declared).chain(asked)
 }
 
-fn behind_scheme(keys: &KeyRules, value: &HeaderValue) -> Option<Text> {
+fn behind_scheme<'a>(keys: &KeyRules, value: &'a HeaderValue) -> Option<Text<'a>> {
     let (scheme, text) = value.to_str().ok()?.split_once(' ')?;
     keys.schemes.iter().find(|one| scheme.eq_ignore_ascii_case(one))?;
     let bearer = scheme.eq_ignore_ascii_case("bearer");
-    Some(Text { text: text.trim_start().to_owned(), bearer })
+    Some(Text { text: text.trim_start().into(), bearer })
 }
 
 /// The key in a query; the outer `None`: there is none; the inner: there is something that is not one key.
-fn in_query(query: &str, name: &str) -> Option<Option<Text>> {
+fn in_query(query: &str, name: &str) -> Option<Option<Text<'static>>> {
     let bearer = false;
     match query::value(query, name) {
         Ok(None) if !query::hides(query, name) => None,
-        Ok(Some(text)) if !query::hides(query, name) => Some(Some(Text { text, bearer })),
+        Ok(Some(text)) if !query::hides(query, name) => {
+            Some(Some(Text { text: text.into(), bearer }))
+        }
         _ => Some(None),
     }
 }
 
-fn read(rules: &IdentityRules, ways: Ways, shown: &Text) -> Option<Shown> {
+fn read(rules: &IdentityRules, ways: Ways, shown: &Text<'_>) -> Option<Shown> {
     let Text { text, bearer } = shown;
     let shape = rules.keys.shape.as_ref();
     if let Some(key) = PresentedKey::read(text, shape).filter(|_| ways.key) {
         return Some(Shown::Key(key));
     }
     if ways.jwt && *bearer && !rules.issuers.is_empty() && token::is_one(text) {
-        return (text.len() <= token::TOKEN_MAX).then(|| Shown::Token(text.as_str().into()));
+        return (text.len() <= token::TOKEN_MAX).then(|| Shown::Token(text.as_ref().into()));
     }
     ImportedKey::read(text).filter(|_| ways.key).map(Shown::Imported)
 }
@@ -147,7 +150,8 @@ impl KeyRules {
     #[must_use]
     pub fn is_ours(&self, value: &HeaderValue) -> bool {
         let Ok(text) = value.to_str() else { return false };
-        text.split([' ', ',']).any(|part| PresentedKey::read(part, self.shape.as_ref()).is_some())
+        let between = |c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';' | '=' | '"' | ':');
+        text.split(between).any(|part| PresentedKey::read(part, self.shape.as_ref()).is_some())
     }
 
     /// Whether a query carries a key of ours, under any spelling of the parameter.
@@ -254,6 +258,7 @@ mod tests {
         let (rules, key) = (rules(), text());
         let ours = |text: &str| rules.keys.is_ours(&text.parse().unwrap());
         assert!(ours(&key) && ours(&format!("Bearer {key}")) && ours(&format!("a, {key}")));
+        assert!(ours(&format!("Bearer\t{key}")) && ours(&format!("Signature key=\"{key}\"")));
         assert!(!ours("Bearer sk-1"));
         assert!(rules.keys.query_is_ours(&format!("a=1&KEY={key}")));
         assert!(!rules.keys.query_is_ours("a=1&key=sk-1"));

@@ -6,11 +6,12 @@ use tollgate::meter::ImportedKey;
 use tollgate::seam::{Clock, SystemClock, Timestamp};
 
 use super::rig::{Place, Seed, images, team_route};
+use crate::exposition::Scrape;
 use crate::ledger_redis::{open_served, settings};
 use crate::ledger_world::{key_of, ok, wait};
 use crate::processes::Site;
 use crate::wire::Ask;
-use crate::world::{IMAGES, Payer, World, until};
+use crate::world::{IMAGES, Payer, TOKEN, World, until};
 
 /// A key as other services make them.
 const OLD: &str = "sk-old-4f8a1c92d7e6b350";
@@ -263,4 +264,35 @@ fn a_key_in_the_query_does_not_reach_the_service() {
     place.send(&images(&format!("/team/images?api_key={OLD}"))).ok();
     assert!(place.team.last().starts_with("POST /team/images HTTP/1.1"), "{}", place.team.last());
     assert!(!place.team.all().contains(OLD));
+}
+
+/// How often the ledger was asked for an alias.
+fn looks(world: &World) -> u64 {
+    let scrape = Scrape::read(&world.operator(&Ask::new("GET", "/metrics").key(TOKEN)).text());
+    let of = |answer: &str| {
+        let labels = [("verb", "alias"), ("answer", answer)];
+        scrape.value("tollgate_store_answers_total", &labels).parse::<u64>().unwrap()
+    };
+    of("applied") + of("refused")
+}
+
+#[test]
+fn strangers_cannot_make_us_ask_the_ledger_at_their_leisure() {
+    // The same text, again and again: once a second and core.
+    let place = Place::on_file(&[], import);
+    let began = SystemClock.uptime_ms();
+    for _ in 0..100 {
+        assert_eq!(place.send(&images(IMAGES).key("sk-guessed")).problem().0, 401);
+    }
+    let cores = 2;
+    let seconds = (SystemClock.uptime_ms() - began) / 1_000 + 1;
+    assert!(looks(&place.world) <= cores * seconds, "{} in {seconds} s", looks(&place.world));
+    // Another text each time: the address rests.
+    let calm = [("failures: 1000000", "failures: 10")];
+    let place = Place::on_file(&calm, import);
+    let guess = |number: u32| place.send(&images(IMAGES).key(&format!("sk-guess-{number}")));
+    let statuses: Vec<u16> = (0..100).map(|number| guess(number).status).collect();
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert!(looks(&place.world) <= 12, "{}", looks(&place.world));
+    assert_eq!(place.world.forwarded(), 0);
 }
