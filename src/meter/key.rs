@@ -42,7 +42,14 @@ impl NewKeyText {
         clock: &dyn Clock,
         entropy: &dyn Entropy,
     ) -> io::Result<Self> {
-        let id = KeyId::make(clock.now(), Partition::of(account), entropy)?;
+        Self::of(KeyId::make(clock.now(), Partition::of(account), entropy)?, shape, entropy)
+    }
+
+    /// A fresh key with this id, which lies in the partition of its account.
+    ///
+    /// # Errors
+    /// When there is no randomness to be had.
+    pub fn of(id: KeyId, shape: Option<&KeyShape>, entropy: &dyn Entropy) -> io::Result<Self> {
         let mut secret = [0; SECRET_BYTES];
         entropy.fill(&mut secret)?;
         let text = match shape {

@@ -73,7 +73,12 @@ impl Named {
         let same = |record: &KeyRecord| bool::from(record.hash.ct_eq(&self.hash));
         let record = match &self.who {
             Who::Key(id) => document.key(*id),
-            Who::Imported(_) => document.keys.iter().find(|record| same(record)),
+            // An import that lost a race leaves a revoked record of the same hash.
+            Who::Imported(_) => {
+                let mut records = document.keys.iter().filter(|record| same(record));
+                let speaks = |record: &&KeyRecord| record.speaks(now);
+                records.clone().find(speaks).or_else(|| records.next())
+            }
             Who::Account { text, .. } if is_called(document, text) => {
                 document.key(speaker(document, &self.hash))
             }

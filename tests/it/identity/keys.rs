@@ -1,7 +1,7 @@
 //! Keys: in every place, of every shape, made here or elsewhere.
 
 use serde_json::{Value, json};
-use tollgate::ledger::{KeyChange, KeyStatus, Ledger, NewKey};
+use tollgate::ledger::{Alias, KeyChange, KeyStatus, Ledger, NewKey};
 use tollgate::meter::ImportedKey;
 use tollgate::seam::{Clock, SystemClock, Timestamp};
 
@@ -186,6 +186,29 @@ fn a_disabled_key_is_silent_and_speaks_again() {
     ok(wait(ledger.change_key(change(KeyStatus::Active))));
     place.send(&payer.get(BALANCE)).ok();
     until("the key speaks again", || place.send(&payer.images(1, "low")).status == 200);
+}
+
+#[test]
+fn an_import_that_lost_a_race_does_not_silence_the_one_that_won() {
+    let place = Place::on_file(&[], |seed| {
+        let account = seed.account("acct_lea", None);
+        let lost = seed.import(&account, 9, OLD);
+        ok(wait(seed.0.change_key(KeyChange::revoke(lost))));
+        let hash: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(OLD).into();
+        let id = ImportedKey::alias_of(&hash);
+        let alias = |key| Alias { id, account: account.clone(), key: Some(key) };
+        ok(wait(seed.0.remove_alias(alias(lost))));
+        let won = key_of(&account, 8);
+        let (label, ends) = (String::new(), None);
+        let call = NewKey { account: account.clone(), id: won, hash, label, ends };
+        ok(wait(seed.0.create_key(call)));
+        ok(wait(seed.0.create_alias(alias(won))));
+    });
+    let payer = lea(OLD);
+    place.world.grant(&payer, "100");
+    let reply = place.send(&payer.images(1, "low")).ok();
+    let won = key_of(&"acct_lea".parse().unwrap(), 8).to_string();
+    assert_eq!(place.world.receipt(&payer, &reply.charge())["key"], won.as_str());
 }
 
 #[test]
