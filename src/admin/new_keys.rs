@@ -70,7 +70,8 @@ async fn secret(
     {
         return Ok(Made { record, text: None });
     }
-    let made = NewKeyText::of(turn.id, &*parts.entropy).map_err(|error| {
+    let made = NewKeyText::of(turn.id, parts.rules.identity.keys.shape.as_ref(), &*parts.entropy)
+        .map_err(|error| {
         tracing::error!(%error, "a key cannot be made");
         let detail = "The machine has no randomness to make a key from.";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)

@@ -12,8 +12,12 @@ const HOUR: u64 = 60 * MINUTE;
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// Where operators connect.
 pub(super) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
-/// The header that may carry a key beside `Authorization`.
-pub(super) const KEY_HEADER: http::HeaderName = http::HeaderName::from_static("x-api-key");
+/// By how much an issuer's clock may differ, in milliseconds.
+pub(super) const LEEWAY_MS: u64 = 30 * SECOND;
+/// How often a key set is read, in milliseconds.
+pub(super) const KEY_SET_MS: u64 = 10 * MINUTE;
+/// How long an unknown key may not cause another reading, in milliseconds.
+pub(super) const UNKNOWN_KEY_MS: u64 = 30 * SECOND;
 /// Where the clients' own API lies.
 pub(super) const CLIENT_PREFIX: &str = "/_credits";
 /// In whose error shape refusals are told.

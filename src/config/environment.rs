@@ -51,7 +51,7 @@ impl Environment for System {
 }
 
 /// What every secret is then: a token that is long enough, a credential, and the URL of a Redis.
-const ASSUMED: &str = "redis://assumed-and-long-enough";
+const ASSUMED: &str = "redis://assumed-and-surely-long-enough";
 
 /// An environment in which every variable is set and every file is there: for checking a file where its
 /// secrets are not.

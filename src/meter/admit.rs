@@ -186,7 +186,7 @@ impl Meter {
             {
                 *stale = document.version == version;
                 self.heard(now);
-                self.directory.renew(identity.key, *document)
+                self.directory.renew(identity, *document)
             }
             Refusal::Tick => match self.ledger.tick(identity.document.account.clone()).await {
                 Answer::Applied(_) => Ok(identity.clone()),
@@ -217,7 +217,7 @@ impl Meter {
     async fn newer(&self, identity: &Identity, refused: Rejection) -> Result<Identity, Rejection> {
         match self.ledger.document(identity.document.account.clone()).await {
             Answer::Applied(document) if document.version > identity.document.version => {
-                self.directory.renew(identity.key, document)
+                self.directory.renew(identity, document)
             }
             Answer::Applied(_) => Err(refused),
             Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
@@ -272,7 +272,7 @@ impl Meter {
             on_unknown: wanted.due.on_unknown,
             over_run: wanted.due.over_run,
             max_debt: plan.max_debt,
-            note: note(plan, wanted, &held, charge).bytes(),
+            note: note(plan, wanted, &held, (charge, identity)).bytes(),
         };
         Ok((call, held))
     }
@@ -281,7 +281,7 @@ impl Meter {
 /// The account's plan, if this instance knows it and it has a right to the route.
 fn entitled<'a>(identity: &'a Identity, route: &Route) -> Result<&'a Plan, Rejection> {
     let Some(plan) = &identity.plan else {
-        return Err(Rejection::plan_unknown_here(&identity.document.plan));
+        return Err(Rejection::plan_unknown_here(identity.plan_name()));
     };
     match &plan.routes {
         Some(routes) if !routes.contains(&route.name) => {
@@ -309,7 +309,12 @@ fn fingerprint(identity: &Identity, wanted: &Wanted<'_>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn note(plan: &Plan, wanted: &Wanted<'_>, held: &Held, charge: ChargeId) -> Note {
+fn note(
+    plan: &Plan,
+    wanted: &Wanted<'_>,
+    held: &Held,
+    (charge, identity): (ChargeId, &Identity),
+) -> Note {
     Note {
         request_id: request_of(charge),
         method: wanted.asked.method.to_string(),
@@ -318,6 +323,7 @@ fn note(plan: &Plan, wanted: &Wanted<'_>, held: &Held, charge: ChargeId) -> Note
         plan: plan.name.to_string(),
         inputs: held.facts.clone(),
         lines: held.priced.lines.clone(),
+        tags: identity.said().map(|said| said.tags.clone()).unwrap_or_default(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Keys as clients hold them: `tk_`, the key's id, `_`, and 256 random bits.
+//! Keys as clients hold them: `tk_`, the key's id, `_`, and 256 random bits; or a text of the shape that the
+//! configuration declares; or a text that was made elsewhere and whose hash was imported.
 //!
 //! The id carries its partition, so one look finds the account. The whole text is stored as a SHA-256 only:
 //! a secret of full entropy needs no slow hash.
@@ -8,17 +9,17 @@
 use std::fmt;
 use std::io;
 
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use crate::credit::{AccountId, KeyId, Partition, decode, encode};
+use super::shape::{KeyShape, PREFIX, SECRET_BYTES};
+use crate::credit::{AccountId, AliasId, KeyId, Partition, decode, encode};
 use crate::seam::{Clock, Entropy};
 
-const PREFIX: &str = "tk_";
 const ID_PREFIX: &str = "key_";
-const SECRET_BYTES: usize = 32;
+/// The longest text of a key that was made elsewhere, in bytes.
+const IMPORTED_MAX: usize = 512;
+/// The sort of aliases that imported keys are.
+const IMPORTED: &str = "key";
 
 /// A new key, the only moment at which its text exists outside the client.
 pub struct NewKeyText {
@@ -31,22 +32,30 @@ pub struct NewKeyText {
 }
 
 impl NewKeyText {
-    /// A fresh key for `account`.
+    /// A fresh key for `account`, of the declared shape or of the default one.
     ///
     /// # Errors
     /// When there is no randomness to be had.
-    pub fn make(account: &AccountId, clock: &dyn Clock, entropy: &dyn Entropy) -> io::Result<Self> {
-        Self::of(KeyId::make(clock.now(), Partition::of(account), entropy)?, entropy)
+    pub fn make(
+        account: &AccountId,
+        shape: Option<&KeyShape>,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> io::Result<Self> {
+        Self::of(KeyId::make(clock.now(), Partition::of(account), entropy)?, shape, entropy)
     }
 
     /// A fresh key with this id, which lies in the partition of its account.
     ///
     /// # Errors
     /// When there is no randomness to be had.
-    pub fn of(id: KeyId, entropy: &dyn Entropy) -> io::Result<Self> {
+    pub fn of(id: KeyId, shape: Option<&KeyShape>, entropy: &dyn Entropy) -> io::Result<Self> {
         let mut secret = [0; SECRET_BYTES];
         entropy.fill(&mut secret)?;
-        let text = format!("{PREFIX}{}_{}", encode(id.as_bytes()), encode(&secret));
+        let text = match shape {
+            Some(shape) => shape.write(id, &secret),
+            None => format!("{PREFIX}{}_{}", encode(id.as_bytes()), encode(&secret)),
+        };
         let hash = hash(&text);
         Ok(Self { id, text, hash })
     }
@@ -58,12 +67,12 @@ impl fmt::Debug for NewKeyText {
     }
 }
 
-/// A key that a client showed, well-formed but not yet checked.
+/// A key of ours that a client showed, well-formed but not yet checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresentedKey {
     /// The public half that it claims.
     pub id: KeyId,
-    hash: [u8; 32],
+    pub(super) hash: [u8; 32],
 }
 
 impl fmt::Debug for PresentedKey {
@@ -73,41 +82,55 @@ impl fmt::Debug for PresentedKey {
 }
 
 impl PresentedKey {
-    /// Reads a key's text.
+    /// Reads the text of a key of the default shape or of the declared one.
     #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        if decode(secret)?.len() != SECRET_BYTES {
-            return None;
-        }
-        let id = format!("{ID_PREFIX}{id}").parse().ok()?;
+    pub fn read(text: &str, shape: Option<&KeyShape>) -> Option<Self> {
+        let id = default_shape(text).or_else(|| shape?.read(text))?;
         Some(Self { id, hash: hash(text) })
-    }
-
-    /// The one key that a request shows, in `Authorization: Bearer` or one of `headers`. Two of them, even
-    /// the same one twice, are none: an upstream or a log might believe the other.
-    #[must_use]
-    pub fn of(request: &HeaderMap, headers: &[HeaderName]) -> Option<Self> {
-        let bearer = request.get_all(AUTHORIZATION).iter().map(|value| {
-            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim_start())
-        });
-        let declared = headers.iter().flat_map(|name| request.get_all(name));
-        let mut shown = bearer.chain(declared.map(|value| value.to_str().ok()));
-        match (shown.next(), shown.next()) {
-            (Some(Some(text)), None) => Self::read(text),
-            _ => None,
-        }
-    }
-
-    /// Whether it is the key of this hash; takes the same time either way.
-    #[must_use]
-    pub fn is(&self, hash: &[u8; 32]) -> bool {
-        self.hash.ct_eq(hash).into()
     }
 }
 
-fn hash(text: &str) -> [u8; 32] {
+/// The id in a text of the default shape.
+fn default_shape(text: &str) -> Option<KeyId> {
+    let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+    if decode(secret)?.len() != SECRET_BYTES {
+        return None;
+    }
+    format!("{ID_PREFIX}{id}").parse().ok()
+}
+
+/// A key that was made elsewhere, as a client showed it: whether it was imported is for the ledger to say.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImportedKey {
+    /// The name that the ledger knows it by.
+    pub alias: AliasId,
+    pub(super) hash: [u8; 32],
+}
+
+impl fmt::Debug for ImportedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ImportedKey(…)")
+    }
+}
+
+impl ImportedKey {
+    /// Any text of up to 512 visible ASCII characters may be one.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let fits = (1..=IMPORTED_MAX).contains(&text.len());
+        let hash = hash(text);
+        (fits && text.bytes().all(|byte| byte.is_ascii_graphic()))
+            .then(|| Self { alias: Self::alias_of(&hash), hash })
+    }
+
+    /// The alias of the key whose text has this SHA-256.
+    #[must_use]
+    pub fn alias_of(hash: &[u8; 32]) -> AliasId {
+        AliasId::of(IMPORTED, hash)
+    }
+}
+
+pub(super) fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
@@ -116,50 +139,35 @@ mod tests {
     use super::*;
     use crate::seam::{SeededEntropy, SimulatedClock, Timestamp};
 
-    fn made() -> NewKeyText {
+    fn made(shape: Option<&KeyShape>) -> NewKeyText {
         let clock = SimulatedClock::at(Timestamp(1_790_000_000_000));
-        NewKeyText::make(&"acct_maria".parse().unwrap(), &clock, &SeededEntropy::new(7)).unwrap()
+        let entropy = SeededEntropy::new(7);
+        NewKeyText::make(&"acct_maria".parse().unwrap(), shape, &clock, &entropy).unwrap()
     }
 
     #[test]
     fn a_made_key_is_read_back() {
-        let key = made();
-        let shown = PresentedKey::read(&key.text).unwrap();
-        assert_eq!(shown.id, key.id);
-        assert!(shown.is(&key.hash));
-        assert!(!shown.is(&[0; 32]));
-        assert!(!format!("{key:?}{shown:?}").contains(&key.text[40..]));
+        let hex = KeyShape::new("key_", 128, "hex".parse().unwrap()).unwrap();
+        for shape in [None, Some(&hex)] {
+            let key = made(shape);
+            let shown = PresentedKey::read(&key.text, Some(&hex)).unwrap();
+            assert_eq!((shown.id, shown.hash), (key.id, key.hash));
+            assert!(!format!("{key:?}{shown:?}").contains(&key.text[40..]));
+        }
+        assert!(PresentedKey::read(&made(Some(&hex)).text, None).is_none());
     }
 
     #[test]
     fn what_is_no_key() {
-        let text = made().text;
+        let text = made(None).text;
         for wrong in
             ["", "tk_", "tk_a_b", &text[1..], &text[..text.len() - 1], &text.to_uppercase()]
         {
-            assert!(PresentedKey::read(wrong).is_none(), "{wrong}");
+            assert!(PresentedKey::read(wrong, None).is_none(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn one_key_in_one_place() {
-        let text = made().text;
-        let own = [HeaderName::from_static("x-api-key")];
-        let request = |pairs: &[(&'static str, String)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.append(*name, value.parse().unwrap());
-            }
-            PresentedKey::of(&headers, &own).is_some()
-        };
-        let bearer = || ("authorization", format!("Bearer {text}"));
-        assert!(request(&[bearer()]));
-        assert!(request(&[("authorization", format!("bearer  {text}"))]));
-        assert!(request(&[("x-api-key", text.clone())]));
-        assert!(!request(&[bearer(), ("x-api-key", text.clone())]));
-        assert!(!request(&[bearer(), bearer()]));
-        assert!(!request(&[("authorization", format!("Basic {text}"))]));
-        assert!(!request(&[("x-other", text.clone())]));
-        assert!(!request(&[]));
+        for wrong in ["", "a b", "clé", "a\u{7f}", &"a".repeat(513)] {
+            assert!(ImportedKey::read(wrong).is_none(), "{wrong}");
+        }
+        assert!(ImportedKey::read(&"a".repeat(512)).is_some());
     }
 }

@@ -29,6 +29,7 @@ mod request_id;
 mod route;
 mod settings;
 mod settler;
+mod shape;
 pub mod statement;
 mod sweeper;
 mod tally;
@@ -44,9 +45,13 @@ pub use admit::{Admitted, Meter, Wanted};
 pub use code::{Code, Hundred};
 pub use flag::Flag;
 pub use gates::{Place, gates};
-pub use identity::{Directory, Identity};
+pub use identity::{
+    AccountHeader, Directory, Finder, Identity, IdentityRules, Issuer, KEY_HEADERS, KEY_SCHEMES,
+    KEY_SET_MAX, KeyRules, KeySet, KeySetError, KeySets, KeySource, Named, Said, SetPlace, Shown,
+    Way, Ways,
+};
 pub use journal::{Journal, Marks, instance};
-pub use key::{NewKeyText, PresentedKey};
+pub use key::{ImportedKey, NewKeyText, PresentedKey};
 pub use look::{Sight, look};
 pub use members::{Fault, Members, Misread, Page};
 pub use path::{PathProblem, canonical};
@@ -64,6 +69,7 @@ pub use settings::{
     ResponseSource, Route, Rules, StatusSet, StreamRules, Test, ValueType, Work,
 };
 pub use settler::{Ending, Permit, Settler};
+pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};
 pub use sweeper::sweep;
 pub use tally::{KindTally, RouteTally, Running, Stake, Tally};
 pub use ticket::Ticket;

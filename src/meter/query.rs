@@ -27,9 +27,7 @@ pub(super) fn value(query: &str, name: &str) -> Result<Option<String>, QueryProb
             let value = decoded(value, true).ok_or(QueryProblem::Escape)?;
             others |= found.replace(value).is_some();
         } else {
-            // Some servers ignore case, PHP and Rails read `n[]` as `n`.
-            let stem = key.split('[').next().unwrap_or(&key);
-            others |= stem.trim().eq_ignore_ascii_case(name);
+            others |= is_spelling(&key, name);
         }
     }
     if others { Err(QueryProblem::Twice) } else { Ok(found) }
@@ -43,6 +41,33 @@ pub(super) fn check(query: &str) -> Result<(), QueryProblem> {
 /// Whether `query` could also say `name`, under any spelling: some servers take it for the body's.
 pub(super) fn mentions(query: &str, name: &str) -> bool {
     !matches!(value(query, name), Ok(None))
+}
+
+/// Whether `;`, which some servers take for `&`, or a malformed escape would let `name` be there unseen.
+pub(super) fn hides(query: &str, name: &str) -> bool {
+    query.split('&').filter(|pair| pair.contains(';')).flat_map(|pair| pair.split(';')).any(
+        |part| {
+            let key = part.split('=').next().unwrap_or(part);
+            decoded(key, true).is_none_or(|key| is_spelling(&key, name))
+        },
+    )
+}
+
+/// `query` without `name`, under any spelling; the rest stays byte by byte. `None`: it is not there.
+pub(super) fn without(query: &str, name: &str) -> Option<String> {
+    let says = |pair: &&str| {
+        let key = pair.split('=').next().unwrap_or(pair);
+        decoded(key, true).is_some_and(|key| is_spelling(&key, name))
+    };
+    query
+        .split('&')
+        .any(|pair| says(&pair))
+        .then(|| query.split('&').filter(|pair| !says(pair)).collect::<Vec<_>>().join("&"))
+}
+
+/// Some servers ignore case, PHP and Rails read `n[]` as `n`.
+fn is_spelling(key: &str, name: &str) -> bool {
+    key.split('[').next().unwrap_or(key).trim().eq_ignore_ascii_case(name)
 }
 
 /// Percent-decoded text; `None`: a malformed escape or not UTF-8.
@@ -104,5 +129,21 @@ mod tests {
         }
         assert_eq!(check("a=1;n=9"), Err(QueryProblem::Semicolon));
         assert_eq!(check("a=1%3Bn=9"), Ok(()));
+    }
+
+    #[test]
+    fn a_name_is_taken_out_and_nothing_else() {
+        let some = |text: &str| Some(text.to_owned());
+        for (query, rest) in [
+            ("key=1", some("")),
+            ("a=%20&key=1&b", some("a=%20&b")),
+            ("KEY=1&key[]=2&%6bey=3&a=1", some("a=1")),
+            ("", None),
+            ("a=key&keys=1", None),
+        ] {
+            assert_eq!(without(query, "key"), rest, "{query}");
+        }
+        assert!(hides("a=1;key=2", "key") && hides("a=1;%zz=2", "key"));
+        assert!(!hides("a=1;b=2&key=3", "key") && !hides("key=2", "key"));
     }
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::admit::{Meter, Wanted};
-use super::key::PresentedKey;
+use super::identity::Shown;
 use super::path::canonical;
 use super::pricing::{Asked, Held};
 use super::rejection::{Detail, Language, Rejection};
@@ -19,7 +19,7 @@ use crate::ledger::{CapState, Quoted};
 #[derive(Debug)]
 pub struct QuoteRequest {
     /// Who asks; well-formed, not yet checked.
-    pub key: PresentedKey,
+    pub shown: Shown,
     /// The request's method.
     pub method: Method,
     /// Its path, with its query if it has one.
@@ -38,7 +38,7 @@ impl Meter {
     /// # Errors
     /// When the question itself makes no sense: the key, the path, no route.
     pub async fn quote_request(&self, asked: QuoteRequest) -> Result<Value, Rejection> {
-        let identity = self.directory.payer(&asked.key).await?;
+        let identity = self.directory.payer(&asked.shown).await?;
         let path = asked.path.path();
         canonical(path).map_err(|problem| Rejection::bad_request(Detail::Path(problem)))?;
         let Found::Route(route, captures) = self.routes.find(&asked.method, path) else {

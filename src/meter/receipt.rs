@@ -3,6 +3,8 @@
 //! What the request was and why it was held is written at reserve (`Note`); what the upstream did and why
 //! the charge is what it is, at the end (`Explanation`). The receipt puts both beside the ledger's numbers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -30,6 +32,9 @@ pub struct Note {
     pub inputs: Facts,
     /// The lines that made the hold.
     pub lines: Vec<PricedLine>,
+    /// What the caller's token says of itself, by the names that the configuration gives.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Note {
@@ -148,6 +153,7 @@ pub fn receipt(record: &ChargeRecord) -> Value {
             "revision": record.revision, "price": note["price"], "plan": note["plan"],
             "hold": { "inputs": note["inputs"], "lines": note["lines"] },
         },
+        "tags": note.get("tags").cloned().unwrap_or_else(|| json!({})),
         "outcome": end["outcome"],
         "lines": end["lines"],
         "inputs": end["inputs"],

@@ -183,7 +183,7 @@ fn fold(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::{Dialect, Work};
+    use crate::meter::{Dialect, Ways, Work};
 
     fn rules(routes: &[(&str, &str, &str)]) -> Rules {
         let route = |(name, method, path): &(&str, &str, &str)| {
@@ -196,14 +196,16 @@ mod tests {
                 work: Work::Free,
                 body_limit: 0,
                 dialect: Dialect::Openai,
+                identity: Ways::ALL,
+                pass: false,
             })
         };
         Rules {
             revision: String::new(),
             routes: routes.iter().map(route).collect(),
             plans: Vec::new(),
-            key_headers: Vec::new(),
             dialect: Dialect::Openai,
+            identity: Default::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
+use super::identity::{IdentityRules, Ways};
 use super::rejection::Dialect;
 use crate::credit::{Amount, Decimal, Name, Plan, Price, Value};
 use crate::ledger::{OnUnknown, OverRun};
@@ -19,8 +20,8 @@ pub struct Rules {
     pub routes: Vec<Arc<Route>>,
     /// The plans.
     pub plans: Vec<Arc<Plan>>,
-    /// Headers that may carry a Tollgate key beside `Authorization: Bearer`.
-    pub key_headers: Vec<HeaderName>,
+    /// How requests name their account.
+    pub identity: IdentityRules,
     /// The dialect of refusals that have no route: unknown routes, the client plane, the flood guard.
     pub dialect: Dialect,
 }
@@ -44,6 +45,10 @@ pub struct Route {
     pub body_limit: u64,
     /// The dialect of its refusals.
     pub dialect: Dialect,
+    /// By which ways a request may say whose it is.
+    pub identity: Ways,
+    /// Whether the client's credential goes through to the upstream; a key of ours never does.
+    pub pass: bool,
 }
 
 /// Whether a route is metered.

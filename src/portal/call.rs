@@ -4,12 +4,14 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Query, Request};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::Portal;
-use crate::meter::{Detail, Language, Manner, Misread, Rejection, request_id};
+use crate::meter::{
+    Detail, IdentityRules, Language, Manner, Misread, Rejection, Shown, Ways, request_id,
+};
 
 /// The largest body that is read, in bytes: a quote carries the request that it is about.
 const BODY_MAX: usize = 1024 * 1024;
@@ -19,7 +21,7 @@ const BODY_MAX: usize = 1024 * 1024;
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
+    shown: Result<Shown, Rejection>,
     body: Result<bytes::Bytes, Rejection>,
     request_id: String,
     /// How a refusal is told.
@@ -31,12 +33,23 @@ impl FromRequest<Portal> for Call {
 
     async fn from_request(request: Request, portal: &Portal) -> Result<Self, Self::Rejection> {
         let (head, body) = request.into_parts();
+        let rules = &portal.rules.identity;
+        // Every way counts here, whatever a route says: it is the same account.
+        let shown = Shown::of(rules, Ways::ALL, &head.headers, head.uri.query());
+        let uri = without_key(rules, head.uri);
         let body = read(body).await;
         let request_id = request_id(&*portal.clock, &*portal.entropy);
         let manner = Manner::of(&head.headers, portal.rules.dialect);
-        let (method, uri, headers) = (head.method, head.uri, head.headers);
-        Ok(Self { method, uri, headers, body, request_id, manner })
+        Ok(Self { method: head.method, uri, shown, body, request_id, manner })
     }
+}
+
+/// The target without a key in its query, which is no parameter of any call.
+fn without_key(rules: &IdentityRules, uri: Uri) -> Uri {
+    let Some(rest) = uri.query().and_then(|query| rules.keys.without(query)) else { return uri };
+    let path = uri.path();
+    let target = if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") };
+    target.parse().unwrap_or_default()
 }
 
 async fn read(body: Body) -> Result<bytes::Bytes, Rejection> {
@@ -49,6 +62,11 @@ async fn read(body: Body) -> Result<bytes::Bytes, Rejection> {
 }
 
 impl Call {
+    /// What it shows of itself.
+    pub(super) fn shown(&self) -> Result<&Shown, Refused> {
+        self.shown.as_ref().map_err(|rejection| rejection.clone().into())
+    }
+
     /// The body.
     pub(super) fn body(&self) -> Result<&[u8], Refused> {
         self.body.as_deref().map_err(|rejection| rejection.clone().into())

@@ -1,12 +1,10 @@
 //! Whose call it is.
 
-use http::HeaderMap;
-
 use super::Portal;
-use super::call::Refused;
+use super::call::{Call, Refused};
 use crate::credit::{KeyId, Zone};
 use crate::ledger::{Answer, Document, Refusal};
-use crate::meter::{PresentedKey, Rejection};
+use crate::meter::Rejection;
 
 /// The account that speaks, and by which key.
 #[derive(Debug)]
@@ -15,23 +13,11 @@ pub(super) struct Identity {
     pub(super) key: KeyId,
 }
 
-/// The well-formed key that a call shows.
-pub(super) fn shown(portal: &Portal, headers: &HeaderMap) -> Result<PresentedKey, Refused> {
-    let key = PresentedKey::of(headers, &portal.rules.key_headers);
-    key.ok_or_else(|| Rejection::invalid_key().into())
-}
-
-/// Finds the account of the key that a call shows. Unknown, wrong and revoked look the same. The account's
-/// status does not matter: who may not spend may still read.
-pub(super) async fn identify(portal: &Portal, headers: &HeaderMap) -> Result<Identity, Refused> {
-    let key = shown(portal, headers)?;
-    let document = applied(portal, portal.ledger.document_of_key(key.id).await)?;
-    let now = portal.clock.now();
-    let record = document.key(key.id).filter(|record| record.speaks(now));
-    match record {
-        Some(record) if key.is(&record.hash) => Ok(Identity { document, key: key.id }),
-        _ => Err(Rejection::invalid_key().into()),
-    }
+/// Finds the account that a call names, as paid requests are found. The account's status does not matter: who
+/// may not spend may still read.
+pub(super) async fn identify(portal: &Portal, call: &Call) -> Result<Identity, Refused> {
+    let (document, key) = portal.finder.find(call.shown()?).await?;
+    Ok(Identity { document, key })
 }
 
 /// What the ledger applied; else the refusal.

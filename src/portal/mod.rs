@@ -21,14 +21,14 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::ledger::Ledger;
-use crate::meter::{Language, PresentedKey, Rejection, Rules};
+use crate::meter::{Finder, Language, Rejection, Rules, Shown};
 use crate::seam::{Clock, Entropy};
 
 /// A request whose price is asked.
 #[derive(Clone, Debug)]
 pub struct QuoteAsk {
     /// Who asks; well-formed, not yet checked.
-    pub key: PresentedKey,
+    pub shown: Shown,
     /// The request's method.
     pub method: Method,
     /// Its path, with its query if it has one.
@@ -52,7 +52,9 @@ pub trait Quoter: Send + Sync + fmt::Debug {
 pub struct Portal {
     /// Where money and the directory are kept.
     pub ledger: Arc<dyn Ledger>,
-    /// Plans, routes and key headers.
+    /// Finds the account that a call names.
+    pub finder: Arc<Finder>,
+    /// Plans, routes and the ways of naming an account.
     pub rules: Arc<Rules>,
     /// The time.
     pub clock: Arc<dyn Clock>,

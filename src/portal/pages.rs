@@ -29,7 +29,7 @@ async fn seen(
     call: &Call,
     say: fn(&Sight<'_>) -> Value,
 ) -> Result<Value, Refused> {
-    let Identity { document, key } = identify(portal, &call.headers).await?;
+    let Identity { document, key } = identify(portal, call).await?;
     Page::none(&call.query()?)?;
     if portal.rules.plan(&document.plan).is_none() {
         return Err(Rejection::plan_unknown_here(&document.plan).into());
@@ -45,7 +45,7 @@ pub(super) async fn me(State(portal): State<Portal>, call: Call) -> Response {
 }
 
 async fn own(portal: &Portal, call: &Call) -> Result<Value, Refused> {
-    let Identity { document, key } = identify(portal, &call.headers).await?;
+    let Identity { document, key } = identify(portal, call).await?;
     Page::none(&call.query()?)?;
     let record = document.key(key).ok_or_else(Rejection::invalid_key)?;
     Ok(json!({
@@ -70,7 +70,7 @@ pub(super) async fn used(State(portal): State<Portal>, call: Call) -> Response {
 }
 
 async fn counted(portal: &Portal, call: &Call) -> Result<Value, Refused> {
-    let Identity { document, .. } = identify(portal, &call.headers).await?;
+    let Identity { document, .. } = identify(portal, call).await?;
     let every = match call.query()?.as_slice() {
         [] => Some(Every::Day),
         [(name, word)] if name == "period" => usage::period(word),
@@ -93,7 +93,7 @@ pub(super) async fn charges(State(portal): State<Portal>, call: Call) -> Respons
 }
 
 async fn listed(portal: &Portal, call: &Call) -> Result<Value, Refused> {
-    let account = identify(portal, &call.headers).await?.document.account;
+    let account = identify(portal, call).await?.document.account;
     let page = Page::read(&call.query()?)?;
     let before = page.cursor::<ChargeId>()?;
     let limit = page.limit.saturating_add(1);
@@ -113,7 +113,7 @@ pub(super) async fn charge(
 }
 
 async fn one(portal: &Portal, call: &Call, id: &str) -> Result<Value, Refused> {
-    let account = identify(portal, &call.headers).await?.document.account;
+    let account = identify(portal, call).await?.document.account;
     Page::none(&call.query()?)?;
     let unknown = || Rejection::unknown_charge(id);
     let charge = charge_named(id).ok_or_else(unknown)?;

@@ -12,9 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use super::call::{Call, Refused};
-use super::identity::shown;
 use super::{Portal, QuoteAsk};
-use crate::meter::{Fault, Language, Members, Misread, Page, PresentedKey};
+use crate::meter::{Fault, IdentityRules, Language, Members, Misread, Page, Shown};
 
 /// `POST /quote`.
 pub(super) async fn quote(State(portal): State<Portal>, call: Call) -> Response {
@@ -22,25 +21,28 @@ pub(super) async fn quote(State(portal): State<Portal>, call: Call) -> Response 
 }
 
 async fn quoted(portal: &Portal, call: &Call) -> Result<Value, Refused> {
-    let key = shown(portal, &call.headers)?;
+    let shown = call.shown()?.clone();
     Page::none(&call.query()?)?;
     let members = Members::read(call.body()?)?;
     let ask =
-        QuoteAsk { language: call.language(), ..read(key, members, &portal.rules.key_headers)? };
+        QuoteAsk { language: call.language(), ..read(shown, members, &portal.rules.identity)? };
     Ok(portal.quoter.quote(ask).await?)
 }
 
-fn read(
-    key: PresentedKey,
-    mut members: Members,
-    key_headers: &[HeaderName],
-) -> Result<QuoteAsk, Misread> {
+fn read(shown: Shown, mut members: Members, rules: &IdentityRules) -> Result<QuoteAsk, Misread> {
     let method = members.required::<String>("method")?;
     let method =
         method.parse::<Method>().map_err(|_| Misread::of("method", Fault::Example("POST")))?;
     let path = members.required::<String>("path")?;
     let path = path.parse::<PathAndQuery>().ok().filter(|path| path.as_str().starts_with('/'));
     let path = path.ok_or_else(|| Misread::of("path", Fault::Example("/v1/images/generations")))?;
+    if path.query().is_some_and(|query| rules.keys.without(query).is_some()) {
+        return Err(Misread::of("path", Fault::OtherKey));
+    }
+    let account = rules.header.as_ref().map(|header| &header.name);
+    let names_account = |name: &HeaderName| {
+        *name == AUTHORIZATION || rules.keys.headers.contains(name) || Some(name) == account
+    };
     let mut headers = HeaderMap::new();
     let said = members.optional::<BTreeMap<String, String>>("headers")?.unwrap_or_default();
     for (name, value) in said {
@@ -49,7 +51,7 @@ fn read(
         let value =
             value.parse::<HeaderValue>().map_err(|_| Misread::of("headers", Fault::HeaderValue))?;
         // Who asks is who pays: a second key in here would only raise doubts.
-        if name == AUTHORIZATION || key_headers.contains(&name) {
+        if names_account(&name) {
             return Err(Misread::of("headers", Fault::OtherKey));
         }
         headers.append(name, value);
@@ -60,5 +62,5 @@ fn read(
     }
     members.end()?;
     let body = body.unwrap_or_default().into();
-    Ok(QuoteAsk { key, method, path, headers, body, language: Language::default() })
+    Ok(QuoteAsk { shown, method, path, headers, body, language: Language::default() })
 }

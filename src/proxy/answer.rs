@@ -18,7 +18,7 @@ use super::core::Core;
 use super::decision::Decision;
 use super::guard::client_address;
 use super::headers::REQUEST_ID;
-use super::stage::{Arrived, Stop, Story};
+use super::stage::{Arrived, Origin, Stop, Story};
 use crate::meter::{Code, Manner, Rejection, request_id};
 
 /// How much of a path the log line has, in characters.
@@ -68,10 +68,12 @@ where
             let story = Rc::new(story(&core, &request));
             let decision = Decision::awaited(core.meter.tally.clone(), story.clone());
             let trusted = &core.settings.trusted_proxies;
-            let address = client_address(peer.ip().to_canonical(), request.headers(), trusted);
+            let peer = peer.ip().to_canonical();
+            let address = client_address(peer, request.headers(), trusted);
+            let origin = Origin { peer, trusted: trusted.iter().any(|net| net.contains(&peer)) };
             let manner = Manner::of(request.headers(), core.meter.rules.dialect);
             let version = request.version();
-            let arrived = Arrived { request, address, story: story.clone() };
+            let arrived = Arrived { request, address, origin, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
             let answered =
                 AssertUnwindSafe(async { inner.call(arrived).await }).catch_unwind().await;

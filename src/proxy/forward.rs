@@ -10,12 +10,14 @@ use tokio::sync::oneshot;
 use tower::Service;
 
 use super::account::Account;
+use super::bearer::{introduce, strip_all, strip_credentials};
 use super::body::{Body, Outgoing, Sending};
 use super::core::Core;
 use super::exchange::Exchange;
+use super::forwarded::forwarded;
 use super::headers::outward;
 use super::hops::{join_cookies, take_trailers, takes_trailers, via};
-use super::stage::{Metered, Stop};
+use super::stage::{Metered, Onward, Stop, Story};
 use super::upstream::Upstream;
 use crate::credit::ChargeId;
 use crate::meter::{Cause, Detail, Rejection};
@@ -50,12 +52,13 @@ impl Service<Metered> for Forward {
 type Answer = oneshot::Receiver<Result<Response<Body>, Box<Rejection>>>;
 
 fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
-    let Metered { head, body, route, admitted, story } = metered;
+    let Metered { head, body, route, onward, admitted, story } = metered;
     let (index, body_limit) = (route.upstream, route.body_limit);
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
     let Sending { body, faults } = body;
-    let request = outgoing(core, upstream, head, body, admitted.is_some())?;
+    let onward = Going { onward, pass: route.pass, story: &story, observed: admitted.is_some() };
+    let request = outgoing(core, upstream, head, body, &onward)?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
     let tally = &core.meter.tally;
     let (counts, running) = (story.counts(tally).clone(), tally.exchange());
@@ -97,22 +100,40 @@ fn broken(why: &str) -> Rejection {
     Rejection::metering_unavailable(why)
 }
 
-/// The request as the upstream gets it: the priced bytes, its own host, the operator's credential.
+/// How a request goes on.
+struct Going<'a> {
+    onward: Onward,
+    /// Whether the client's credential does.
+    pass: bool,
+    story: &'a Story,
+    observed: bool,
+}
+
+/// The request as the upstream gets it: the priced bytes, its own host, the operator's credential or the
+/// client's.
 fn outgoing(
     core: &Core,
     upstream: &Upstream,
     mut head: Parts,
     body: Outgoing,
-    observed: bool,
+    going: &Going<'_>,
 ) -> Result<Request<Outgoing>, Rejection> {
-    let target = upstream.target(head.uri.path_and_query()).map_err(|error| {
+    let asked = going.onward.target.as_ref().or_else(|| head.uri.path_and_query());
+    let target = upstream.target(asked).map_err(|error| {
         Rejection::bad_request(Detail::Unforwardable).because(error.to_string())
     })?;
-    let own = &core.meter.rules.key_headers;
+    let how = upstream.settings().map(|own| own.client_address).unwrap_or_default();
+    let forwarded = forwarded(&head.headers, going.onward.origin, how);
     let trailers = takes_trailers(&head.headers);
-    outward(&mut head.headers, own, upstream.credentials(), observed);
+    strip_credentials(&mut head.headers, &core.meter.rules.identity, going.pass);
+    strip_all(&mut head.headers, &core.settings.identity_headers);
+    outward(&mut head.headers, upstream.credentials(), going.observed);
     join_cookies(&mut head.headers);
     via(&mut head.headers, head.version, core.settings.via.as_str());
+    head.headers.extend(forwarded);
+    if let Some(own) = upstream.settings() {
+        introduce(&mut head.headers, &own.identity_headers, going.story);
+    }
     if trailers {
         take_trailers(&mut head.headers, upstream.speaks_one());
     }

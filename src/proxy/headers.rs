@@ -84,15 +84,10 @@ pub(super) fn strip_named(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a client's headers ready for an upstream.
-pub(super) fn outward(
-    headers: &mut HeaderMap,
-    key_headers: &[HeaderName],
-    credentials: Option<&Credentials>,
-    observed: bool,
-) {
+/// Makes a client's headers ready for an upstream; its credentials were taken off before.
+pub(super) fn outward(headers: &mut HeaderMap, credentials: Option<&Credentials>, observed: bool) {
     strip_hops(headers);
-    strip_ours(headers, &Taken::new(key_headers, None));
+    strip_said(headers);
     if observed {
         // What is read for its usage must not be compressed.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -102,21 +97,29 @@ pub(super) fn outward(
     }
 }
 
-/// Names that carry keys and credentials, and that no client may use for anything else.
+/// Names that carry keys and credentials, or say who asks, and that no client may use for anything else.
 #[derive(Clone, Debug)]
 pub(super) struct Taken(Vec<HeaderName>);
 
 impl Taken {
-    /// Those of keys, and that of the operator's credential.
-    pub(super) fn new(key_headers: &[HeaderName], credential: Option<&HeaderName>) -> Self {
-        Self(key_headers.iter().chain(credential).cloned().collect())
+    /// These names.
+    pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a HeaderName>) -> Self {
+        Self(names.into_iter().cloned().collect())
     }
 }
 
 /// Takes off what is ours to say or was said to us alone.
 pub(super) fn strip_ours(headers: &mut HeaderMap, taken: &Taken) {
-    let ours = [AUTHORIZATION, HOST, EXPECT, CREDITS_MAX];
-    for name in ours.iter().chain(&taken.0).chain(&ORIGINS).chain(&OVERRIDES) {
+    remove(headers, &AUTHORIZATION);
+    for name in &taken.0 {
+        remove(headers, name);
+    }
+    strip_said(headers);
+}
+
+/// Takes off what was said to us alone, and what could be read as something else behind us.
+fn strip_said(headers: &mut HeaderMap) {
+    for name in [HOST, EXPECT, CREDITS_MAX].iter().chain(&ORIGINS).chain(&OVERRIDES) {
         remove(headers, name);
     }
     strip_twins(headers);
@@ -223,6 +226,7 @@ fn metering(preference: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::AUTHORIZATION;
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
@@ -254,11 +258,9 @@ mod tests {
         let mut headers = map(&[
             ("connection", "authorization, via"),
             ("authorization", "Bearer tk_client"),
-            ("x-api-key", "tk_client"),
             ("x-forwarded-for", "1.2.3.4"),
         ]);
-        let own = [HeaderName::from_static("x-api-key")];
-        outward(&mut headers, &own, Some(&credentials), false);
+        outward(&mut headers, Some(&credentials), false);
         assert_eq!(headers, map(&[("authorization", "Bearer upstream-secret")]));
     }
 

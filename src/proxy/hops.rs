@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_trailer_says_nothing_that_a_header_could_not() {
         let key = HeaderName::from_static("x-api-key");
-        let taken = Taken::new(&[key], Some(&HeaderName::from_static("x-service-key")));
+        let taken = Taken::new(&[key, HeaderName::from_static("x-service-key")]);
         let mut trailers = map(&[
             ("authorization", "Bearer x"),
             ("x-api-key", "x"),

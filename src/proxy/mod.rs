@@ -5,11 +5,14 @@
 
 mod account;
 mod answer;
+mod bearer;
 mod body;
 mod core;
 mod decision;
 mod exchange;
+mod fetch;
 mod forward;
+mod forwarded;
 mod framing;
 mod guard;
 mod headers;
@@ -31,10 +34,12 @@ use tower::{Service, ServiceBuilder};
 pub use answer::FromPeer;
 pub use body::{Body, BoxError, whole};
 pub use core::{ClientPlane, Core};
+pub use fetch::Fetcher;
 pub use framing::{Bounds, Guarded, Turns, guarded};
 pub use guard::{Culprit, Guard};
 pub use settings::{
-    Credentials, FloodSettings, HttpVersion, Limits, ProxySettings, Timeouts, UpstreamSettings,
+    ClientAddress, Credentials, FloodSettings, HttpVersion, IdentityHeaders, Limits, ProxySettings,
+    Timeouts, UpstreamSettings,
 };
 pub use upstream::Upstream;
 
@@ -50,14 +55,14 @@ pub fn stack(
 + Clone
 + 'static {
     let of = |core: &Rc<Core>| core.clone();
-    let (a, b, c, d, e, f) = (of(&core), of(&core), of(&core), of(&core), of(&core), of(&core));
-    let g = of(&core);
+    let (a, b, c, d) = (of(&core), of(&core), of(&core), of(&core));
+    let (e, f, g) = (of(&core), of(&core), of(&core));
     ServiceBuilder::new()
         // Every request gets an id, a log line and an answer: below here errors are `Stop`, above none.
         .layer(Answer(core.clone()))
         // Before any work: a flood costs us a look into a table.
         .layer(stage(move |arrived| ready(steps::guard(&a, arrived))))
-        // Before anything is matched: one request must have one reading.
+        // Before anything is matched: one request must have one reading, and strangers name no account.
         .layer(stage(move |arrived| ready(steps::canonicalise(&g, arrived))))
         // Before routes: balance and receipts must be readable whatever the routes are.
         .layer(stage(move |arrived| steps::client_plane(b.clone(), arrived)))

@@ -24,6 +24,8 @@ pub struct ProxySettings {
     pub via: Name,
     /// The path prefix of the client plane, without a trailing slash: `/_credits`.
     pub client_prefix: String,
+    /// Every header by which some service learns who asks: no client says them to any.
+    pub identity_headers: Vec<HeaderName>,
 }
 
 /// A service that does the work.
@@ -41,6 +43,10 @@ pub struct UpstreamSettings {
     pub identity: Option<IdentityFiles>,
     /// Which HTTP it is spoken to with.
     pub http: HttpVersion,
+    /// By which headers it learns who asks; for services that know accounts.
+    pub identity_headers: IdentityHeaders,
+    /// Whether and how it learns the client's address.
+    pub client_address: ClientAddress,
     /// How long to wait for what.
     pub timeouts: Timeouts,
 }
@@ -54,6 +60,36 @@ pub enum HttpVersion {
     One,
     /// HTTP/2; in clear by prior knowledge (RFC 9113 §3.3).
     Two,
+}
+
+/// By which headers a service learns who asks; `None`: it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    /// The account's id.
+    pub account: Option<HeaderName>,
+    /// The key's id.
+    pub key: Option<HeaderName>,
+    /// The charge's id; not sent where nothing is charged.
+    pub charge: Option<HeaderName>,
+}
+
+impl IdentityHeaders {
+    /// Those that are declared.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        [&self.account, &self.key, &self.charge].into_iter().flatten()
+    }
+}
+
+/// Whether and how a service learns the client's address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// Not at all.
+    #[default]
+    None,
+    /// By `X-Forwarded-For`, `-Host` and `-Proto`.
+    XForwarded,
+    /// By `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// A header with the operator's secret. Never printed.

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::LocalBoxFuture;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
@@ -22,6 +23,24 @@ use crate::meter::{
     Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally, request_of,
 };
 
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// The other end of the connection.
+    pub peer: IpAddr,
+    /// Whether that is a proxy whose word about the client counts.
+    pub trusted: bool,
+}
+
+/// What goes on to the upstream beside the priced bytes.
+#[derive(Debug)]
+pub(super) struct Onward {
+    /// Where the request came from.
+    pub origin: Origin,
+    /// The target with the client's credential in its query, where that passes; else the priced one goes on.
+    pub target: Option<PathAndQuery>,
+}
+
 /// A request as it came in.
 #[derive(Debug)]
 pub(super) struct Arrived {
@@ -29,6 +48,8 @@ pub(super) struct Arrived {
     pub request: Request<Incoming>,
     /// Who sent it, as far as `trusted_proxies` lets us see.
     pub address: IpAddr,
+    /// Where it came from.
+    pub origin: Origin,
     /// What the log line will say.
     pub story: Rc<Story>,
 }
@@ -46,6 +67,8 @@ pub(super) struct Routed {
     pub captures: Vec<(String, String)>,
     /// Who sent it.
     pub address: IpAddr,
+    /// Where it came from.
+    pub origin: Origin,
     /// What the log line will say.
     pub story: Rc<Story>,
 }
@@ -57,6 +80,8 @@ pub(super) struct Identified {
     pub routed: Routed,
     /// Who pays.
     pub identity: Identity,
+    /// What goes on beside the priced bytes.
+    pub onward: Onward,
 }
 
 /// A request whose body is as far read as its price needs, and whose price can be computed.
@@ -74,6 +99,8 @@ pub(super) struct Priced {
     pub captures: Vec<(String, String)>,
     /// Who pays.
     pub identity: Identity,
+    /// What goes on beside the priced bytes.
+    pub onward: Onward,
     /// The most that the caller is willing to have held.
     pub credits_max: Option<Amount>,
     /// Whether only the price is asked for.
@@ -91,6 +118,8 @@ pub(super) struct Metered {
     pub body: Sending,
     /// The route.
     pub route: Arc<Route>,
+    /// What goes on beside the priced bytes.
+    pub onward: Onward,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
     /// What the log line will say.

@@ -9,16 +9,17 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::bearer::{believe, take_key};
 use super::body::{Sending, whole};
 use super::core::Core;
 use super::headers::{Taken, credits_max, strip_named, take_quote};
 use super::hops::{expectations, no_extended_connect, no_loop, no_websocket, trailers_outward};
-use super::stage::{Arrived, Identified, Metered, Priced, Routed, Stop};
+use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
 use super::upload::{Fault, Upload};
 use super::upstream::{Upstream, chain};
 use crate::meter::{
-    Asked, Cause, Detail, Due, Found, Language, PresentedKey, Rejection, RequestSource, Wanted,
-    Work, canonical, free_quote, quote_body,
+    Asked, Cause, Detail, Due, Found, Language, Rejection, RequestSource, Shown, Wanted, Work,
+    canonical, free_quote, quote_body,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -35,7 +36,8 @@ pub(super) fn guard(core: &Core, arrived: Arrived) -> Result<Arrived, Stop> {
 }
 
 /// Refuses what can be read in two ways: one path, one host, no tricks.
-pub(super) fn canonicalise(core: &Core, arrived: Arrived) -> Result<Arrived, Stop> {
+pub(super) fn canonicalise(core: &Core, mut arrived: Arrived) -> Result<Arrived, Stop> {
+    believe(&core.meter.rules.identity, arrived.origin.peer, arrived.request.headers_mut());
     let request = &arrived.request;
     if request.method() == Method::CONNECT {
         no_extended_connect(request)?;
@@ -115,7 +117,7 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
 
 /// Finds the one route; no match is never forwarded.
 pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
-    let Arrived { request, address, story } = arrived;
+    let Arrived { request, address, origin, story } = arrived;
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let found = core.meter.routes.find(&head.method, path);
@@ -127,16 +129,17 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
     no_websocket(&head.headers)?;
     let route = route.clone();
-    Ok(Routed { head, body, route, captures, address, story })
+    Ok(Routed { head, body, route, captures, address, origin, story })
 }
 
 /// Finds the account: before the body is read.
-pub(super) async fn identify(core: Rc<Core>, routed: Routed) -> Result<Identified, Stop> {
-    let shown = PresentedKey::of(&routed.head.headers, &core.meter.rules.key_headers);
-    let Some(shown) = shown else {
-        core.guard.failed(routed.address, None);
-        return Err(Rejection::invalid_key().into());
-    };
+pub(super) async fn identify(core: Rc<Core>, mut routed: Routed) -> Result<Identified, Stop> {
+    let (rules, route, head) = (&core.meter.rules.identity, &routed.route, &mut routed.head);
+    let shown = Shown::of(rules, route.identity, &head.headers, head.uri.query())
+        .inspect_err(|_| core.guard.failed(routed.address, None))?;
+    // Before anything reads the query: a key in it is neither priced nor logged.
+    let target = take_key(&mut head.uri, rules, route.pass);
+    let onward = Onward { origin: routed.origin, target };
     let found = match routed.route.work {
         Work::Paid(_) => core.meter.directory.payer(&shown).await,
         Work::Free => core.meter.directory.guest(&shown).await,
@@ -144,28 +147,29 @@ pub(super) async fn identify(core: Rc<Core>, routed: Routed) -> Result<Identifie
     let identity = found.or_else(|rejection| match rejection.status() {
         // Only wrong keys rest: whoever knows no more than the public half must not lock the owner out.
         StatusCode::UNAUTHORIZED => {
-            core.guard.key(shown.id).map_err(Rejection::flood)?;
-            core.guard.failed(routed.address, Some(shown.id));
+            if let Some(key) = shown.public() {
+                core.guard.key(key).map_err(Rejection::flood)?;
+            }
+            core.guard.failed(routed.address, shown.public());
             Err(rejection)
         }
         _ => Err(rejection),
     })?;
     _ = routed.story.account.set(identity.document.account.clone());
     routed.story.key.set(Some(identity.key));
-    Ok(Identified { routed, identity })
+    Ok(Identified { routed, identity, onward })
 }
 
 /// Reads what the price needs, and no more.
 pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Priced, Stop> {
-    let Identified { routed, identity } = identified;
+    let Identified { routed, identity, onward } = identified;
     let Routed { mut head, body, route, captures, story, .. } = routed;
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
     declared_length(&head.headers, route.body_limit)?;
     // What is priced is what is forwarded.
     strip_named(&mut head.headers);
-    let credentials = core.upstreams.get(route.upstream).and_then(Upstream::credentials);
-    let taken = Taken::new(&core.meter.rules.key_headers, credentials.map(|own| &own.header));
+    let taken = taken(&core, route.upstream);
     let limits = &core.settings.limits;
     let (length, nothing) =
         (http_body::Body::size_hint(&body).exact(), http_body::Body::is_end_stream(&body));
@@ -180,7 +184,16 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
         _ if nothing => (Sending::nothing(), None),
         _ => (Sending::passing(upload, taken), None),
     };
-    Ok(Priced { head, body, bytes, route, captures, identity, credits_max, quote, story })
+    Ok(Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story })
+}
+
+/// What a trailer may not say to the upstream of this index either.
+fn taken(core: &Core, upstream: usize) -> Taken {
+    let credentials = core.upstreams.get(upstream).and_then(Upstream::credentials);
+    let rules = &core.meter.rules.identity;
+    let names = rules.keys.headers.iter().chain(&core.settings.identity_headers);
+    let account = rules.header.as_ref().map(|header| &header.name);
+    Taken::new(names.chain(account).chain(credentials.map(|own| &own.header)))
 }
 
 /// Room for a body of the declared length, or of any that the route allows.
@@ -231,12 +244,13 @@ async fn collect(
 
 /// Prices and reserves: the last step that can refuse, and the first that holds anything.
 pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
-    let Priced { head, body, bytes, route, captures, identity, credits_max, quote, story } = priced;
+    let Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story } =
+        priced;
     let Work::Paid(due) = &route.work else {
         if quote {
             return Err(Stop::Answered(json(&free_quote(&route))));
         }
-        return Ok(Metered { head, body, route, admitted: None, story });
+        return Ok(Metered { head, body, route, onward, admitted: None, story });
     };
     let timeouts = core.upstreams.get(route.upstream).map(Upstream::timeouts);
     let wanted = Wanted {
@@ -269,7 +283,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
-    Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route, story })
+    Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route, onward, story })
 }
 
 fn json(body: &serde_json::Value) -> http::Response<super::body::Body> {

@@ -142,6 +142,11 @@ impl Upstream {
         self.own().and_then(|own| own.credentials.as_ref())
     }
 
+    /// What it learns of who asks.
+    pub(super) fn settings(&self) -> Option<&UpstreamSettings> {
+        self.own()
+    }
+
     /// How long to wait for what.
     #[must_use]
     pub fn timeouts(&self) -> Timeouts {

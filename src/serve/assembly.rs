@@ -21,7 +21,7 @@ use super::metrics::CoreTally;
 use super::quoter::{Asks, queue};
 use crate::config::Settings;
 use crate::ledger::Ledger;
-use crate::meter::{Directory, Meter, RouteTable, Settler};
+use crate::meter::{Directory, Finder, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
 use crate::proxy::{BoxError, ClientPlane, Core, Guard, Upstream};
 use crate::seam::Tasks;
@@ -82,9 +82,16 @@ pub(super) fn assemble(
     let proxy = &settings.proxy;
     let upstreams = (0..proxy.upstreams.len()).map(|index| Upstream::open(proxy, index));
     let upstreams = upstreams.collect::<io::Result<_>>()?;
-    let meter = meter(shared, lasting, settings)?;
+    let finder = Arc::new(Finder::new(
+        lasting.ledger.clone(),
+        settings.rules.clone(),
+        shared.key_sets.clone(),
+        shared.clock.clone(),
+    ));
+    let meter = meter(shared, lasting, settings, finder.clone())?;
     let (quoter, asks) = queue();
     let portal = Portal {
+        finder,
         ledger: lasting.ledger.clone(),
         rules: settings.rules.clone(),
         clock: shared.clock.clone(),
@@ -108,14 +115,19 @@ pub(super) fn assemble(
     Ok((Rc::new(core), asks))
 }
 
-fn meter(shared: &Shared, lasting: &Lasting, settings: &Settings) -> io::Result<Meter> {
+fn meter(
+    shared: &Shared,
+    lasting: &Lasting,
+    settings: &Settings,
+    finder: Arc<Finder>,
+) -> io::Result<Meter> {
     let (rules, ledger) = (&settings.rules, &lasting.ledger);
     let routes =
         RouteTable::new(rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
     Ok(Meter {
         rules: rules.clone(),
         routes,
-        directory: Directory::new(ledger.clone(), rules.clone(), shared.clock.clone()),
+        directory: Directory::new(finder),
         settler: lasting.settler.clone(),
         tally: lasting.counts.tally.clone(),
         ledger: ledger.clone(),

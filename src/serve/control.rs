@@ -19,6 +19,7 @@ use tower::ServiceExt;
 
 use super::connection::{self, Door};
 use super::core::ACCEPT_PAUSE;
+use super::key_sets;
 use super::metrics::{Metrics, measured};
 use super::reload::{InForce, Reloader};
 use super::renewed::{self, Renewed};
@@ -60,7 +61,9 @@ pub(super) fn start(
             };
             let sweeping = over.run_until_cancelled(sweeper(&shared, &*ledger));
             let looking = join_all(shared.certificates.all().cloned().map(tls::watch));
-            tokio::join!(operators, sweeping, over.run_until_cancelled(looking));
+            let looking = over.run_until_cancelled(looking);
+            let sets = over.run_until_cancelled(key_sets::keep(&shared));
+            tokio::join!(operators, sweeping, looking, sets);
         });
     })
 }

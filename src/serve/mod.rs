@@ -16,6 +16,7 @@ mod core;
 mod current;
 mod exporting;
 mod families;
+mod key_sets;
 mod ledgers;
 mod life;
 mod listen;
@@ -44,7 +45,7 @@ pub use self::reload::{ReloadError, Reloaded, Reloader};
 
 use crate::config::Settings;
 use crate::ledger::{StoreTally, StreamGauges};
-use crate::meter::{RouteTable, instance, recover};
+use crate::meter::{KeySets, RouteTable, instance, recover};
 use crate::proxy::Guard;
 use crate::seam::{self, Clock, Disk, Entropy, SystemClock, SystemDisk, SystemEntropy};
 
@@ -96,6 +97,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     disk: Arc<dyn Disk>,
+    /// The keys of trusted issuers, kept fresh by the control thread.
+    key_sets: Arc<KeySets>,
     stop: Stop,
     /// Whether the ledger answered when it was last asked.
     healthy: Arc<AtomicBool>,
@@ -231,6 +234,7 @@ fn open(settings: Settings) -> io::Result<Shared> {
         certificates: ListenerCertificates::load(&settings)?,
         guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
         ledgers,
+        key_sets: Arc::new(KeySets::new(&settings.rules.identity.issuers, clock.clone())),
         settings: Arc::new(settings),
         stop: Stop::default(),
         healthy: Arc::new(AtomicBool::new(true)),

@@ -29,8 +29,8 @@ pub(super) fn queue() -> (Queued, Asks) {
 
 impl Quoter for Queued {
     fn quote(&self, ask: QuoteAsk) -> BoxFuture<'static, Result<Value, Rejection>> {
-        let QuoteAsk { key, method, path, headers, body, language } = ask;
-        let asked = QuoteRequest { key, method, path, headers, body, language };
+        let QuoteAsk { shown, method, path, headers, body, language } = ask;
+        let asked = QuoteRequest { shown, method, path, headers, body, language };
         let queue = self.0.clone();
         async move {
             let (sender, answer) = oneshot::channel();

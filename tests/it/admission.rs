@@ -9,8 +9,8 @@ use tollgate::credit::{AccountId, Class, KeyId, Name, Plan, Zone};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
 use tollgate::meter::{
-    Asked, Dialect, Directory, Due, Identity, Meter, Route, RouteTable, Rules, Settler, Tally,
-    Wanted, Work,
+    Asked, Dialect, Directory, Due, Finder, Identity, KeySets, Meter, Named, Route, RouteTable,
+    Rules, Settler, Tally, Wanted, Ways, Work,
 };
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, SystemDisk, Tasks};
 
@@ -67,6 +67,8 @@ fn meter(
         work: Work::Paid(due.clone()),
         body_limit: 1_000,
         dialect: Dialect::Openai,
+        identity: Ways::ALL,
+        pass: false,
     });
     let plan = Plan {
         name: name("pro"),
@@ -81,8 +83,8 @@ fn meter(
         revision: "r1".into(),
         routes: vec![route.clone()],
         plans: vec![Arc::new(plan)],
-        key_headers: Vec::new(),
         dialect: Dialect::Openai,
+        identity: Default::default(),
     });
     let clock: Arc<dyn Clock> = clock.clone();
     let disk = Arc::new(SystemDisk);
@@ -90,9 +92,11 @@ fn meter(
     let own = tally.clone();
     let settler =
         Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0, own).unwrap();
+    let key_sets = Arc::new(KeySets::new(&[], clock.clone()));
+    let finder = Finder::new(ledger.clone(), rules.clone(), key_sets, clock.clone());
     let meter = Meter {
         routes: RouteTable::new(&rules).unwrap(),
-        directory: Directory::new(ledger.clone(), rules.clone(), clock.clone()),
+        directory: Directory::new(Arc::new(finder)),
         rules,
         settler,
         tally,
@@ -133,7 +137,13 @@ fn a_round_of_renewals_amid_an_admission_does_not_forget_its_lease() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, route, due) = meter(ledger.clone(), &clock, folder.path());
     let plan = meter.rules.plan("pro").cloned().map(Arc::new);
-    let identity = Identity { key: key(), document: Rc::new(old), zone: Zone::UTC, plan };
+    let identity = Identity {
+        key: key(),
+        document: Rc::new(old),
+        zone: Zone::UTC,
+        plan,
+        named: Rc::new(Named::key(key(), [1; 32])),
+    };
     let (method, headers, name) = (Method::POST, HeaderMap::new(), name("pro"));
     let wanted = wanted(&route, &due, (&method, &headers, &name));
     let story = async {
@@ -162,7 +172,13 @@ fn an_end_that_the_ledger_does_not_take_is_counted_while_it_waits() {
     let stubborn = Stubborn::saying(None);
     let (meter, route, due) = meter(stubborn.clone(), &clock, folder.path());
     let plan = meter.rules.plan("pro").cloned().map(Arc::new);
-    let identity = Identity { key: key(), document: Rc::new(document), zone: Zone::UTC, plan };
+    let identity = Identity {
+        key: key(),
+        document: Rc::new(document),
+        zone: Zone::UTC,
+        plan,
+        named: Rc::new(Named::key(key(), [1; 32])),
+    };
     let (method, headers, name) = (Method::POST, HeaderMap::new(), name("pro"));
     let wanted = wanted(&route, &due, (&method, &headers, &name));
     let lag = || {

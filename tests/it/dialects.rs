@@ -92,7 +92,8 @@ fn each_route_refuses_in_its_own() {
         shaped(&large, dialect, "too_large", ["invalid_request_error", "request_too_large"]);
         let dear = send(rich.post(path, &ask).header("credits-max", "0"));
         shaped(&dear, dialect, "max_charge_exceeded", ["invalid_request_error"; 2]);
-        let socket = rich.post(path, &ask).header("connection", "upgrade").header("upgrade", "websocket");
+        let socket =
+            rich.post(path, &ask).header("connection", "upgrade").header("upgrade", "websocket");
         shaped(&send(socket), dialect, "websocket_unsupported", ["server_error", "api_error"]);
         let bad = send(rich.post(path, &ask).header("prefer", "metering=free"));
         shaped(&bad, dialect, "bad_request", ["invalid_request_error"; 2]);

@@ -67,6 +67,8 @@ mod framing;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod languages;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, Request, StatusCode};
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tollgate::admin::{self, Role};
@@ -18,7 +18,9 @@ use tollgate::credit::{
 };
 use tollgate::ledger::model::ModelLedger;
 use tollgate::ledger::{Answer, Gates, Ledger, OnUnknown, OverRun, Reserve, Settle};
-use tollgate::meter::{Dialect, Explanation, Note, Rejection, Route, Rules, Work};
+use tollgate::meter::{
+    Dialect, Explanation, Finder, KeySets, Note, Rejection, Route, Rules, Ways, Work,
+};
 use tollgate::portal::{self, Portal, QuoteAsk, Quoter};
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, Timestamp};
 use tower::ServiceExt;
@@ -190,6 +192,7 @@ impl Panes {
             plan: document.plan.clone(),
             inputs: Default::default(),
             lines: Vec::new(),
+            tags: Default::default(),
         };
         let reserve = Reserve {
             account,
@@ -264,7 +267,15 @@ fn routers(
             std::future::ready(Ok(done)).boxed()
         }),
     });
+    let key_sets = Arc::new(KeySets::new(&[], Arc::<SimulatedClock>::clone(&clock)));
+    let finder = Finder::new(
+        Arc::clone(&ledger),
+        Arc::clone(&rules),
+        key_sets,
+        Arc::<SimulatedClock>::clone(&clock),
+    );
     let portal = portal::router(Portal {
+        finder: Arc::new(finder),
         ledger,
         rules,
         clock,
@@ -369,13 +380,15 @@ fn rules() -> Rules {
         work: Work::Free,
         body_limit: 1024,
         dialect: Dialect::Openai,
+        identity: Ways::ALL,
+        pass: false,
     };
     Rules {
         revision: "rev".to_owned(),
         routes: vec![Arc::new(route)],
         plans: vec![Arc::new(plan("studio")), Arc::new(tiny())],
-        key_headers: vec![HeaderName::from_static("x-api-key")],
         dialect: Dialect::Openai,
+        identity: Default::default(),
     }
 }
 

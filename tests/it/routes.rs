@@ -7,7 +7,9 @@ use std::sync::Arc;
 use http::Method;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tollgate::meter::{Dialect, Found, Route, RouteError, RouteTable, Rules, Work, canonical};
+use tollgate::meter::{
+    Dialect, Found, Route, RouteError, RouteTable, Rules, Ways, Work, canonical,
+};
 
 fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
     let route = |(number, path): (usize, &String)| {
@@ -20,14 +22,16 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
             work: Work::Free,
             body_limit: 0,
             dialect: Dialect::Openai,
+            identity: Ways::ALL,
+            pass: false,
         })
     };
     let rules = Rules {
         revision: String::new(),
         routes: paths.iter().enumerate().map(route).collect(),
         plans: Vec::new(),
-        key_headers: Vec::new(),
         dialect: Dialect::Openai,
+        identity: Default::default(),
     };
     RouteTable::new(&rules)
 }

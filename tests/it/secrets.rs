@@ -11,7 +11,7 @@ const QUERY: &str = "canary-query-77ab";
 const HEADER: &str = "canary-header-02c4";
 
 /// Every file below a folder, as text.
-fn kept(folder: &Path, found: &mut String) {
+pub(crate) fn kept(folder: &Path, found: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -206,9 +206,21 @@ impl World {
     /// A world of another configuration, with these texts changed.
     #[track_caller]
     pub(crate) fn of(yaml: &str, changes: &[(&str, &str)]) -> Self {
+        Self::seeded_of(yaml, changes, |_| {})
+    }
+
+    /// A world with something done in its folder before the gateway starts.
+    #[track_caller]
+    pub(crate) fn seeded(changes: &[(&str, &str)], seed: impl FnOnce(&Path)) -> Self {
+        Self::seeded_of(YAML, changes, seed)
+    }
+
+    #[track_caller]
+    fn seeded_of(yaml: &str, changes: &[(&str, &str)], seed: impl FnOnce(&Path)) -> Self {
         let options = Options { check_secret: true, log: None };
         let upstream = SampleUpstream::start("127.0.0.1:0".parse().unwrap(), &options).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        seed(folder.path());
         let running =
             serve::start(settings(yaml, folder.path(), &upstream.url(), changes)).unwrap();
         let (data, admin) = (running.data_addr, running.admin_addr.unwrap());

@@ -5,6 +5,7 @@
 
 mod admin;
 mod http;
+mod identity;
 mod money;
 mod number;
 mod path;
@@ -16,6 +17,7 @@ use schemars::{Schema, json_schema};
 
 pub(super) use self::admin::{HostName, Sha256};
 pub(super) use self::http::Upstream;
+pub(super) use self::identity::{DocumentUrl, Parameter, Scheme};
 pub(super) use self::money::{Scalar, Testable};
 pub(super) use self::path::{Match, Segment, canonical, segments};
 pub(super) use self::redis::{Prefix, RedisUrl};
@@ -49,6 +51,10 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "address" => read::<std::net::SocketAddr>(text),
         "network" => read::<ipnet::IpNet>(text),
         "url" => read::<Upstream>(text),
+        "document-url" => read::<DocumentUrl>(text),
+        "scheme" => read::<Scheme>(text),
+        "parameter" => read::<Parameter>(text),
+        "alphabet" => read::<crate::meter::Alphabet>(text),
         "redis-url" => read::<RedisUrl>(text),
         "server" => read::<crate::ledger::redis::Address>(text),
         "prefix" => read::<Prefix>(text),

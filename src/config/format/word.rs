@@ -1,13 +1,15 @@
 //! Words of which one is chosen, and what each means.
 
+use jsonwebtoken::Algorithm;
 use schemars::{Schema, json_schema};
 
 use super::Format;
 use crate::admin::Role;
-use crate::config::mirror::{Durability, GrantClass, QuantityType};
+use crate::config::mirror::{Durability, GrantClass, Passing, QuantityType};
 use crate::credit::{Every, Measure, Rounding, ScopeKind};
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Class, Dialect, OnDisconnect};
+use crate::meter::{Class, Dialect, OnDisconnect, Way};
+use crate::proxy::ClientAddress;
 use crate::tls::ClientCertificates;
 
 macro_rules! words {
@@ -100,4 +102,30 @@ words!(OnUnknown {
 words!(OverRun {
     "absorb" => Self::Absorb, "Record the loss and let it go.";
     "debt" => Self::Debt, "Advance it as debt, within bounds, and repay it from the next grant.";
+});
+words!(Way {
+    "key" => Self::Key, "A key: ours or an imported one.";
+    "jwt" => Self::Jwt, "A token of a declared issuer.";
+    "header" => Self::Header, "The account header of trusted networks.";
+});
+words!(Passing {
+    "replace" => Self::Replace, "The client's is taken off; the operator's is put on if there is one.";
+    "pass" => Self::Pass, "The client's goes on as it came; a key of ours never does.";
+});
+words!(ClientAddress {
+    "none" => Self::None, "Not at all.";
+    "x_forwarded" => Self::XForwarded, "By X-Forwarded-For, -Host and -Proto.";
+    "forwarded" => Self::Forwarded, "By Forwarded (RFC 7239).";
+});
+words!(Algorithm {
+    "RS256" => Self::RS256, "RSA with SHA-256.";
+    "RS384" => Self::RS384, "RSA with SHA-384.";
+    "RS512" => Self::RS512, "RSA with SHA-512.";
+    "PS256" => Self::PS256, "RSA-PSS with SHA-256.";
+    "PS384" => Self::PS384, "RSA-PSS with SHA-384.";
+    "PS512" => Self::PS512, "RSA-PSS with SHA-512.";
+    "ES256" => Self::ES256, "The curve P-256 with SHA-256.";
+    "ES384" => Self::ES384, "The curve P-384 with SHA-384.";
+    "EdDSA" => Self::EdDSA, "Ed25519.";
+    "HS256" => Self::HS256, "A shared secret with SHA-256; never beside another one.";
 });

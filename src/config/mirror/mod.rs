@@ -3,6 +3,7 @@
 //! Invariant: says what may be written, not what it means. Every scalar keeps its place.
 
 mod admin;
+mod identity;
 mod outcome;
 mod plan;
 mod price;
@@ -13,6 +14,7 @@ mod store;
 mod upstream;
 
 pub(super) use admin::Admin;
+pub(super) use identity::{Identity, Issuer, KeySet, Keys, Shape};
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use plan::{Allowance, Cap, Concurrency, GrantClass, Plan, Rate};
 pub(super) use price::{Line, Price, Row, Table};
@@ -20,4 +22,4 @@ pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, Response
 pub(super) use route::{Route, Stream};
 pub(super) use server::{File, ListenerTls};
 pub(super) use store::{Deadlines, Durability, Embedded, Export, Redis, Sentinel, Store, Tls};
-pub(super) use upstream::{Credentials, Secret, Timeouts, Upstream};
+pub(super) use upstream::{Credentials, IdentityHeaders, Passing, Secret, Timeouts, Upstream};

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Outcome, Quantity};
+use super::{Outcome, Passing, Quantity};
 use crate::config::format::{Bytes, Match, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Dialect, OnDisconnect};
+use crate::meter::{Dialect, OnDisconnect, Way};
 
 /// What clients may ask for, who does it and what it costs. It needs either `price` or `free: true`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -22,6 +22,11 @@ pub(in crate::config) struct Route {
     pub(in crate::config) matches: At<Match>,
     /// The name of its upstream.
     pub(in crate::config) upstream: At<Name>,
+    /// By which ways a request may name its account. Default: all that are declared.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) identity: Option<Vec<At<Way>>>,
+    /// What becomes of the client's credential. Default: as its upstream says.
+    pub(in crate::config) credentials: Option<At<Passing>>,
     /// A name that it shares with other routes, for caps and usage. Default: none.
     pub(in crate::config) feature: Option<At<Name>>,
     /// The name of its price.

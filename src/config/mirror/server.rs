@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use http::HeaderName;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Admin, Plan, Price, Route, Store, Upstream};
+use super::{Admin, Identity, Issuer, Keys, Plan, Price, Route, Store, Upstream};
 use crate::config::format::{Bytes, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
@@ -35,9 +34,15 @@ pub(in crate::config) struct File {
     pub(in crate::config) store: Store,
     /// The operators' API. Default: there is none.
     pub(in crate::config) admin: Option<Admin>,
-    /// Where a request carries its key.
+    /// Where a request carries its key, and how keys look.
     #[serde(default)]
     pub(in crate::config) keys: Keys,
+    /// Who signs tokens (JWT) that are believed, by a name. Default: nobody.
+    #[serde(default)]
+    pub(in crate::config) issuers: Named<Issuer>,
+    /// Other ways of naming an account.
+    #[serde(default)]
+    pub(in crate::config) identity: Identity,
     /// The clients' own API.
     #[serde(default)]
     pub(in crate::config) client_plane: ClientPlane,
@@ -94,14 +99,6 @@ pub(in crate::config) struct ProxyProtocol {
     /// it is the client's; from anywhere else it is not read.
     #[schemars(length(min = 1))]
     pub(in crate::config) from: Vec<At<IpNet>>,
-}
-
-/// Where a request carries its key.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Keys {
-    /// Headers beside `Authorization: Bearer`. Default: [x-api-key].
-    pub(in crate::config) headers: Option<Vec<At<HeaderName>>>,
 }
 
 /// The clients' own API.

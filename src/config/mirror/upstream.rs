@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::config::format::{self, Millis};
 use crate::config::placed::At;
 use crate::config::problem::Place;
-use crate::proxy::HttpVersion;
+use crate::proxy::{ClientAddress, HttpVersion};
 
 /// A service that does the work.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -15,8 +15,15 @@ use crate::proxy::HttpVersion;
 pub(in crate::config) struct Upstream {
     /// Its base URL: scheme, host, port and a path that is put before the request's.
     pub(in crate::config) url: At<format::Upstream>,
-    /// The operator's credential, put on every request. Default: none; the client's key is never passed on.
+    /// Which credential it gets: the operator's, put on every request; `pass`: the client's token or imported
+    /// key as it came; a key of ours is never passed on. Default: replace (the client's is taken off).
     pub(in crate::config) credentials: Option<Credentials>,
+    /// Headers by which it learns who asks. What clients send under these names is taken off on every route.
+    /// Default: none.
+    #[serde(default)]
+    pub(in crate::config) identity_headers: IdentityHeaders,
+    /// Whether and how it learns the client's address. Default: none.
+    pub(in crate::config) client_address: Option<At<ClientAddress>>,
     /// A file of PEM certificates to trust beside the public roots. Relative paths begin at the folder of
     /// this file.
     pub(in crate::config) ca_file: Option<At<String>>,
@@ -32,15 +39,40 @@ pub(in crate::config) struct Upstream {
     pub(in crate::config) timeouts: Timeouts,
 }
 
-/// The operator's credential.
+/// Which credential an upstream gets.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(extend("writeOnly" = true))]
 pub(in crate::config) enum Credentials {
-    /// As `Authorization: Bearer`.
+    /// None: the client's is taken off.
+    Replace,
+    /// The client's, as it came.
+    Pass,
+    /// The operator's, as `Authorization: Bearer`.
     Bearer(Secret),
-    /// As the value of a header.
+    /// The operator's, as the value of a header.
     Header(CredentialHeader),
+}
+
+/// What becomes of the client's credential on one route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Passing {
+    /// It is taken off; the operator's is put on if there is one.
+    Replace,
+    /// It goes on.
+    Pass,
+}
+
+/// Headers by which a service learns who asks.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct IdentityHeaders {
+    /// The account's id. Default: none.
+    pub(in crate::config) account: Option<At<HeaderName>>,
+    /// The key's id. Default: none.
+    pub(in crate::config) key: Option<At<HeaderName>>,
+    /// The charge's id, on priced routes. Default: none.
+    pub(in crate::config) charge: Option<At<HeaderName>>,
 }
 
 /// A header whose value is a secret.

@@ -6,6 +6,8 @@ mod admin;
 mod conflict;
 mod coverage;
 mod extract;
+mod identity;
+mod issuer;
 mod outcome;
 mod plan;
 mod price;
@@ -67,9 +69,9 @@ impl Resolver<'_, '_> {
         let routes = self.routes(&prices);
         self.tables();
         self.unused();
-        let key_headers = self.key_headers();
+        let identity = self.identity();
         let dialect = self.dialect();
-        let rules = Rules { revision, routes, plans, key_headers, dialect };
+        let rules = Rules { revision, routes, plans, identity: identity?, dialect };
         Some(Settings {
             listen: or(self.file.listen.as_ref(), defaults::LISTEN),
             tls: tls?,

@@ -45,6 +45,8 @@ impl Resolver<'_, '_> {
             work: work?,
             body_limit,
             dialect: or(route.dialect.as_ref(), self.dialect()),
+            identity: self.ways(route.identity.as_deref()),
+            pass: self.passes(route),
         })
     }
 

@@ -1,6 +1,5 @@
 //! Limits, and what stands beside the listeners.
 
-use http::HeaderName;
 use ipnet::IpNet;
 
 use super::{Resolver, or};
@@ -24,14 +23,6 @@ impl Resolver<'_, '_> {
             .map_or_else(|| self.environment.cores().max(1), |at| size(at.value))
     }
 
-    pub(super) fn key_headers(&mut self) -> Vec<HeaderName> {
-        let Some(headers) = &self.file.keys.headers else { return vec![defaults::KEY_HEADER] };
-        for at in headers {
-            self.refuse_header(&at.value, at.place);
-        }
-        headers.iter().map(|at| at.value.clone()).collect()
-    }
-
     /// The dialect of refusals where no route says another.
     pub(super) fn dialect(&self) -> Dialect {
         or(self.file.dialect.as_ref(), defaults::DIALECT)
@@ -48,7 +39,17 @@ impl Resolver<'_, '_> {
         let client_prefix = self.client_prefix();
         let upstreams = self.upstreams()?;
         let via = or(self.file.via.as_ref(), stated(defaults::VIA)?);
-        Some(ProxySettings { upstreams, limits, flood, trusted_proxies, client_prefix, via })
+        let told = upstreams.iter().flat_map(|upstream| upstream.identity_headers.names());
+        let identity_headers = told.cloned().collect();
+        Some(ProxySettings {
+            upstreams,
+            limits,
+            flood,
+            trusted_proxies,
+            via,
+            client_prefix,
+            identity_headers,
+        })
     }
 
     pub(super) fn proxy_protocol(&mut self) -> Vec<IpNet> {

@@ -9,7 +9,7 @@ use crate::config::mirror::{self, Secret};
 use crate::config::placed::At;
 use crate::config::problem::Place;
 use crate::credit::Name;
-use crate::proxy::{Credentials, HttpVersion, Timeouts, UpstreamSettings};
+use crate::proxy::{ClientAddress, Credentials, HttpVersion, Timeouts, UpstreamSettings};
 
 /// The longest timeout: below a day.
 const TIMEOUT_MAX: Millis = Millis(23 * 3_600_000);
@@ -45,10 +45,11 @@ impl Resolver<'_, '_> {
     ) -> Option<UpstreamSettings> {
         let timeouts = self.timeouts(&upstream.timeouts);
         let credentials = match &upstream.credentials {
-            Some(credentials) => self.credentials(credentials).map(Some),
+            Some(credentials) => self.credentials(credentials),
             None => Some(None),
         };
         let identity = self.upstream_tls(upstream);
+        let identity_headers = self.identity_headers(&upstream.identity_headers);
         Some(UpstreamSettings {
             name: self.name(name)?,
             base: upstream.url.value.0.clone(),
@@ -56,6 +57,8 @@ impl Resolver<'_, '_> {
             ca_file: upstream.ca_file.as_ref().map(|path| self.path(path)),
             identity: identity?,
             http: or(upstream.http.as_ref(), HttpVersion::Auto),
+            identity_headers,
+            client_address: or(upstream.client_address.as_ref(), ClientAddress::None),
             timeouts,
         })
     }
@@ -69,14 +72,16 @@ impl Resolver<'_, '_> {
         name.ok()
     }
 
-    fn credentials(&mut self, credentials: &mirror::Credentials) -> Option<Credentials> {
+    /// The operator's credential; the outer `None`: there is an error.
+    fn credentials(&mut self, credentials: &mirror::Credentials) -> Option<Option<Credentials>> {
         match credentials {
+            mirror::Credentials::Replace | mirror::Credentials::Pass => Some(None),
             mirror::Credentials::Bearer(secret) => {
-                self.credential(http::header::AUTHORIZATION, secret, "Bearer ")
+                self.credential(http::header::AUTHORIZATION, secret, "Bearer ").map(Some)
             }
             mirror::Credentials::Header(header) => {
                 self.refuse_header(&header.name.value, header.name.place);
-                self.credential(header.name.value.clone(), &header.value, "")
+                self.credential(header.name.value.clone(), &header.value, "").map(Some)
             }
         }
     }

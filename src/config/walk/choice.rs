@@ -9,8 +9,15 @@ use crate::config::problem::Place;
 use crate::config::tree::{Entry, Node, Yaml};
 
 impl Walk<'_, '_> {
-    /// `choices` are what the mirror's enumerations become: words, and mappings with a single name.
-    pub(super) fn choice(&mut self, choices: &'static [Value], node: &Node, spot: Spot<'_>) {
+    /// `choices` are what the mirror's enumerations become: words, and mappings with a single name. What is
+    /// written where a `secret` may stand is never quoted.
+    pub(super) fn choice(
+        &mut self,
+        choices: &'static [Value],
+        node: &Node,
+        spot: Spot<'_>,
+        secret: bool,
+    ) {
         match &node.value {
             Yaml::Scalar { text, plain } if is_null(text, *plain) => {
                 let message = format!("{} has no value", title(spot.name));
@@ -19,6 +26,11 @@ impl Walk<'_, '_> {
             }
             Yaml::Scalar { text, plain } => match free_text(choices) {
                 Some(schema) => self.scalar(schema, (text, *plain), node.place, spot),
+                None if words(choices).any(|word| word == text) => {}
+                None if secret => {
+                    let message = format!("{} must be {}", title(spot.name), wanted(choices));
+                    self.findings.error("wrong_type", node.place, message);
+                }
                 None => self.word(choices, text, node.place, spot),
             },
             Yaml::Map(entries) => self.tagged(choices, entries, spot),
@@ -31,9 +43,6 @@ impl Walk<'_, '_> {
     }
 
     fn word(&mut self, choices: &'static [Value], text: &str, place: Place, spot: Spot<'_>) {
-        if words(choices).any(|word| word == text) {
-            return;
-        }
         if words(choices).next().is_none() {
             let message = format!("{} must be {}", title(spot.name), wanted(choices));
             self.findings.error("wrong_type", place, message);

@@ -48,7 +48,8 @@ impl Walk<'_, '_> {
             if schema.contains_key("writeOnly") && !shown {
                 self.veil(node);
             }
-            return self.choice(choices, node, spot);
+            let secret = schema.contains_key("writeOnly");
+            return self.choice(choices, node, spot, secret);
         }
         match &node.value {
             Yaml::Map(entries) if accepts(schema, "object") => self.object(schema, entries, spot),

@@ -35,6 +35,8 @@ pub enum Detail {
     Version,
     /// The target names a user beside the host.
     UserInTarget,
+    /// The account is named by a header, and a key is shown beside it.
+    TwoIdentities,
     /// The request has been here before.
     Loop {
         /// Our name in `Via`.

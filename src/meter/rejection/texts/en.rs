@@ -54,6 +54,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::BrokenBody => "The body broke off, or its framing is wrong: nobody can tell where it ends.".into(),
         Detail::Unclear { why } => format!("The request cannot be read in one way only: {why}."),
         Detail::Version => "HTTP/1.1 and HTTP/1.0 are spoken on this connection.".into(),
+        Detail::TwoIdentities => "The request names its account by a header and shows a key beside it. Send one of the two.".into(),
         Detail::UserInTarget => "The target names a user; a host alone is needed.".into(),
         Detail::Loop { name } => format!("The request has already passed {name}, so it goes in a circle. If these are two gateways, the operator gives one of them another name with `via`."),
         Detail::Expectation => "The one expectation that is met here is 100-continue. Send the request without Expect.".into(),

@@ -57,6 +57,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::BrokenBody => "Le corps de la requête a été interrompu, ou son découpage est incorrect : impossible de savoir où il finit.".into(),
         Detail::Unclear { why } => format!("La requête peut se lire de plus d’une façon : {why}."),
         Detail::Version => "Cette connexion parle HTTP/1.1 et HTTP/1.0.".into(),
+        Detail::TwoIdentities => "La requête désigne son compte par un en-tête et présente aussi une clé. N’envoyez que l’un des deux.".into(),
         Detail::UserInTarget => "La cible nomme un utilisateur ; seul un hôte est attendu.".into(),
         Detail::Loop { name } => format!("La requête est déjà passée par {name} : elle tourne en rond. S’il s’agit de deux passerelles, l’opérateur donne un autre nom à l’une d’elles avec `via`."),
         Detail::Expectation => "La seule attente satisfaite ici est 100-continue. Envoyez la requête sans Expect.".into(),

@@ -56,6 +56,7 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::BrokenBody => "O corpo da requisição foi interrompido, ou seu enquadramento está errado: não há como saber onde termina.".into(),
         Detail::Unclear { why } => format!("A requisição pode ser lida de mais de uma forma: {why}."),
         Detail::Version => "Esta conexão fala HTTP/1.1 e HTTP/1.0.".into(),
+        Detail::TwoIdentities => "A requisição indica a conta por um cabeçalho e traz também uma chave. Envie apenas um dos dois.".into(),
         Detail::UserInTarget => "O alvo nomeia um usuário; apenas um host é esperado.".into(),
         Detail::Loop { name } => format!("A requisição já passou por {name}, portanto anda em círculo. Se forem dois gateways, o operador dá outro nome a um deles com `via`."),
         Detail::Expectation => "A única expectativa atendida aqui é 100-continue. Envie a requisição sem Expect.".into(),
