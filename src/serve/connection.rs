@@ -19,7 +19,8 @@ use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::life::{Answering, Life};
+use super::life::Life;
+use super::progress::Answering;
 use super::proxy_header;
 use super::stream::{Carrier, Spoken, Stream};
 use super::tls::Certificates;
@@ -94,8 +95,12 @@ where
     let own = life.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let has_body = !http_body::Body::is_end_stream(request.body());
-        let (busy, answered) = (own.request(has_body), answer(request, peer));
-        async move { Ok::<_, BoxError>(answered.await.map(|body| Answering { body, _busy: busy })) }
+        let (busy, progress) = (own.request(has_body), own.last());
+        let answered = answer(request, peer);
+        async move {
+            let answer = answered.await;
+            Ok::<_, BoxError>(answer.map(|body| Answering::new(body, progress, busy)))
+        }
     });
     match spoken {
         Spoken::One => {
@@ -104,7 +109,8 @@ where
             to_the_end(serving, &door, &life).await;
         }
         Spoken::Two => {
-            let serving = http2(&door.limits).serve_connection(TokioIo::new(stream), service);
+            let serving =
+                http2(&door.limits, life.clone()).serve_connection(TokioIo::new(stream), service);
             to_the_end(serving, &door, &life).await;
         }
     }
@@ -212,9 +218,10 @@ fn http1(limits: &Limits) -> http1::Builder {
     builder
 }
 
-fn http2(limits: &Limits) -> http2::Builder<Local> {
+fn http2(limits: &Limits, life: Rc<Life>) -> http2::Builder<Local> {
     let ping = Duration::from_millis(limits.ping_ms);
-    let mut builder = http2::Builder::new(Local::default());
+    let stall = Duration::from_millis(limits.stall_ms);
+    let mut builder = http2::Builder::new(Local { tasks: Tasks::default(), life, stall });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
@@ -231,12 +238,24 @@ fn http2(limits: &Limits) -> http2::Builder<Local> {
     builder
 }
 
-/// Runs the streams of one connection on its core. They end with the connection, which is waited for.
-#[derive(Clone, Debug, Default)]
-struct Local(Tasks);
+/// Runs the streams of one connection on its core. They end with the connection, which is waited for; one
+/// whose client takes nothing of the answer is reset.
+#[derive(Clone, Debug)]
+struct Local {
+    tasks: Tasks,
+    life: Rc<Life>,
+    stall: Duration,
+}
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
+    /// hyper calls the service for a request and hands its stream over right after.
     fn execute(&self, stream: F) {
-        self.0.spawn(stream);
+        let (progress, stall) = (self.life.last(), self.stall);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stream => {}
+                () = progress.stalled(stall) => {}
+            }
+        });
     }
 }

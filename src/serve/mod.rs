@@ -18,6 +18,7 @@ mod ledgers;
 mod life;
 mod listen;
 mod metrics;
+mod progress;
 mod proxy_header;
 mod quoter;
 mod stream;
