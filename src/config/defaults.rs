@@ -47,6 +47,8 @@ pub(super) const VIA: &str = "tollgate";
 pub(super) const HANDSHAKE_MS: u64 = 10 * SECOND;
 /// Between two requests of a connection, in milliseconds.
 pub(super) const KEEP_MS: u64 = 75 * SECOND;
+/// For a client to take the next part of an answer, in milliseconds.
+pub(super) const STALL_MS: u64 = MINUTE;
 /// Bytes per second of a body.
 pub(super) const BODY_RATE: u64 = 240;
 /// Requests of one core at once.

@@ -152,7 +152,9 @@ impl Exchange {
         mut client: Option<Pipe>,
         mut watch: Option<Watch>,
     ) {
-        let mut patience = Patience::begin(self.core.meter.clock.clone(), upstream.timeouts());
+        let stall_ms = self.core.settings.limits.stall_ms;
+        let mut patience =
+            Patience::begin(self.core.meter.clock.clone(), upstream.timeouts(), stall_ms);
         loop {
             if client.is_none() && self.cancels() {
                 return self.conclude(&mut watch, End::Cancelled);

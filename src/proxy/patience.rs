@@ -12,8 +12,6 @@ use std::time::Duration;
 use super::settings::Timeouts;
 use crate::seam::Clock;
 
-/// How long a client may leave a frame untaken before it counts as gone, in milliseconds.
-const STALL_MS: u64 = 60_000;
 /// From how long a wait on an upstream may give up on us, and the client is to blame, in milliseconds.
 const SLOW_MS: u64 = 1_000;
 
@@ -21,6 +19,8 @@ const SLOW_MS: u64 = 1_000;
 pub(super) struct Patience {
     clock: Arc<dyn Clock>,
     timeouts: Timeouts,
+    /// How long a client may leave a frame untaken before it counts as gone.
+    stall_ms: u64,
     began_ms: u64,
     /// How long the client has been waited for, in all.
     client_ms: u64,
@@ -30,9 +30,9 @@ pub(super) struct Patience {
 
 impl Patience {
     /// The exchange begins.
-    pub(super) fn begin(clock: Arc<dyn Clock>, timeouts: Timeouts) -> Self {
+    pub(super) fn begin(clock: Arc<dyn Clock>, timeouts: Timeouts, stall_ms: u64) -> Self {
         let began_ms = clock.uptime_ms();
-        Self { clock, timeouts, began_ms, client_ms: 0, longest_ms: 0 }
+        Self { clock, timeouts, stall_ms, began_ms, client_ms: 0, longest_ms: 0 }
     }
 
     /// How long to wait for the next part of the answer; `None`: the upstream has had its time.
@@ -47,7 +47,7 @@ impl Patience {
     pub(super) async fn with_client<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
         let left_ms = self.timeouts.total_ms.saturating_sub(self.client_ms);
         let began_ms = self.clock.uptime_ms();
-        let limit = Duration::from_millis(STALL_MS.min(left_ms));
+        let limit = Duration::from_millis(self.stall_ms.min(left_ms));
         let taken = tokio::time::timeout(limit, wait).await;
         let waited_ms = self.clock.uptime_ms().saturating_sub(began_ms);
         self.client_ms = self.client_ms.saturating_add(waited_ms);

@@ -128,6 +128,8 @@ pub struct Limits {
     pub head_ms: u64,
     /// Between two requests of a connection, in milliseconds.
     pub idle_ms: u64,
+    /// For a client to take the next part of an answer, in milliseconds.
+    pub stall_ms: u64,
     /// How many bytes a second a body must bring at least; 0: as slow as it likes.
     pub body_rate: u64,
     /// For a body that must be read before it can be priced, in milliseconds.

@@ -20,7 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::life::{Answering, Life};
+use super::life::Life;
+use super::progress::Answering;
 use super::proxy_header;
 use super::stream::{Carrier, Spoken, Stream};
 use super::tls::Certificates;
@@ -78,7 +79,10 @@ where
         Duration::from_millis(door.limits.handshake_ms),
         arrive(&door, stream, peer),
     );
+    // Here and below what has come is looked at before the clock: on a machine that was busy for long, both may
+    // be due.
     let arrived = tokio::select! {
+        biased;
         arrived = arriving => arrived,
         () = door.drain.cancelled() => return,
     };
@@ -89,6 +93,7 @@ where
     };
     let life = Life::begin(door.requests.clone());
     let opened = tokio::select! {
+        biased;
         opened = Stream::open(carrier, life.clone()) => opened,
         _ = life.over(&door.limits, false) => return,
         () = door.drain.cancelled() => return,
@@ -99,8 +104,12 @@ where
     let own = life.clone();
     let answering = move |request: Request<Incoming>, turns: Option<Turns>| {
         let has_body = !http_body::Body::is_end_stream(request.body());
-        let (busy, answered) = (own.request(has_body), answer(request, peer, turns));
-        async move { Ok::<_, BoxError>(answered.await.map(|body| Answering { body, _busy: busy })) }
+        let (busy, progress) = (own.request(has_body), own.last());
+        let answered = answer(request, peer, turns);
+        async move {
+            let answer = answered.await;
+            Ok::<_, BoxError>(answer.map(|body| Answering::new(body, progress, busy)))
+        }
     };
     match (spoken, guard) {
         (Spoken::One, Some(bounds)) => {
@@ -117,7 +126,8 @@ where
         }
         (Spoken::Two, _) => {
             let service = service_fn(move |request| answering(request, None));
-            let serving = http2(&door.limits).serve_connection(TokioIo::new(stream), service);
+            let builder = http2(&door.limits, life.clone());
+            let serving = builder.serve_connection(TokioIo::new(stream), service);
             to_the_end(serving, &door, &life, None).await;
         }
     }
@@ -209,6 +219,7 @@ async fn to_the_end(serving: impl Serving, door: &Door, life: &Life, turns: Opti
     let mut ending = false;
     loop {
         tokio::select! {
+            biased;
             // A connection that breaks off is the client's affair; the exchange goes on without it.
             _ = serving.as_mut() => return,
             () = drained(door, turns.as_ref()), if !ending => {}
@@ -239,9 +250,10 @@ fn http1(limits: &Limits) -> http1::Builder {
     builder
 }
 
-fn http2(limits: &Limits) -> http2::Builder<Local> {
+fn http2(limits: &Limits, life: Rc<Life>) -> http2::Builder<Local> {
     let ping = Duration::from_millis(limits.ping_ms);
-    let mut builder = http2::Builder::new(Local::default());
+    let stall = Duration::from_millis(limits.stall_ms);
+    let mut builder = http2::Builder::new(Local { tasks: Tasks::default(), life, stall });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
@@ -258,12 +270,25 @@ fn http2(limits: &Limits) -> http2::Builder<Local> {
     builder
 }
 
-/// Runs the streams of one connection on its core. They end with the connection, which is waited for.
-#[derive(Clone, Debug, Default)]
-struct Local(Tasks);
+/// Runs the streams of one connection on its core. They end with the connection, which is waited for; one
+/// whose client takes nothing of the answer is reset.
+#[derive(Clone, Debug)]
+struct Local {
+    tasks: Tasks,
+    life: Rc<Life>,
+    stall: Duration,
+}
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
+    /// hyper calls the service for a request and hands its stream over right after.
     fn execute(&self, stream: F) {
-        self.0.spawn(stream);
+        let (progress, stall) = (self.life.last(), self.stall);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stream => {}
+                () = progress.stalled(stall) => {}
+            }
+        });
     }
 }

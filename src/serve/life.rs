@@ -1,22 +1,20 @@
 //! How long a connection may live with nothing to do.
 //!
 //! A connection that waits for a first request, or is in the middle of a head, has the time of a head; one
-//! that has served and is silent has the time between two requests. One with a request under way has no end
-//! here: the exchange has its own. The part of a head that came together with the request before it is not
+//! that has served and is silent has the time between two requests. One with a request under way goes on for as
+//! long as the client takes the answer; the exchange has bounds of its own. The part of a head that came together with the request before it is not
 //! seen as one: it has the time between two requests.
 //!
-//! Invariant: a connection on which no request runs has a deadline.
+//! Invariant: a connection has a deadline, whatever it does.
 
-use std::cell::Cell;
-use std::pin::Pin;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::progress::Progress;
 use super::stream::Spoken;
 use crate::proxy::Limits;
 
@@ -33,6 +31,8 @@ pub(super) struct Life {
     phase: Cell<Phase>,
     /// Whether the last request had a body.
     body: Cell<bool>,
+    /// How far the client has taken the answer to it.
+    last: RefCell<Rc<Progress>>,
     changed: Notify,
     /// Requests under way on all connections of this core and listener.
     all: Rc<Cell<usize>>,
@@ -57,6 +57,7 @@ impl Life {
             since: Cell::new(Instant::now()),
             phase: Cell::new(Phase::Head),
             body: Cell::new(false),
+            last: RefCell::default(),
             changed: Notify::new(),
             all,
         })
@@ -87,7 +88,13 @@ impl Life {
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Next);
         }
+        *self.last.borrow_mut() = Rc::default();
         Busy(self.clone())
+    }
+
+    /// How far the client has taken the answer to the last request that began.
+    pub(super) fn last(&self) -> Rc<Progress> {
+        self.last.borrow().clone()
     }
 
     /// Whether the client may still be sending what nobody will read: the rest of a head that was refused, or
@@ -101,18 +108,24 @@ impl Life {
         }
     }
 
-    fn deadline(&self, limits: &Limits, ending: bool) -> Option<Instant> {
-        let wait = match self.phase.get() {
-            _ if self.running.get() > 0 => return None,
+    /// When it is over, and whether at once. `None`: not as long as requests run.
+    fn deadline(&self, limits: &Limits, ending: bool) -> Option<(Instant, bool)> {
+        let phase = self.phase.get();
+        if self.running.get() > 0 {
+            // The streams of HTTP/2 are looked after one by one.
+            let stall = Duration::from_millis(limits.stall_ms);
+            return (phase != Phase::NextStream).then(|| (self.last().deadline(stall), true));
+        }
+        let wait = match phase {
             // Whoever guards heads answers a slow one first.
             Phase::Head => Duration::from_millis(limits.head_ms) + LINGER,
             Phase::Next | Phase::NextStream if ending => LINGER,
             Phase::Next | Phase::NextStream => Duration::from_millis(limits.idle_ms),
         };
-        Some(self.since.get() + wait)
+        Some((self.since.get() + wait, ending || phase == Phase::Head))
     }
 
-    /// Waits until the deadline has passed: `true`, in the middle of a head or of an ending.
+    /// Waits until the deadline has passed; `true`: there is nothing to wait for any more.
     pub(super) async fn over(&self, limits: &Limits, ending: bool) -> bool {
         if ending {
             // The end begins now, however long there was nothing to do.
@@ -122,11 +135,9 @@ impl Life {
             let changed = self.changed.notified();
             match self.deadline(limits, ending) {
                 None => changed.await,
-                Some(deadline) if deadline <= Instant::now() => {
-                    return ending || self.phase.get() == Phase::Head;
-                }
+                Some((deadline, at_once)) if deadline <= Instant::now() => return at_once,
                 // A request may have begun meanwhile: the deadline is looked at again.
-                Some(deadline) => tokio::select! {
+                Some((deadline, _)) => tokio::select! {
                     () = changed => {}
                     () = tokio::time::sleep_until(deadline) => {}
                 },
@@ -148,32 +159,5 @@ impl Drop for Busy {
             since.set(Instant::now());
             changed.notify_one();
         }
-    }
-}
-
-/// An answer's body; its request runs until it is dropped.
-#[derive(Debug)]
-pub(super) struct Answering<B> {
-    pub(super) body: B,
-    pub(super) _busy: Busy,
-}
-
-impl<B: Body + Unpin> Body for Answering<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

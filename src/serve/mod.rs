@@ -21,6 +21,7 @@ mod ledgers;
 mod life;
 mod listen;
 mod metrics;
+mod progress;
 mod proxy_header;
 mod quoter;
 mod reload;

@@ -124,6 +124,8 @@ pub(in crate::config) struct Limits {
     pub(in crate::config) idle: Option<At<Millis>>,
     /// How long a body may take that is read before it is priced. Default: 30s.
     pub(in crate::config) body: Option<At<Millis>>,
+    /// How long a client may leave a part of an answer untaken before it counts as gone. Default: 60s.
+    pub(in crate::config) stall: Option<At<Millis>>,
     /// How many bytes a second a body must bring at least, over the time that it is waited for and after the
     /// first five seconds; 0B: as slow as it likes. Default: 240B.
     pub(in crate::config) body_rate: Option<At<Bytes>>,

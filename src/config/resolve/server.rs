@@ -82,6 +82,7 @@ impl Resolver<'_, '_> {
             handshake_ms: self.millis(limits.handshake.as_ref(), defaults::HANDSHAKE_MS, HOUR),
             head_ms: self.millis(limits.head.as_ref(), defaults::HEAD_MS, HOUR),
             idle_ms: self.millis(limits.idle.as_ref(), defaults::KEEP_MS, HOUR),
+            stall_ms: self.millis(limits.stall.as_ref(), defaults::STALL_MS, HOUR),
             body_rate: or(limits.body_rate.as_ref(), Bytes(defaults::BODY_RATE)).0,
             body_ms: self.millis(limits.body.as_ref(), defaults::BODY_MS, HOUR),
             head_bytes: usize::try_from(head_bytes).unwrap_or(usize::MAX),

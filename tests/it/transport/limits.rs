@@ -297,6 +297,45 @@ fn a_client_that_gives_no_sign_of_life_has_left() {
     assert_eq!((world.purse(&payer).available, world.in_use(&payer)), ("9".to_owned(), 0));
 }
 
+/// SETTINGS that let nothing of an answer come (CVE-2019-9517).
+fn shut_window() -> Vec<u8> {
+    let setting = [&4_u16.to_be_bytes()[..], &0_u32.to_be_bytes()].concat();
+    let preface = heads::preface();
+    [&preface[..preface.len() - 9], &heads::frame(4, 0, 0, &setting)].concat()
+}
+
+#[test]
+fn a_client_that_takes_nothing_loses_its_place() {
+    let world = World::start(&[
+        ("limits: {", "limits: { requests: 10, stall: 1s,"),
+        ("store:", "cores: 1\nstore:"),
+    ]);
+    let payer = world.payer("crowded", "100");
+    let ask = || {
+        let mut wire = world.wire();
+        wire.ask(&payer.get("/v1/models")).status
+    };
+    // Twenty answers that nobody takes: refusals, and one that was paid for.
+    let mut frames = shut_window();
+    for number in 0..19 {
+        frames.extend(heads::request(2 * number + 1, "tk_wrong", &[]));
+    }
+    frames.extend(heads::request(41, &payer.key, &[]));
+    let mut stream = TcpStream::connect(world.data).unwrap();
+    stream.write_all(&frames).unwrap();
+    until("there is no room", || ask() == 503);
+    until("there is room again", || ask() == 200);
+    until("nothing is held", || world.purse(&payer).held == "0");
+    // And by HTTP/1.1: answers that are larger than what the system takes for the client.
+    let mut wire = TcpStream::connect(world.data).unwrap();
+    let long = payer.get(&format!("/v1/{}", "x".repeat(7_000))).bytes();
+    // It writes until nobody reads it any more, and then until it is told that it has lost its place.
+    let closed = (0..100_000).find(|_| wire.write_all(&long).is_err());
+    assert!(closed.is_some(), "it could write for ever");
+    until("there is room again", || ask() == 200);
+    drop(stream);
+}
+
 #[test]
 fn a_connection_of_malformed_streams_is_closed() {
     let world = World::start(&[("limits: {", "limits: { stream_errors: 3,")]);
