@@ -11,6 +11,7 @@ mod account;
 mod balance;
 mod charge;
 mod check;
+mod config;
 pub mod demo;
 mod doctor;
 mod failure;
@@ -64,6 +65,8 @@ enum Command {
     Charge(charge::Charge),
     #[command(subcommand)]
     Hold(hold::Hold),
+    #[command(subcommand)]
+    Config(config::Config),
     Balance(balance::Balance),
     Usage(usage::Usage),
     #[command(subcommand)]
@@ -99,6 +102,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Grant(grant) => grant.run(),
         Command::Charge(charge) => charge.run(),
         Command::Hold(hold) => hold.run(),
+        Command::Config(config) => config.run(),
         Command::Usage(usage) => usage.run(),
         Command::Token(token) => token.run(),
         Command::Balance(balance) => balance.run(),

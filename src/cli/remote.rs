@@ -218,6 +218,16 @@ fn unanswered(error: &NoAnswer) -> Failure {
     }
 }
 
+/// What is wrong with a configuration, a line each.
+fn listed(problem: &Value) -> String {
+    let line = |one: &Value| {
+        let (line, column) = (&one["line"], &one["column"]);
+        let message = one["message"].as_str().unwrap_or_default();
+        format!("\n  line {line}, column {column}: {message}")
+    };
+    problem["problems"].as_array().into_iter().flatten().map(line).collect()
+}
+
 /// A refusal in the server's words, with what to do where that is known.
 fn refused(answer: &Answer) -> Failure {
     let problem = answer.json();
@@ -226,7 +236,7 @@ fn refused(answer: &Answer) -> Failure {
         Some(detail) => detail.to_owned(),
         None => format!("the server answered {}; is it Tollgate's admin API?", answer.status),
     };
-    let message = format!("{detail} [{code}]");
+    let message = format!("{detail} [{code}]{}", listed(&problem));
     match answer.status {
         StatusCode::SERVICE_UNAVAILABLE => Failure::temporary(message),
         StatusCode::UNAUTHORIZED => Failure::configuration(format!(

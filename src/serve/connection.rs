@@ -51,7 +51,7 @@ pub(super) struct Door {
     pub(super) requests: Rc<Cell<usize>>,
     /// Connections end when they are idle.
     pub(super) drain: CancellationToken,
-    /// Connections end at once.
+    /// Connections that were to end do so at once.
     pub(super) cut: CancellationToken,
 }
 
@@ -224,7 +224,7 @@ async fn to_the_end(serving: impl Serving, door: &Door, life: &Life, turns: Opti
             _ = serving.as_mut() => return,
             () = drained(door, turns.as_ref()), if !ending => {}
             at_once = life.over(&door.limits, ending) => if at_once { return },
-            () = door.cut.cancelled() => return,
+            () = door.cut.cancelled(), if ending => return,
         }
         serving.as_mut().end();
         ending = true;

@@ -12,6 +12,7 @@ use http::Response;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::assembly::{Lasting, assemble};
@@ -115,13 +116,15 @@ where
         let current = current.clone();
         move |request, peer, turns: Option<Turns>| answer(current.clone(), (request, peer), turns)
     };
+    // Each core waits at its own: every connection looks at them whenever it is woken.
+    let ends = (shared.stop.drain.child_token(), shared.stop.cut.child_token());
     loop {
         let accepted = listener.accept().await;
         let core = current.core();
         match accepted {
             Ok((stream, peer)) if connections.running() < core.settings.limits.connections => {
                 let _ = stream.set_nodelay(true);
-                let door = door(shared, &core, counts);
+                let door = door(shared, &core, counts, &ends);
                 connections.spawn(connection::serve(door, stream, peer, answer.clone()));
             }
             Ok((stream, _)) => {
@@ -136,7 +139,12 @@ where
     }
 }
 
-fn door(shared: &Shared, core: &Core, counts: &CoreTally) -> Rc<Door> {
+fn door(
+    shared: &Shared,
+    core: &Core,
+    counts: &CoreTally,
+    (drain, cut): &(CancellationToken, CancellationToken),
+) -> Rc<Door> {
     Rc::new(Door {
         limits: core.settings.limits,
         tls: shared.certificates.clients.clone(),
@@ -144,8 +152,8 @@ fn door(shared: &Shared, core: &Core, counts: &CoreTally) -> Rc<Door> {
         guards_heads: true,
         counts: counts.door.clone(),
         requests: core.requests.clone(),
-        drain: shared.stop.drain.clone(),
-        cut: core.cut.clone(),
+        drain: drain.clone(),
+        cut: cut.clone(),
     })
 }
 

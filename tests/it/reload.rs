@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::processes::{Proxy, Reply, Site, TOKEN, YAML, answer, ask, eventually, send};
+use super::processes::{BIN, Proxy, Reply, Site, TOKEN, YAML, answer, ask, eventually, send};
 use super::wire::{Ask, Wire};
 
 const DUBBING: &str = "/v1/dubbing";
@@ -42,6 +42,16 @@ fn work(serial: u64) -> Value {
 fn hang_up_until_changed(proxy: &Proxy, before: &str) -> String {
     proxy.process.signal(Signal::HUP);
     eventually("another revision is in force", || Some(revision(proxy)).filter(|now| now != before))
+}
+
+/// Runs a command of the operators': code, output, errors.
+fn command(proxy: &Proxy, words: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(BIN);
+    command.args(words).env("TOLLGATE_ADMIN_TOKEN", TOKEN);
+    let output = command.env("TOLLGATE_ADMIN_URL", format!("http://{}", proxy.admin)).output();
+    let output = output.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
@@ -114,10 +124,14 @@ fn a_wrong_file_changes_nothing_and_says_so() {
     assert_eq!(revision(&proxy), before);
     assert_eq!(dub(7), 200);
     assert_eq!(proxy.settled("acct_a")["charged"], "10.000007");
+    // The command says which line, as well.
+    priced(&site, 20, &[("on_unknown: charge", "on_unknwon: charge")]);
+    let (code, _, err) = command(&proxy, &["config", "reload"]);
+    assert!(code == Some(1) && err.contains("on_unknwon") && err.contains("line "), "{err}");
     // Mended, it is taken.
     priced(&site, 20, &[]);
-    let told = reload(&proxy);
-    assert_eq!((told.status, &told.json()["changed"]), (200, &json!(true)), "{}", told.body);
+    let (code, out, err) = command(&proxy, &["config", "reload"]);
+    assert!(code == Some(0) && out.contains("true"), "{out}{err}");
     let told = reload(&proxy);
     assert_eq!((told.status, &told.json()["changed"]), (200, &json!(false)), "{}", told.body);
     assert_eq!(dub(8), 200);
@@ -130,6 +144,11 @@ fn what_only_a_restart_can_change_is_named_and_nothing_changes() {
     let site = Site::new();
     let proxy = site.start();
     let before = revision(&proxy);
+    let secret = "secret: { file: token-secret }";
+    let issuer = format!(
+        "issuers: {{ main: {{ issuer: us, audience: [us], algorithms: [HS256], {secret}, claims: {{ account: /sub }} }} }}\n"
+    );
+    std::fs::write(site.folder.path().join("token-secret"), "s".repeat(64)).unwrap();
     let table = [
         ("\nlisten: 127.0.0.1:0", "\nlisten: 127.0.0.2:0", "listen"),
         ("path: data", "path: other", "store"),
@@ -137,6 +156,8 @@ fn what_only_a_restart_can_change_is_named_and_nothing_changes() {
         ("listen: 127.0.0.1:0, token", "listen: 127.0.0.2:0, token", "admin.listen"),
         ("plans:", "cores: 7\nplans:", "cores"),
         ("plans:", "limits: { exchanges: 9 }\nplans:", "limits.exchanges"),
+        ("plans:", "proxy_protocol: { from: [10.0.0.0/8] }\nplans:", "proxy_protocol"),
+        ("plans:", &format!("{issuer}plans:"), "issuers"),
     ];
     for (old, new, name) in table {
         priced(&site, 20, &[(old, new)]);

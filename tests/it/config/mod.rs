@@ -106,7 +106,7 @@ fn the_committed_schema_is_the_code() {
 #[test]
 fn every_runnable_file_is_accepted_without_warnings() {
     let found = files(&at("config"), "yaml");
-    assert_eq!(found.len(), 11, "{found:?}");
+    assert_eq!(found.len(), 12, "{found:?}");
     for path in found {
         let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap();
         let above = if path.starts_with("config/examples/") { ".." } else { "." };

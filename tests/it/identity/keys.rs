@@ -146,7 +146,7 @@ fn unknown_wrong_and_revoked_keys_get_one_answer() {
         let mut body = reply.json();
         body["instance"] = Value::Null;
         let mut headers = reply.headers.clone();
-        headers.retain(|(name, _)| name != "request-id" && name != "date");
+        headers.retain(|(name, _)| !name.ends_with("request-id") && name != "date");
         answers.push((reply.status, headers, body));
     }
     for answer in &answers {

@@ -37,6 +37,7 @@ fn amount(text: &str) -> Amount {
     text.parse().unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn examples() -> Vec<Example> {
     let (required, available, held) = (amount("7.25"), amount("3.5"), amount("2.125"));
     let (name, plan) = (text("pace"), text("studio"));
@@ -62,6 +63,16 @@ fn examples() -> Vec<Example> {
         (Detail::Path(PathProblem::DotSegment), &[]),
         (Detail::Unforwardable, &[]),
         (Detail::BrokenBody, &[]),
+        (Detail::Unclear { why: "it has two lengths" }, &["it has two lengths"]),
+        (Detail::Version, &["HTTP/1.1", "HTTP/1.0"]),
+        (Detail::UserInTarget, &[]),
+        (Detail::TwoIdentities, &[]),
+        (Detail::Loop { name: text("edge") }, &["edge", "`via`"]),
+        (Detail::Expectation, &["100-continue", "Expect"]),
+        (Detail::LongHead { limit: 65_536 }, &["65536"]),
+        (Detail::LongTarget { limit: 8_192 }, &["8192"]),
+        (Detail::ManyHeaders { limit: 100 }, &["100"]),
+        (Detail::SlowHead, &[]),
         (Detail::Query, &[]),
         (Detail::CreditsMax, &["Credits-Max", "12.5"]),
         (Detail::CreditsMaxTwice, &["Credits-Max"]),
@@ -162,6 +173,7 @@ fn faults() -> Vec<Fault> {
         Fault::Twice,
         Fault::Range(1, 100),
         Fault::Cursor,
+        Fault::Period,
         Fault::HeaderName,
         Fault::HeaderValue,
         Fault::OtherKey,
