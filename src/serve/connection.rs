@@ -48,7 +48,7 @@ pub(super) struct Door {
     pub(super) requests: Rc<Cell<usize>>,
     /// Connections end when they are idle.
     pub(super) drain: CancellationToken,
-    /// Connections end at once.
+    /// Connections that were to end do so at once.
     pub(super) cut: CancellationToken,
 }
 
@@ -75,7 +75,10 @@ where
         Duration::from_millis(door.limits.handshake_ms),
         arrive(&door, stream, peer),
     );
+    // Here and below what has come is looked at before the clock: on a machine that was busy for long, both may
+    // be due.
     let arrived = tokio::select! {
+        biased;
         arrived = arriving => arrived,
         () = door.drain.cancelled() => return,
     };
@@ -86,6 +89,7 @@ where
     };
     let life = Life::begin(door.requests.clone());
     let opened = tokio::select! {
+        biased;
         opened = Stream::open(carrier, life.clone()) => opened,
         _ = life.over(&door.limits, false) => return,
         () = door.drain.cancelled() => return,
@@ -109,9 +113,12 @@ where
             to_the_end(serving, &door, &life).await;
         }
         Spoken::Two => {
-            let serving =
-                http2(&door.limits, life.clone()).serve_connection(TokioIo::new(stream), service);
-            to_the_end(serving, &door, &life).await;
+            Box::pin(async {
+                let http2 = http2(&door.limits, life.clone());
+                let serving = http2.serve_connection(TokioIo::new(stream), service);
+                to_the_end(serving, &door, &life).await;
+            })
+            .await;
         }
     }
 }
@@ -130,7 +137,8 @@ async fn arrive(
     };
     let Some(certificates) = &door.tls else { return Ok((Carrier::Plain(stream), peer)) };
     let acceptor = tokio_rustls::TlsAcceptor::from(certificates.config());
-    let stream = acceptor.accept(stream).await.map_err(Turned::NoTls)?;
+    // Boxed, as HTTP/2 is below: the usual connection must not be as large as the largest.
+    let stream = Box::pin(acceptor.accept(stream)).await.map_err(Turned::NoTls)?;
     Ok((Carrier::Tls(Box::new(stream)), peer))
 }
 
@@ -196,11 +204,12 @@ async fn to_the_end(serving: impl Serving, door: &Door, life: &Life) {
     let mut ending = false;
     loop {
         tokio::select! {
+            biased;
             // A connection that breaks off is the client's affair; the exchange goes on without it.
             _ = serving.as_mut() => return,
             () = door.drain.cancelled(), if !ending => {}
             at_once = life.over(&door.limits, ending) => if at_once { return },
-            () = door.cut.cancelled() => return,
+            () = door.cut.cancelled(), if ending => return,
         }
         serving.as_mut().end();
         ending = true;
@@ -253,6 +262,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
         let (progress, stall) = (self.life.last(), self.stall);
         self.tasks.spawn(async move {
             tokio::select! {
+                biased;
                 () = stream => {}
                 () = progress.stalled(stall) => {}
             }

@@ -211,8 +211,9 @@ fn door(shared: &Shared, core: &Core, counts: &CoreTally) -> Rc<Door> {
         proxies: shared.settings.proxy_protocol.clone(),
         counts: counts.door.clone(),
         requests: core.requests.clone(),
-        drain: shared.stop.drain.clone(),
-        cut: core.cut.clone(),
+        // Each core waits at its own: every connection looks at them whenever it is woken.
+        drain: shared.stop.drain.child_token(),
+        cut: core.cut.child_token(),
     })
 }
 
