@@ -126,9 +126,12 @@ where
         }
         (Spoken::Two, _) => {
             let service = service_fn(move |request| answering(request, None));
-            let builder = http2(&door.limits, life.clone());
-            let serving = builder.serve_connection(TokioIo::new(stream), service);
-            to_the_end(serving, &door, &life, None).await;
+            Box::pin(async {
+                let http2 = http2(&door.limits, life.clone());
+                let serving = http2.serve_connection(TokioIo::new(stream), service);
+                to_the_end(serving, &door, &life, None).await;
+            })
+            .await;
         }
     }
 }
@@ -152,7 +155,8 @@ async fn arrive(
     };
     let Some(certificates) = &door.tls else { return Ok((Carrier::Plain(stream), peer)) };
     let acceptor = tokio_rustls::TlsAcceptor::from(certificates.config());
-    let stream = acceptor.accept(stream).await.map_err(Turned::NoTls)?;
+    // Boxed, as HTTP/2 is below: the usual connection must not be as large as the largest.
+    let stream = Box::pin(acceptor.accept(stream)).await.map_err(Turned::NoTls)?;
     Ok((Carrier::Tls(Box::new(stream)), peer))
 }
 
