@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisResult, Value};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::errors::{self, Verdict};
+use super::errors::{self, Refusal, Verdict};
 use super::job::ROOM;
 use super::sentinel::{self, Watched};
 use super::{Prepared, tls};
@@ -21,6 +21,9 @@ use crate::ledger::redis::settings::{Address, Login, Settings, Tls};
 
 /// How many bytes share a write at most.
 const WRITE: usize = 64 * 1_024;
+
+/// How many bytes of a server's first line are read at most.
+const FIRST_LINE: u64 = 1_024;
 
 /// What reads and writes for a connection; it must be polled, and ends with the connection.
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -58,13 +61,14 @@ impl Wire {
         let tcp = TcpStream::connect((address.host.as_str(), address.port));
         let tcp = tcp.await.map_err(|error| format!("{address} cannot be reached: {error}"))?;
         tcp.set_nodelay(true).map_err(|error| format!("{address}: {error}"))?;
-        let stream: Box<dyn Stream> = match tls {
+        let mut stream: Box<dyn Stream> = match tls {
             Some(tls) => {
                 let wrapped = tls::wrap(tls, &address.host, tcp).await;
                 Box::new(wrapped.map_err(|why| format!("{address}: {why}"))?)
             }
             None => Box::new(tcp),
         };
+        hail(&mut stream).await.map_err(|why| format!("{address}: {why}"))?;
         // The client says nothing by itself: what a server answers to a login is read here.
         let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()
@@ -150,6 +154,23 @@ impl Wire {
         let role = self.demand(&redis::cmd("ROLE")).await?;
         let role: Vec<Value> = redis::from_redis_value(role).map_err(|error| error.to_string())?;
         Ok(role.first().is_some_and(|role| *role == Value::BulkString(b"master".to_vec())))
+    }
+}
+
+/// Asks whether anybody is there. A server that has no room says so unasked and hangs up, perhaps before
+/// anything was written: the client library would know of a broken pipe only.
+async fn hail(stream: &mut Box<dyn Stream>) -> Result<(), String> {
+    // Where this fails, what the server said can still be read.
+    drop(stream.write_all(b"*1\r\n$4\r\nPING\r\n").await);
+    let mut line = Vec::new();
+    // Only one line is on its way: nothing behind it can be lost in the buffer.
+    let mut reader = BufReader::new(stream).take(FIRST_LINE);
+    let read = reader.read_until(b'\n', &mut line).await.map_err(redis::RedisError::from);
+    match errors::judge(read.and_then(|_| redis::parse_redis_value(&line))) {
+        // The login comes next.
+        Verdict::Refused(..) if line.starts_with(b"-NOAUTH") => Ok(()),
+        refused @ (Verdict::Refused(Refusal::Server, _) | Verdict::Lost(_)) => Err(refused.words()),
+        _ => Ok(()),
     }
 }
 

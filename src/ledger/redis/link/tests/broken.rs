@@ -197,6 +197,29 @@ async fn a_server_with_too_many_clients() {
     until(&link, "there is room", done).await;
 }
 
+/// The line is on its way when the connection is already gone: whoever writes first and reads then may never
+/// see it.
+#[tokio::test]
+async fn what_a_server_says_before_it_hangs_up_is_heard() {
+    let hanging_up = hanging_up(b"-ERR max number of clients reached\r\n");
+    for _ in 0..50 {
+        not_done(count(&open(settings(hanging_up)).0, 2_000).await, "maxclients");
+    }
+}
+
+/// A server that says one line to whoever comes, and goes.
+fn hanging_up(line: &'static [u8]) -> u16 {
+    use std::io::Write;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(crate::seam::thread("hanging up", move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            drop(stream.write_all(line));
+        }
+    }));
+    port
+}
+
 /// A server that answers everything with one line.
 fn answering(line: &'static [u8]) -> u16 {
     use std::io::{Read, Write};
