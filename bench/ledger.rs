@@ -64,10 +64,21 @@ impl Bench {
         let (own, label) = (account.clone(), String::new());
         let document = applied(
             ledger
-                .create_key(NewKey { account: own, id: key, hash: [0; 32], label, ends: None })
+                .create_key(NewKey {
+                    member: None,
+                    routes: Vec::new(),
+                    account: own,
+                    id: key,
+                    hash: [0; 32],
+                    label,
+                    ends: None,
+                })
                 .await,
         );
         let grant = Grant {
+            bonus: None,
+            only: Vec::new(),
+            paid: None,
             account: account.clone(),
             id: "bench".parse().unwrap(),
             kind: "credits".parse().unwrap(),
@@ -95,6 +106,7 @@ impl Bench {
 
     fn reserve(&self, charge: ChargeId) -> Reserve {
         Reserve {
+            member: None,
             account: self.account.clone(),
             charge,
             fingerprint: [0; 32],

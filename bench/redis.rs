@@ -168,6 +168,7 @@ impl Bench {
         let now = SystemClock.now();
         let charge = ChargeId::make(now, Partition::of(&account), &SystemEntropy).unwrap();
         Reserve {
+            member: None,
             account,
             charge,
             fingerprint: [1; 32],
@@ -327,10 +328,20 @@ async fn make(ledger: &RedisLedger, account: &AccountId) -> (KeyId, u64) {
     ok(ledger.create_account(new).await);
     let partition = Partition::of(account);
     let id = KeyId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
-    let key =
-        NewKey { account: account.clone(), id, hash: [1; 32], label: String::new(), ends: None };
+    let key = NewKey {
+        member: None,
+        routes: Vec::new(),
+        account: account.clone(),
+        id,
+        hash: [1; 32],
+        label: String::new(),
+        ends: None,
+    };
     let version = ok(ledger.create_key(key).await).version;
     let grant = Grant {
+        bonus: None,
+        only: Vec::new(),
+        paid: None,
         account: account.clone(),
         id: "purchase".parse().unwrap(),
         kind: "credits".parse().unwrap(),

@@ -98,6 +98,9 @@ fn read(account: AccountId, cause: Cause, asked: &mut Members) -> Result<Grant> 
         effective: time(asked, "effective_at")?,
         expires: time(asked, "expires_at")?,
         reason,
+        only: Vec::new(),
+        paid: None,
+        bonus: None,
     })
 }
 

@@ -76,7 +76,15 @@ async fn secret(
         let detail = "The machine has no randomness to make a key from.";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)
     })?;
-    let call = NewKey { account: account.clone(), id: turn.id, hash: made.hash, label, ends };
+    let call = NewKey {
+        account: account.clone(),
+        id: turn.id,
+        hash: made.hash,
+        label,
+        ends,
+        member: None,
+        routes: Vec::new(),
+    };
     match insist(parts, call).await {
         Ok(record) => Ok(Made { record, text: Some(made.text) }),
         // The same call at the same time was faster.
@@ -144,7 +152,19 @@ pub(super) async fn import(
     let turn = once.turn(&parts, Partition::of(&account)).await?;
     let own = Alias { id: AliasId::of(SORT, &hash), account: account.clone(), key: Some(turn.id) };
     let id = pointed(&parts, own.clone()).await?;
-    let record = insist(&parts, NewKey { account: account.clone(), id, hash, label, ends }).await?;
+    let record = insist(
+        &parts,
+        NewKey {
+            account: account.clone(),
+            id,
+            hash,
+            label,
+            ends,
+            member: None,
+            routes: Vec::new(),
+        },
+    )
+    .await?;
     // Somebody else may have taken the hash over while its key was not there yet.
     let now = applied(parts.ledger.alias(own.id).await)?;
     if now.account != account || now.key != Some(id) {

@@ -117,6 +117,21 @@ impl From<Refusal> for Problem {
             Refusal::AccountStatus(AccountStatus::Suspended | AccountStatus::Active) => {
                 conflict("account_suspended", "The account is suspended.".to_owned())
             }
+            Refusal::AccountRestricted { until } => {
+                conflict("account_restricted", format!("The account may not spend until {until}."))
+            }
+            Refusal::UnknownBucket => missing("unknown_grant", "The account has no such grant."),
+            Refusal::ChargeArchived => conflict(
+                "charge_archived",
+                "The charge ended too long ago to be refunded. Give goodwill instead, with the id \
+                 gw: followed by the charge's id, so that it is given once."
+                    .to_owned(),
+            ),
+            Refusal::RefundTooLarge { left } => unprocessable(
+                "refund_too_large",
+                format!("Of this charge {left} may still be refunded."),
+            )
+            .with("left", left.to_string()),
             Refusal::Conflict => {
                 conflict("conflict", "This id is in use with another content: choose another, or send what was sent first.".to_owned())
             }

@@ -41,7 +41,8 @@ fn read(parts: &Parts, account: AccountId, asked: &mut Members) -> Result<Accoun
     zone.as_deref().map_or(Ok(()), check_zone)?;
     let anchor = anchor.map(|text| moment("anchor", &text)).transpose()?;
     let reason = reason.or_else(|| clears(status));
-    Ok(AccountChange { account, plan, zone, status, label, anchor, reason, person, reference })
+    let none = AccountChange::of(account);
+    Ok(AccountChange { plan, zone, status, label, anchor, reason, person, reference, ..none })
 }
 
 /// An account that is active again is so for no reason, unless one is given.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, BucketId, Kind};
+use super::{Amount, BucketId, Kind, Name};
 use crate::seam::Timestamp;
 
 /// What sort of grant a bucket came from. Decides its rank in the draw order and what becomes of credits
@@ -27,25 +27,65 @@ pub enum Class {
 }
 
 impl Class {
-    /// The default rank: lower pays first.
-    #[must_use]
-    pub const fn rank(self) -> u8 {
-        match self {
-            Self::Rollover => 0,
-            Self::Plan => 1,
-            Self::Goodwill => 2,
-            Self::Bonus => 3,
-            Self::Purchased => 4,
-            Self::Free => 5,
-            Self::Debt => u8::MAX,
-        }
-    }
+    /// Those that pay, in their default order.
+    pub const PAYING: [Self; 6] =
+        [Self::Rollover, Self::Plan, Self::Goodwill, Self::Bonus, Self::Purchased, Self::Free];
 
     /// Whether credits of this class that come back after the bucket's end live on as good will.
     #[must_use]
     pub const fn outlives_its_end(self) -> bool {
         matches!(self, Self::Purchased | Self::Bonus)
     }
+}
+
+/// In which order classes pay: a rank for each of [`Class::PAYING`], lower first. Two classes of one rank are
+/// drawn as one, by priority and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ranks(pub [u8; 6]);
+
+impl Default for Ranks {
+    fn default() -> Self {
+        Self([0, 1, 2, 3, 4, 5])
+    }
+}
+
+impl Ranks {
+    /// The rank of a class; debt is never drawn and comes last.
+    #[must_use]
+    pub const fn of(&self, class: Class) -> u8 {
+        let [rollover, plan, goodwill, bonus, purchased, free] = self.0;
+        match class {
+            Class::Rollover => rollover,
+            Class::Plan => plan,
+            Class::Goodwill => goodwill,
+            Class::Bonus => bonus,
+            Class::Purchased => purchased,
+            Class::Free => free,
+            Class::Debt => u8::MAX,
+        }
+    }
+}
+
+/// Whether a bucket may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It may.
+    #[default]
+    Active,
+    /// Not for now: it neither pays nor ends until it is thawed.
+    Frozen,
+    /// It was taken back: what still returns to it is void.
+    Voided,
+}
+
+/// What a buyer paid: an exact amount of a currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// How much, in millionths of the currency's unit.
+    pub amount: Amount,
+    /// ISO 4217, such as `USD`.
+    pub currency: String,
 }
 
 /// What one grant gave and where it is now. At every moment
@@ -76,26 +116,42 @@ pub struct Bucket {
     pub expired: Amount,
     /// What was taken back.
     pub voided: Amount,
+    /// The routes or features that it may pay for; empty: all.
+    pub only: Vec<Name>,
+    /// Whether it may be used.
+    pub standing: Standing,
+    /// For a bonus: the purchase that it came with.
+    pub parent: Option<BucketId>,
+    /// For a purchase: what the buyer paid.
+    pub paid: Option<Paid>,
 }
 
 impl Bucket {
     /// Whether it may pay at `now`.
     #[must_use]
     pub fn pays_at(&self, now: Timestamp) -> bool {
-        self.class != Class::Debt && self.effective <= now && !self.ended_at(now)
+        let usable = self.class != Class::Debt && self.standing == Standing::Active;
+        usable && self.effective <= now && !self.ended_at(now)
     }
 
-    /// Whether its end has come.
+    /// Whether it may pay for a route or its feature.
+    #[must_use]
+    pub fn pays_for(&self, route: &str, feature: Option<&str>) -> bool {
+        let meant = |name: &Name| name.as_str() == route || feature == Some(name.as_str());
+        self.only.is_empty() || self.only.iter().any(meant)
+    }
+
+    /// Whether its end has come. A frozen bucket waits.
     #[must_use]
     pub fn ended_at(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|end| end <= now)
+        self.standing != Standing::Frozen && self.expires.is_some_and(|end| end <= now)
     }
 
     /// The total order in which buckets pay: class rank, priority, expiry (never last), effective, id.
     #[must_use]
-    pub fn order(&self) -> (u8, u8, Timestamp, Timestamp, &BucketId) {
+    pub fn order(&self, ranks: &Ranks) -> (u8, u8, Timestamp, Timestamp, &BucketId) {
         let end = self.expires.unwrap_or(Timestamp(u64::MAX));
-        (self.class.rank(), self.priority, end, self.effective, &self.id)
+        (ranks.of(self.class), self.priority, end, self.effective, &self.id)
     }
 
     /// Whether the equation of the five columns holds.

@@ -15,13 +15,13 @@ mod price;
 
 pub use amount::{Amount, AmountError};
 pub use decimal::{Decimal, DecimalError};
-pub use grant::{Bucket, Class, Leg};
+pub use grant::{Bucket, Class, Leg, Paid, Ranks, Standing};
 pub use id::{
     AccountId, AliasId, BucketId, ChargeId, IdError, KeyId, Kind, Name, PARTITIONS, Partition,
 };
 pub(crate) use id::{decode, encode};
-pub use period::{Every, Period, PeriodError, Zone};
-pub use plan::{Allowance, Cap, Measure, Plan, RateLimit, ScopeKind, SlotLimit};
+pub use period::{Cycle, Every, Period, PeriodError, Start, Zone};
+pub use plan::{Allowance, Cap, Measure, Plan, RateLimit, Rollover, ScopeKind, SlotLimit, When};
 pub use price::{
     Facts, Line, Price, PriceError, Priced, PricedLine, Rate, Rounding, Row, Table, Value,
 };

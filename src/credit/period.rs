@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{ToSpan, Zoned};
+use jiff::{Span, Zoned};
 use serde::{Deserialize, Serialize};
 
 use crate::seam::Timestamp;
@@ -14,16 +14,39 @@ use crate::seam::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Every {
-    /// With each calendar day.
+    /// With each day.
     Day,
-    /// With each calendar month.
+    /// With each week; on the calendar it starts on Monday (ISO 8601).
+    Week,
+    /// With each month.
     Month,
 }
 
-/// One day or month of an account, from `start` until just before `end`.
+/// Where periods begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// At midnight: of each day, of Mondays, of the first of the month.
+    #[default]
+    Calendar,
+    /// At the account's billing anchor, and every so often after it.
+    Anchor,
+}
+
+/// How long periods are and where they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cycle {
+    /// How long they are.
+    pub every: Every,
+    /// Where they begin.
+    pub start: Start,
+}
+
+/// One day, week or month of an account, from `start` until just before `end`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
-    /// `2026-11-22` or `2026-11`.
+    /// On the calendar `2026-11-22`, `2026-W47` or `2026-11`; from an anchor an ISO 8601 interval in local
+    /// time, `2026-01-31T15:00/P1M`.
     pub id: String,
     /// Its first moment.
     pub start: Timestamp,
@@ -82,8 +105,13 @@ impl Zone {
     /// The first moment of a day; where the clock skips midnight, the first moment there is.
     fn midnight(&self, date: Date) -> Result<Timestamp, PeriodError> {
         let zoned = date.to_zoned(self.0.clone()).and_then(|noonless| noonless.start_of_day());
-        let ms = zoned.map_err(|_| PeriodError::OutOfRange)?.timestamp().as_millisecond();
-        u64::try_from(ms).map(Timestamp).map_err(|_| PeriodError::OutOfRange)
+        moment(&zoned.map_err(|_| PeriodError::OutOfRange)?)
+    }
+
+    /// The moment at which clocks here show this; where they skip it, as much later as they skip; where they
+    /// show it twice, the first time (RFC 5545, section 3.3.5).
+    fn shows(&self, time: DateTime) -> Result<Timestamp, PeriodError> {
+        moment(&time.to_zoned(self.0.clone()).map_err(|_| PeriodError::OutOfRange)?)
     }
 }
 
@@ -101,42 +129,156 @@ impl fmt::Debug for Zone {
     }
 }
 
+fn moment(zoned: &Zoned) -> Result<Timestamp, PeriodError> {
+    let ms = zoned.timestamp().as_millisecond();
+    u64::try_from(ms).map(Timestamp).map_err(|_| PeriodError::OutOfRange)
+}
+
 impl Every {
-    /// The period in which `now` lies and the one after it.
+    /// The calendar's period in which `now` lies and the one after it.
     ///
     /// # Errors
     /// When `now` lies outside the calendar (year 9999).
     pub fn periods(self, zone: &Zone, now: Timestamp) -> Result<[Period; 2], PeriodError> {
-        let first = self.first_day(zone.at(now)?.date());
-        let second = self.after(first)?;
-        let third = self.after(second)?;
-        let moments = [zone.midnight(first)?, zone.midnight(second)?, zone.midnight(third)?];
-        let [start, middle, end] = moments;
-        Ok([
-            Period { id: self.name(first), start, end: middle },
-            Period { id: self.name(second), start: middle, end },
-        ])
+        Cycle { every: self, start: Start::Calendar }.periods(zone, Timestamp(0), now)
     }
 
-    fn first_day(self, date: Date) -> Date {
+    /// So many of them.
+    fn times(self, count: i64) -> Result<Span, PeriodError> {
+        let span = Span::new();
+        let span = match self {
+            Self::Day => span.try_days(count),
+            Self::Week => span.try_weeks(count),
+            Self::Month => span.try_months(count),
+        };
+        span.map_err(|_| PeriodError::OutOfRange)
+    }
+
+    fn first_day(self, date: Date) -> Result<Date, PeriodError> {
         match self {
-            Self::Day => date,
-            Self::Month => date.first_of_month(),
+            Self::Day => Ok(date),
+            Self::Week if date.weekday() == Weekday::Monday => Ok(date),
+            Self::Week => {
+                date.nth_weekday(-1, Weekday::Monday).map_err(|_| PeriodError::OutOfRange)
+            }
+            Self::Month => Ok(date.first_of_month()),
         }
     }
 
-    fn after(self, date: Date) -> Result<Date, PeriodError> {
-        let span = match self {
-            Self::Day => 1.day(),
-            Self::Month => 1.month(),
+    /// How many of them lie between two days, give or take one.
+    fn between(self, from: Date, to: Date) -> Result<i64, PeriodError> {
+        let months = |date: Date| {
+            i64::from(date.year()).saturating_mul(12).saturating_add(i64::from(date.month()))
         };
-        date.checked_add(span).map_err(|_| PeriodError::OutOfRange)
+        let days = || from.until(to).map(|span| i64::from(span.get_days()));
+        match self {
+            Self::Day => days().map_err(|_| PeriodError::OutOfRange),
+            Self::Week => {
+                days().map(|days| days.div_euclid(7)).map_err(|_| PeriodError::OutOfRange)
+            }
+            Self::Month => Ok(months(to).saturating_sub(months(from))),
+        }
     }
 
-    fn name(self, date: Date) -> String {
+    const fn iso(self) -> &'static str {
         match self {
-            Self::Day => date.to_string(),
-            Self::Month => date.strftime("%Y-%m").to_string(),
+            Self::Day => "P1D",
+            Self::Week => "P1W",
+            Self::Month => "P1M",
+        }
+    }
+}
+
+impl Cycle {
+    /// The period in which `now` lies and the one after it. Periods from an anchor are always counted from
+    /// the anchor itself: 31 January, 28 February, 31 March.
+    ///
+    /// # Errors
+    /// When `now` or the anchor lies outside the calendar.
+    pub fn periods(
+        self,
+        zone: &Zone,
+        anchor: Timestamp,
+        now: Timestamp,
+    ) -> Result<[Period; 2], PeriodError> {
+        let origin = self.origin(zone, anchor, now)?;
+        let at = self.place(zone, origin, now)?;
+        Ok([self.nth(zone, origin, at)?, self.nth(zone, origin, at.saturating_add(1))?])
+    }
+
+    /// The end of the `later`-th period after the one in which `now` lies.
+    ///
+    /// # Errors
+    /// As `periods`.
+    pub fn end_of(
+        self,
+        zone: &Zone,
+        anchor: Timestamp,
+        now: Timestamp,
+        later: u32,
+    ) -> Result<Timestamp, PeriodError> {
+        let origin = self.origin(zone, anchor, now)?;
+        let at = self.place(zone, origin, now)?;
+        let after = at.saturating_add(i64::from(later)).saturating_add(1);
+        self.begins(zone, origin, after)
+    }
+
+    /// From where periods are counted, in local time.
+    fn origin(
+        self,
+        zone: &Zone,
+        anchor: Timestamp,
+        now: Timestamp,
+    ) -> Result<DateTime, PeriodError> {
+        match self.start {
+            Start::Anchor => Ok(zone.at(anchor)?.datetime()),
+            Start::Calendar => {
+                let first = self.every.first_day(zone.at(now)?.date())?;
+                Ok(first.to_datetime(jiff::civil::Time::midnight()))
+            }
+        }
+    }
+
+    /// Which period, counted from the origin, contains `now`.
+    fn place(self, zone: &Zone, origin: DateTime, now: Timestamp) -> Result<i64, PeriodError> {
+        let mut at = self.every.between(origin.date(), zone.at(now)?.date())?;
+        while self.begins(zone, origin, at)? > now {
+            at = at.saturating_sub(1);
+        }
+        while self.begins(zone, origin, at.saturating_add(1))? <= now {
+            at = at.saturating_add(1);
+        }
+        Ok(at)
+    }
+
+    fn nominal(self, origin: DateTime, at: i64) -> Result<DateTime, PeriodError> {
+        origin.checked_add(self.every.times(at)?).map_err(|_| PeriodError::OutOfRange)
+    }
+
+    fn begins(self, zone: &Zone, origin: DateTime, at: i64) -> Result<Timestamp, PeriodError> {
+        let nominal = self.nominal(origin, at)?;
+        match self.start {
+            Start::Calendar => zone.midnight(nominal.date()),
+            Start::Anchor => zone.shows(nominal),
+        }
+    }
+
+    fn nth(self, zone: &Zone, origin: DateTime, at: i64) -> Result<Period, PeriodError> {
+        Ok(Period {
+            id: self.name(self.nominal(origin, at)?),
+            start: self.begins(zone, origin, at)?,
+            end: self.begins(zone, origin, at.saturating_add(1))?,
+        })
+    }
+
+    fn name(self, nominal: DateTime) -> String {
+        match (self.start, self.every) {
+            (Start::Anchor, every) => {
+                format!("{}/{}", nominal.strftime("%Y-%m-%dT%H:%M"), every.iso())
+            }
+            (Start::Calendar, Every::Day) => nominal.date().to_string(),
+            (Start::Calendar, Every::Week) => nominal.strftime("%G-W%V").to_string(),
+            (Start::Calendar, Every::Month) => nominal.strftime("%Y-%m").to_string(),
         }
     }
 }
@@ -190,6 +332,26 @@ month Pacific/Auckland  2026-12-31T11:00:00Z 2027-01    2026-12-31T11:00:00Z 202
         assert_eq!((next.start, next.end), (last.end, last.end));
         let [first, _] = Every::Day.periods(&zone, at("2011-12-30T10:00:00Z")).unwrap();
         assert_eq!((first.id.as_str(), first.start), ("2011-12-31", at("2011-12-30T10:00:00Z")));
+    }
+
+    /// The anchor's day is clamped, never carried over, and its hour keeps its place on the clock.
+    #[test]
+    fn cycles_are_counted_from_the_anchor() {
+        let zone: Zone = "Europe/Paris".parse().unwrap();
+        let cycle = Cycle { every: Every::Month, start: Start::Anchor };
+        let anchor = at("2026-01-31T14:00:00Z");
+        let [february, march] = cycle.periods(&zone, anchor, at("2026-03-01T00:00:00Z")).unwrap();
+        assert_eq!(
+            (february.id.as_str(), march.id.as_str()),
+            ("2026-02-28T15:00/P1M", "2026-03-31T15:00/P1M")
+        );
+        assert_eq!(
+            (february.start, march.start),
+            (at("2026-02-28T14:00:00Z"), at("2026-03-31T13:00:00Z"))
+        );
+        assert_eq!(cycle.end_of(&zone, anchor, at("2026-03-01T00:00:00Z"), 1).unwrap(), march.end);
+        let [week, _] = Every::Week.periods(&Zone::UTC, at("2027-01-01T12:00:00Z")).unwrap();
+        assert_eq!((week.id.as_str(), week.start), ("2026-W53", at("2026-12-28T00:00:00Z")));
     }
 
     #[test]

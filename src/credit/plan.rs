@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Class, Every, Kind, Name};
+use super::{Amount, Class, Cycle, Every, Kind, Name, Ranks};
 
 /// Named rights of accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Plan {
     pub rates: Vec<RateLimit>,
     /// The routes an account of this plan may use; `None`: all.
     pub routes: Option<Vec<Name>>,
+    /// In which order its accounts' classes of credit pay.
+    pub ranks: Ranks,
     /// The most that an account may owe per kind; `None`: the largest hold among its open debts.
     pub max_debt: Option<Amount>,
 }
@@ -36,8 +38,52 @@ pub struct Allowance {
     pub priority: u8,
     /// How much for each period; never zero.
     pub amount: Amount,
-    /// How long a period is.
-    pub every: Every,
+    /// How long a period is and where it begins.
+    pub cycle: Cycle,
+    /// The routes or features that it may pay for; empty: all.
+    pub only: Vec<Name>,
+    /// From when on in a period there is one.
+    pub when: When,
+    /// What of it lives on after its period; `None`: nothing.
+    pub rollover: Option<Rollover>,
+}
+
+/// From when on in a period an allowance is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// From its beginning.
+    #[default]
+    Always,
+    /// Once everything else cannot cover a request; that request takes the rest of it and is covered by both.
+    PaidExhausted,
+}
+
+/// How much of an allowance lives on after its period, as a bucket of its own: `percent` of what is left,
+/// rounded down to a micro-credit, at least `min` and at most `max`, and never more than is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rollover {
+    /// At least so much, if there is so much.
+    pub min: Amount,
+    /// At most so much; `None`: no bound.
+    pub max: Option<Amount>,
+    /// 0 to 100.
+    pub percent: u8,
+    /// For how many periods more; at least 1.
+    pub cycles: u32,
+    /// For how long instead, in milliseconds; `None`: `cycles` decides.
+    pub lasts_ms: Option<u64>,
+}
+
+impl Rollover {
+    /// What lives on of `left`.
+    #[must_use]
+    pub fn keeps(&self, left: Amount) -> Amount {
+        let part = u128::from(left.micro()).saturating_mul(u128::from(self.percent.min(100)));
+        let part = u64::try_from(part.div_euclid(100)).ok().and_then(Amount::from_micro);
+        let kept = part.unwrap_or(left).max(self.min);
+        self.max.map_or(kept, |max| kept.min(max)).min(left)
+    }
 }
 
 /// What a limit counts within one account.
@@ -47,6 +93,8 @@ pub enum ScopeKind {
     Account,
     /// Each of its keys alone.
     Key,
+    /// Each member of its team alone, by the name that the member's keys carry.
+    Member,
     /// Each route alone.
     Route,
     /// Each feature alone.

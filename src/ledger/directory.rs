@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Scope;
 use crate::credit::{AccountId, AliasId, KeyId};
 use crate::seam::Timestamp;
 
@@ -33,6 +34,82 @@ pub struct Document {
     pub person: Option<String>,
     /// What the operator's own systems call it. That no other account is called so is an alias's to say.
     pub reference: Option<String>,
+    /// Until when it may not spend though it is active; a time that is over restricts nothing.
+    pub restricted_until: Option<Timestamp>,
+    /// Whether it may have its person's free credits.
+    pub free: FreeCredits,
+    /// Raises and cuts of its limits; those that have ended leave with the next change.
+    pub overrides: Vec<Override>,
+}
+
+/// Whether an account has a right to free credits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FreeCredits {
+    /// Nobody has asked yet.
+    #[default]
+    Unclaimed,
+    /// It has.
+    Granted,
+    /// Its person's other accounts have them.
+    Refused,
+}
+
+/// What sort of limit an override changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limited {
+    /// A limit per day or month.
+    Cap,
+    /// A limit on what runs at once.
+    Concurrency,
+}
+
+/// How a limit is changed. Of several that apply at a time the last `Set` counts, then all `Multiply`, then
+/// `Add` and `Cut`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adjustment {
+    /// So much more: a number of requests or generations, or micro-credits.
+    Add(u64),
+    /// So much less, not below nothing.
+    Cut(u64),
+    /// This, whatever the plan says.
+    Set(u64),
+    /// So many thousandths of it, rounded down.
+    Multiply(u64),
+}
+
+/// A raise or cut of one limit of one account, for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// Its id, `ov_…`, or as the caller chose.
+    pub id: String,
+    /// Of what sort of limit.
+    pub limited: Limited,
+    /// The limit's name in the plan.
+    pub name: String,
+    /// Only where it counts over this; `None`: wherever it counts.
+    pub scope: Option<Scope>,
+    /// How it is changed.
+    pub adjustment: Adjustment,
+    /// From when on.
+    pub starts: Timestamp,
+    /// The first moment at which it does not hold any more; `None`: it holds until it is ended.
+    pub ends: Option<Timestamp>,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A change of an account's overrides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OverrideChange {
+    /// A new one. The same again changes nothing; another content of the same id is a conflict.
+    Put(Override),
+    /// It ends now.
+    End(String),
 }
 
 impl Document {
@@ -70,6 +147,10 @@ pub struct KeyRecord {
     pub created: Timestamp,
     /// When it ceases to speak for the account; `None`: never by itself.
     pub ends: Option<Timestamp>,
+    /// The member of the account's team whom it belongs to.
+    pub member: Option<String>,
+    /// The routes that it may use; empty: all that the plan allows.
+    pub routes: Vec<String>,
 }
 
 impl KeyRecord {
@@ -132,6 +213,12 @@ pub struct AccountChange {
     pub person: Option<Option<String>>,
     /// Another name in the operator's own systems; `Some(None)`: none.
     pub reference: Option<Option<String>>,
+    /// Until when it may not spend; `Some(None)`: it may again.
+    pub restricted_until: Option<Option<Timestamp>>,
+    /// Whether it may have free credits.
+    pub free: Option<FreeCredits>,
+    /// A change of its overrides.
+    pub overrides: Option<OverrideChange>,
 }
 
 impl AccountChange {
@@ -148,6 +235,9 @@ impl AccountChange {
             reason: None,
             person: None,
             reference: None,
+            restricted_until: None,
+            free: None,
+            overrides: None,
         }
     }
 }
@@ -165,6 +255,10 @@ pub struct NewKey {
     pub label: String,
     /// When it ceases to speak for the account; `None`: never by itself.
     pub ends: Option<Timestamp>,
+    /// The member of the account's team whom it belongs to.
+    pub member: Option<String>,
+    /// The routes that it may use; empty: all that the plan allows. At most 64.
+    pub routes: Vec<String>,
 }
 
 /// A change of a key; what is `None` stays.
@@ -178,13 +272,17 @@ pub struct KeyChange {
     pub label: Option<String>,
     /// Another end; `Some(None)`: it does not end by itself.
     pub ends: Option<Option<Timestamp>>,
+    /// Another member whom it belongs to; `Some(None)`: none.
+    pub member: Option<Option<String>>,
+    /// Other routes that it may use.
+    pub routes: Option<Vec<String>>,
 }
 
 impl KeyChange {
     /// A change of the key `id` that changes nothing yet.
     #[must_use]
     pub const fn of(id: KeyId) -> Self {
-        Self { id, status: None, label: None, ends: None }
+        Self { id, status: None, label: None, ends: None, member: None, routes: None }
     }
 
     /// The end of the key `id`, for ever.

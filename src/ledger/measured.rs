@@ -10,12 +10,13 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::{
-    AccountChange, Alias, Answer, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant,
-    Granted, KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released,
-    Reply, Reserve, Reserved, Settle, Settled, View,
+    AccountChange, Adjust, Adjusted, Alias, Answer, ChargeRecord, Document, Doubt, Extend,
+    Extended, FreeClaim, Freeze, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey,
+    OpenRef, Quoted, Refund, Refunded, Refusal, Release, Released, Reply, Reserve, Reserved,
+    Settle, Settled, View, Withdraw, Withdrawn,
 };
 use crate::count::{Counter, Histogram, words};
-use crate::credit::{AccountId, AliasId, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId};
 use crate::seam::Clock;
 
 words! {
@@ -39,6 +40,16 @@ words! {
         Due => "due",
         /// `grant`.
         Grant => "grant",
+        /// `refund`.
+        Refund => "refund",
+        /// `adjust`.
+        Adjust => "adjust",
+        /// `withdraw`.
+        Withdraw => "withdraw",
+        /// `freeze`.
+        Freeze => "freeze",
+        /// `claim_free`.
+        ClaimFree => "claim_free",
         /// `view`.
         View => "view",
         /// `charge`.
@@ -237,6 +248,26 @@ impl Ledger for Measured {
 
     fn grant(&self, call: Grant) -> Reply<Granted> {
         self.count(Verb::Grant, |ledger| ledger.grant(call))
+    }
+
+    fn refund(&self, call: Refund) -> Reply<Refunded> {
+        self.count(Verb::Refund, |ledger| ledger.refund(call))
+    }
+
+    fn adjust(&self, call: Adjust) -> Reply<Adjusted> {
+        self.count(Verb::Adjust, |ledger| ledger.adjust(call))
+    }
+
+    fn withdraw(&self, call: Withdraw) -> Reply<Withdrawn> {
+        self.count(Verb::Withdraw, |ledger| ledger.withdraw(call))
+    }
+
+    fn freeze(&self, call: Freeze) -> Reply<Bucket> {
+        self.count(Verb::Freeze, |ledger| ledger.freeze(call))
+    }
+
+    fn claim_free(&self, call: FreeClaim) -> Reply<bool> {
+        self.count(Verb::ClaimFree, |ledger| ledger.claim_free(call))
     }
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {

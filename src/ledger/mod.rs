@@ -26,20 +26,22 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 
 pub use directory::{
-    AccountChange, AccountStatus, Alias, Document, KeyChange, KeyRecord, KeyStatus, NewAccount,
-    NewKey,
+    AccountChange, AccountStatus, Adjustment, Alias, Document, FreeCredits, KeyChange, KeyRecord,
+    KeyStatus, Limited, NewAccount, NewKey, Override, OverrideChange,
 };
 pub use finding::{Finding, Level, UNREACHABLE};
 pub use folder::{examine_file, examine_folder};
 pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
 pub use stream_gauges::StreamGauges;
 pub use verbs::{
-    AllowanceCheck, CapCheck, CapState, ChargeRecord, ChargeState, Doubt, Extend, Extended, Gates,
-    Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, RateCheck, Release, Released,
-    Reserve, Reserved, Scope, Settle, Settled, SlotCheck, SlotState, View,
+    ADJUSTS_MAX, Adjust, Adjusted, AllowanceCheck, AllowanceState, Bonus, CapCheck, CapState,
+    Carry, ChargeRecord, ChargeState, Doubt, Extend, Extended, FreeClaim, Freeze, Gates, Grant,
+    Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, REFUNDS_MAX, RateCheck, Refund,
+    RefundPart, Refunded, Release, Released, Reserve, Reserved, Scope, Settle, Settled, SlotCheck,
+    SlotState, View, Window, Withdraw, Withdrawal, Withdrawn,
 };
 
-use crate::credit::{AccountId, AliasId, Amount, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId};
 use crate::seam::Timestamp;
 
 /// A call's answer, later. The call is handed to the store, in order, before the future is returned, so
@@ -96,8 +98,22 @@ pub enum Refusal {
     UnknownAlias,
     /// No such charge.
     UnknownCharge,
+    /// No such bucket.
+    UnknownBucket,
+    /// What is known of the charge was archived: it ended too long ago to be refunded.
+    ChargeArchived,
+    /// The refund would give back more than the charge took.
+    RefundTooLarge {
+        /// What may still be refunded.
+        left: Amount,
+    },
     /// The account is suspended or closed.
     AccountStatus(AccountStatus),
+    /// The account may not spend until then.
+    AccountRestricted {
+        /// The first moment at which it may.
+        until: Timestamp,
+    },
     /// The id is known with another content.
     Conflict,
     /// The id was made more than ten minutes ago and is not known.
@@ -183,6 +199,22 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// Gives credits. The id is never forgotten; debt of the kind is repaid first.
     fn grant(&self, call: Grant) -> Reply<Granted>;
+
+    /// Gives back what a settled charge took, or a part of it, from the tail of its legs.
+    fn refund(&self, call: Refund) -> Reply<Refunded>;
+
+    /// Changes what an open charge holds.
+    fn adjust(&self, call: Adjust) -> Reply<Adjusted>;
+
+    /// Takes a bucket back.
+    fn withdraw(&self, call: Withdraw) -> Reply<Withdrawn>;
+
+    /// Freezes a bucket or thaws it.
+    fn freeze(&self, call: Freeze) -> Reply<Bucket>;
+
+    /// Asks for a person's free credits for an account: `true` if it has them, now or since an earlier call.
+    /// A claim is never taken back.
+    fn claim_free(&self, call: FreeClaim) -> Reply<bool>;
 
     /// An account's money and counters after all due work; writes nothing.
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View>;

@@ -13,7 +13,7 @@ pub(super) use who::{pack_who, unpack_who};
 use crate::ledger::model::Stop;
 
 /// The version that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Packs a record.
 pub(super) fn pack<T: Serialize>(record: &T) -> Result<Vec<u8>, Stop> {
@@ -28,11 +28,6 @@ fn pack_as<T: Serialize>(version: u8, record: &T) -> Result<Vec<u8>, Stop> {
 /// Unpacks a record; `what` names it in errors.
 pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, Stop> {
     unpack_as(VERSION, bytes, what)
-}
-
-/// The version of a record; 0: there is nothing.
-fn version_of(bytes: &[u8]) -> u8 {
-    bytes.first().copied().unwrap_or_default()
 }
 
 fn unpack_as<T: DeserializeOwned>(known: u8, bytes: &[u8], what: &str) -> Result<T, Stop> {
@@ -50,9 +45,15 @@ fn unpack_as<T: DeserializeOwned>(known: u8, bytes: &[u8], what: &str) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credit::{Amount, Bucket, ChargeId, Class, KeyId, Leg, Measure};
-    use crate::ledger::model::{Counted, Counter, Ended, Given, Money, Open, Pace, Purse, Span};
-    use crate::ledger::{ChargeState, Grant, Granted, OnUnknown, OverRun, Scope};
+    use crate::credit::{
+        Amount, Bucket, ChargeId, Class, KeyId, Leg, Measure, Paid, Ranks, Standing,
+    };
+    use crate::ledger::model::{
+        Adjustment, Counted, Counter, Ended, Given, Kept, Money, Open, Pace, Purse, Span,
+    };
+    use crate::ledger::{
+        AllowanceState, ChargeState, Grant, Granted, OnUnknown, OverRun, RefundPart, Scope,
+    };
     use crate::seam::Timestamp;
 
     fn leg(bucket: &str, micro: u64) -> Leg {
@@ -62,6 +63,10 @@ mod tests {
     fn money() -> Money {
         let amount = |micro| Amount::from_micro(micro).unwrap();
         let bucket = Bucket {
+            standing: Standing::Frozen,
+            only: vec!["image".parse().unwrap()],
+            paid: Some(Paid { amount: amount(9), currency: "USD".into() }),
+            parent: Some("pay_0".parse().unwrap()),
             id: "pay_1".parse().unwrap(),
             kind: "credits".parse().unwrap(),
             class: Class::Purchased,
@@ -76,8 +81,14 @@ mod tests {
             voided: amount(5),
         };
         let repaid_by = vec![leg("x", 7)];
-        let purse =
-            Purse { bucket, fresh: true, touched: Timestamp(2), hold: amount(6), repaid_by };
+        let purse = Purse {
+            carry: Some(Kept { min: amount(1), max: amount(2), percent: 50, until: Timestamp(3) }),
+            bucket,
+            fresh: true,
+            touched: Timestamp(2),
+            hold: amount(6),
+            repaid_by,
+        };
         let span = Span { period: "2026-11".into(), end: Timestamp(9), used: 8 };
         let counter = Counter {
             name: "cap".into(),
@@ -88,11 +99,30 @@ mod tests {
         let pace = Pace { name: "pace".into(), scope: Scope::Account, tat_us: 11 };
         let sums = [amount(10), amount(4), amount(3), amount(3)];
         let archived = [("scans".parse().unwrap(), sums)].into();
-        Money { purses: vec![purse], counters: vec![counter], paces: vec![pace], archived }
+        Money {
+            allowances: vec![AllowanceState {
+                name: "n".into(),
+                period: "p".into(),
+                end: Timestamp(4),
+                amount: amount(5),
+            }],
+            postings: Vec::new(),
+            ranks: Ranks([5, 4, 3, 2, 1, 0]),
+            purses: vec![purse],
+            counters: vec![counter],
+            paces: vec![pace],
+            archived,
+        }
     }
 
     fn open() -> Open {
         Open {
+            adjusts: vec![Adjustment {
+                id: "a".parse().unwrap(),
+                wanted: Amount::MAX,
+                short: Amount::ZERO,
+            }],
+            member: Some("ana".into()),
             account: "acct_a".parse().unwrap(),
             charge: ChargeId::from_bytes([1; 16]),
             fingerprint: [2; 32],
@@ -126,6 +156,12 @@ mod tests {
 
     fn ended() -> Ended {
         Ended {
+            refunds: vec![RefundPart {
+                id: "rf".parse().unwrap(),
+                amount: Amount::MAX,
+                at: Timestamp(7),
+                reason: "r".into(),
+            }],
             account: "acct_a".parse().unwrap(),
             charge: ChargeId::from_bytes([1; 16]),
             open: Some(open()),
@@ -145,6 +181,9 @@ mod tests {
     fn given() -> Given {
         let bucket = money().purses.remove(0).bucket;
         let call = Grant {
+            bonus: None,
+            only: Vec::new(),
+            paid: None,
             account: "acct_a".parse().unwrap(),
             id: "pay_1".parse().unwrap(),
             kind: "credits".parse().unwrap(),
@@ -155,7 +194,7 @@ mod tests {
             expires: Some(Timestamp(300)),
             reason: "bought".into(),
         };
-        Given { call, answer: Granted { bucket, repaid: Amount::ZERO } }
+        Given { call, answer: Granted { bonus: None, bucket, repaid: Amount::ZERO } }
     }
 
     fn fixed<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
@@ -170,11 +209,11 @@ mod tests {
 
     /// These bytes lie in people's files: if this fails, a shape has changed and needs a new version.
     #[test]
-    fn the_format_of_version_1_is_fixed() {
-        fixed(&money(), 88, 0x96c8097b);
-        fixed(&open(), 131, 0x05d1ffbc);
-        fixed(&ended(), 168, 0x943f05fd);
-        fixed(&given(), 63, 0x27632b64);
+    fn the_format_of_version_2_is_fixed() {
+        fixed(&money(), 127, 0x1e357003);
+        fixed(&open(), 148, 0x304dfe25);
+        fixed(&ended(), 200, 0xed2e8894);
+        fixed(&given(), 88, 0x7182b3e4);
     }
 
     #[test]
@@ -185,7 +224,7 @@ mod tests {
         assert_eq!(longer, Err(Stop::Broken("charge x has bytes behind its end".into())));
         bytes[0] = 9;
         let newer = unpack::<Open>(&bytes, "charge x");
-        assert_eq!(newer, Err(Stop::Broken("charge x has version 9, known is 1".into())));
+        assert_eq!(newer, Err(Stop::Broken("charge x has version 9, known is 2".into())));
         assert!(matches!(unpack::<Open>(&[], "x"), Err(Stop::Broken(_))));
         assert!(matches!(unpack::<Open>(&[1, 2, 3], "x"), Err(Stop::Broken(_))));
     }

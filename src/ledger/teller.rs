@@ -5,11 +5,12 @@
 use super::model::desk::{self, Outcome};
 use super::model::{Context, Records, Stop};
 use super::{
-    AccountChange, Alias, Answer, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant,
-    Granted, KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released,
-    Reply, Reserve, Reserved, Settle, Settled, View,
+    AccountChange, Adjust, Adjusted, Alias, Answer, ChargeRecord, Document, Doubt, Extend,
+    Extended, FreeClaim, Freeze, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey,
+    OpenRef, Quoted, Refund, Refunded, Refusal, Release, Released, Reply, Reserve, Reserved,
+    Settle, Settled, View, Withdraw, Withdrawn,
 };
-use crate::credit::{AccountId, AliasId, ChargeId, KeyId};
+use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId};
 
 /// Runs steps over a store's records, one after the other, each whole or not at all.
 pub(crate) trait Teller: Send + Sync + std::fmt::Debug {
@@ -69,6 +70,26 @@ impl<S: Teller> Ledger for S {
 
     fn grant(&self, call: Grant) -> Reply<Granted> {
         self.tell(move |records, context| desk::grant(records, context, &call))
+    }
+
+    fn refund(&self, call: Refund) -> Reply<Refunded> {
+        self.tell(move |records, context| desk::refund(records, context, &call))
+    }
+
+    fn adjust(&self, call: Adjust) -> Reply<Adjusted> {
+        self.tell(move |records, context| desk::adjust(records, context, &call))
+    }
+
+    fn withdraw(&self, call: Withdraw) -> Reply<Withdrawn> {
+        self.tell(move |records, context| desk::withdraw(records, context, &call))
+    }
+
+    fn freeze(&self, call: Freeze) -> Reply<Bucket> {
+        self.tell(move |records, context| desk::freeze(records, context, &call))
+    }
+
+    fn claim_free(&self, call: FreeClaim) -> Reply<bool> {
+        self.tell(move |records, _| desk::claim_free(records, &call))
     }
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {

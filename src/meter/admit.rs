@@ -251,8 +251,11 @@ impl Meter {
             return Err(Rejection::max_charge_exceeded(amount, limit));
         }
         let feature = wanted.route.feature.as_ref();
-        let place = Place { key: Some(identity.key), routes: &[(&wanted.route.name, feature)] };
-        let gates = gates(plan, &identity.zone, self.now(), &place)
+        let key = identity.document.key(identity.key);
+        let member = key.and_then(|key| key.member.as_deref());
+        let routes = &[(&wanted.route.name, feature)];
+        let place = Place { key: Some(identity.key), member, routes };
+        let gates = gates(plan, &identity.document, &identity.zone, self.now(), &place)
             .map_err(|error| Rejection::metering_unavailable(error.to_string()))?;
         let call = Reserve {
             account: identity.document.account.clone(),
@@ -265,6 +268,7 @@ impl Meter {
             amount,
             route: wanted.route.name.to_string(),
             feature: feature.map(ToString::to_string),
+            member: member.map(str::to_owned),
             gates,
             instance: self.instance.clone(),
             timeout_ms: wanted.timeout_ms,

@@ -2,9 +2,15 @@
 //!
 //! Invariant: periods are computed here, with the zone database; the ledger only chooses between them.
 
-use crate::credit::{Allowance, Cap, KeyId, RateLimit, SlotLimit};
-use crate::credit::{Name, PeriodError, Plan, ScopeKind, Zone};
-use crate::ledger::{AllowanceCheck, CapCheck, Gates, RateCheck, Scope, SlotCheck};
+use super::overrides::Overrides;
+use crate::credit::{
+    Allowance, Amount, Cap, Class, KeyId, Name, Period, PeriodError, Plan, RateLimit, Rollover,
+    ScopeKind, SlotLimit, Zone,
+};
+use crate::ledger::{
+    AllowanceCheck, CapCheck, Carry, Document, FreeCredits, Gates, Limited, RateCheck, Scope,
+    SlotCheck,
+};
 use crate::seam::Timestamp;
 
 const US_PER_MS: u64 = 1_000;
@@ -14,36 +20,50 @@ const US_PER_MS: u64 = 1_000;
 pub struct Place<'a> {
     /// The key that asks; `None`: limits of keys are left out.
     pub key: Option<KeyId>,
+    /// The member of the account's team whose key it is; `None`: limits of members are left out.
+    pub member: Option<&'a str>,
     /// The routes with their features.
     pub routes: &'a [(&'a Name, Option<&'a Name>)],
 }
 
-/// The limits and allowances of `plan` that apply at `place` and `now`.
+/// The limits and allowances of `plan` that apply to an account at `place` and `now`, as its overrides have
+/// them.
 ///
 /// # Errors
 /// When `now` lies outside the calendar.
 pub fn gates(
     plan: &Plan,
+    document: &Document,
     zone: &Zone,
     now: Timestamp,
     place: &Place<'_>,
 ) -> Result<Gates, PeriodError> {
-    let mut gates = Gates::default();
+    let overrides = Overrides::at(&document.overrides, now);
+    let mut gates = Gates { ranks: plan.ranks, window: overrides.window(), ..Gates::default() };
     for limit in &plan.rates {
         gates.rates.extend(scopes(limit.scope, &limit.only, place).map(|over| rate(limit, over)));
     }
     for limit in &plan.slots {
-        gates.slots.extend(scopes(limit.scope, &limit.only, place).map(|over| slot(limit, over)));
+        let over = scopes(limit.scope, &limit.only, place);
+        gates.slots.extend(over.map(|over| slot(limit, over, &overrides)));
     }
     for limit in &plan.caps {
         for over in scopes(limit.scope, &limit.only, place) {
-            gates.caps.push(cap(limit, over, zone, now)?);
+            gates.caps.push(cap(limit, over, zone, now, &overrides)?);
         }
     }
-    for given in &plan.allowances {
-        gates.allowances.push(allowance(given, zone, now)?);
+    for given in plan.allowances.iter().filter(|given| may_have(document, given)) {
+        gates.allowances.push(allowance(given, document, zone, now)?);
     }
     Ok(gates)
+}
+
+/// Whether an account may have an allowance: free credits only those of a person's accounts that have claimed
+/// them.
+#[must_use]
+pub(super) fn may_have(document: &Document, given: &Allowance) -> bool {
+    let counted = given.class == Class::Free && document.person.is_some();
+    !counted || document.free == FreeCredits::Granted
 }
 
 /// Over what a limit counts at `place`; nothing if it is not for these routes.
@@ -55,6 +75,9 @@ fn scopes(kind: ScopeKind, only: &[Name], place: &Place<'_>) -> std::vec::IntoIt
     let mut found: Vec<Scope> = match kind {
         ScopeKind::Account => routes.map(|_| Scope::Account).collect(),
         ScopeKind::Key => routes.filter_map(|_| place.key.map(Scope::Key)).collect(),
+        ScopeKind::Member => routes
+            .filter_map(|_| place.member.map(|member| Scope::Member(member.to_owned())))
+            .collect(),
         ScopeKind::Route => routes.map(|(route, _)| Scope::Route(route.to_string())).collect(),
         ScopeKind::Feature => routes
             .filter_map(|(_, feature)| feature.map(|name| Scope::Feature(name.to_string())))
@@ -71,44 +94,98 @@ fn rate(limit: &RateLimit, scope: Scope) -> RateCheck {
     RateCheck { name: limit.name.to_string(), scope, interval_us, burst: limit.burst.max(1) }
 }
 
-fn slot(limit: &SlotLimit, scope: Scope) -> SlotCheck {
-    SlotCheck { name: limit.name.to_string(), scope, limit: limit.limit }
+fn slot(limit: &SlotLimit, scope: Scope, overrides: &Overrides<'_>) -> SlotCheck {
+    let name = limit.name.to_string();
+    let allowed = overrides.apply(Limited::Concurrency, &name, &scope, u64::from(limit.limit));
+    SlotCheck { name, scope, limit: u32::try_from(allowed).unwrap_or(u32::MAX) }
 }
 
-fn cap(limit: &Cap, scope: Scope, zone: &Zone, now: Timestamp) -> Result<CapCheck, PeriodError> {
+fn cap(
+    limit: &Cap,
+    scope: Scope,
+    zone: &Zone,
+    now: Timestamp,
+    overrides: &Overrides<'_>,
+) -> Result<CapCheck, PeriodError> {
+    let name = limit.name.to_string();
     Ok(CapCheck {
-        name: limit.name.to_string(),
-        scope,
         measure: limit.measure,
         kind: limit.kind.clone(),
-        limit: limit.limit,
+        limit: overrides.apply(Limited::Cap, &name, &scope, limit.limit),
         refundable: limit.refundable,
         periods: limit.every.periods(zone, now)?,
+        name,
+        scope,
     })
 }
 
 fn allowance(
     given: &Allowance,
+    document: &Document,
     zone: &Zone,
     now: Timestamp,
 ) -> Result<AllowanceCheck, PeriodError> {
+    let periods = given.cycle.periods(zone, document.anchor, now)?;
+    let carry = given.rollover.map(|rollover| carry(&rollover, given, document, zone, &periods));
     Ok(AllowanceCheck {
         name: given.name.to_string(),
         kind: given.kind.clone(),
         class: given.class,
         priority: given.priority,
         amount: given.amount,
-        periods: given.every.periods(zone, now)?,
+        carry: carry.transpose()?,
+        periods,
+        only: given.only.clone(),
+        when: given.when,
     })
+}
+
+/// What lives on of an allowance, and until when: so many whole periods, or so long, after its own.
+fn carry(
+    rollover: &Rollover,
+    given: &Allowance,
+    document: &Document,
+    zone: &Zone,
+    periods: &[Period; 2],
+) -> Result<Carry, PeriodError> {
+    let until = |period: &Period| match rollover.lasts_ms {
+        Some(ms) => Ok(period.end.plus_ms(ms)),
+        None => given.cycle.end_of(zone, document.anchor, period.start, rollover.cycles.max(1)),
+    };
+    let [first, second] = periods;
+    let until = [until(first)?, until(second)?];
+    let (min, max) = (rollover.min, rollover.max.unwrap_or(Amount::MAX));
+    Ok(Carry { min, max, percent: rollover.percent, until })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credit::{Every, Measure};
+    use crate::credit::{AccountId, Every, Measure, Ranks};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
+    }
+
+    fn document() -> Document {
+        let account: AccountId = "acct_a".parse().unwrap();
+        Document {
+            account,
+            version: 1,
+            status: crate::ledger::AccountStatus::Active,
+            plan: "p".into(),
+            zone: "UTC".into(),
+            anchor: Timestamp(0),
+            created: Timestamp(0),
+            label: String::new(),
+            keys: Vec::new(),
+            reason: String::new(),
+            person: None,
+            reference: None,
+            restricted_until: None,
+            free: FreeCredits::Unclaimed,
+            overrides: Vec::new(),
+        }
     }
 
     /// What a cap counts over for a request to `route` of `feature`, by this key.
@@ -130,14 +207,16 @@ mod tests {
             slots: Vec::new(),
             rates: Vec::new(),
             routes: None,
+            ranks: Ranks::default(),
             max_debt: None,
         };
         let owned: Vec<_> =
             routes.iter().map(|(route, feature)| (name(route), feature.map(name))).collect();
         let routes: Vec<_> =
             owned.iter().map(|(route, feature)| (route, feature.as_ref())).collect();
-        let place = Place { key: Some(KeyId::from_bytes([0; 16])), routes: &routes };
-        let found = gates(&plan, &Zone::UTC, Timestamp(0), &place).unwrap();
+        let key = Some(KeyId::from_bytes([0; 16]));
+        let place = Place { key, member: Some("ana"), routes: &routes };
+        let found = gates(&plan, &document(), &Zone::UTC, Timestamp(0), &place).unwrap();
         found.caps.iter().map(|cap| cap.scope.to_string()).collect()
     }
 
@@ -152,6 +231,7 @@ mod tests {
         assert_eq!(over(ScopeKind::Account, &["chat"], &image), none);
         assert_eq!(over(ScopeKind::Account, &["media"], &image), ["account"]);
         assert_eq!(over(ScopeKind::Key, &[], &image), [key]);
+        assert_eq!(over(ScopeKind::Member, &[], &image), ["member:ana"]);
         assert_eq!(over(ScopeKind::Route, &[], &image), ["route:image"]);
         assert_eq!(over(ScopeKind::Route, &["film"], &image), none);
         assert_eq!(over(ScopeKind::Feature, &[], &image), ["feature:media"]);

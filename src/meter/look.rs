@@ -39,9 +39,10 @@ pub async fn look<'a>(
         Err(error) => return Answer::Refused(Refusal::Invalid(error.to_string())),
     };
     let routes = rules.routes_of(plan);
-    let place = Place { key, routes: &routes };
+    let member = key.and_then(|key| document.key(key)?.member.as_deref());
+    let place = Place { key, member, routes: &routes };
     for _ in 0..TRIES {
-        let gates = match plan.map(|plan| gates(plan, &zone, now, &place)).transpose() {
+        let gates = match plan.map(|plan| gates(plan, document, &zone, now, &place)).transpose() {
             Ok(gates) => gates.unwrap_or_default(),
             Err(error) => return Answer::Refused(Refusal::Invalid(error.to_string())),
         };

@@ -17,6 +17,7 @@ mod key;
 mod look;
 mod members;
 mod outcome;
+mod overrides;
 mod path;
 mod pricing;
 mod query;

@@ -44,7 +44,8 @@ fn of_kind(sight: &Sight<'_>, kind: &Kind) -> Value {
         .filter(|bucket| bucket.pays_at(now) || !bucket.held.is_zero())
         .filter(|bucket| !bucket.available.is_zero() || !bucket.held.is_zero())
         .collect();
-    counted.sort_by(|a, b| a.order().cmp(&b.order()));
+    let ranks = sight.gates.ranks;
+    counted.sort_by(|a, b| a.order(&ranks).cmp(&b.order(&ranks)));
     let upcoming = buckets().filter(|bucket| bucket.class != Class::Debt && bucket.effective > now);
     let available: Amount = counted.iter().map(|bucket| bucket.available).sum();
     let held: Amount = counted.iter().map(|bucket| bucket.held).sum();

@@ -32,10 +32,20 @@ fn account() -> AccountId {
 fn ledger(clock: &Arc<SimulatedClock>) -> (Arc<EmbeddedLedger>, Document) {
     let ledger = embedded_in_memory(clock);
     ok(wait(ledger.create_account(new_account(&account()))));
-    let key =
-        NewKey { account: account(), id: key(), hash: [1; 32], label: String::new(), ends: None };
+    let key = NewKey {
+        member: None,
+        routes: Vec::new(),
+        account: account(),
+        id: key(),
+        hash: [1; 32],
+        label: String::new(),
+        ends: None,
+    };
     let document = ok(wait(ledger.create_key(key)));
     let grant = Grant {
+        bonus: None,
+        only: Vec::new(),
+        paid: None,
         account: account(),
         id: "a".parse().unwrap(),
         kind: kind(),
@@ -71,6 +81,7 @@ fn meter(
         pass: false,
     });
     let plan = Plan {
+        ranks: Default::default(),
         name: name("pro"),
         allowances: Vec::new(),
         caps: Vec::new(),

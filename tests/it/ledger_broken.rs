@@ -45,10 +45,20 @@ fn another(ledger: &dyn Ledger, name: &str, number: u8, base: &Reserve) -> Charg
     let account: AccountId = name.parse().unwrap();
     ok(wait(ledger.create_account(new_account(&account))));
     let key = crate::ledger_world::key_of(&account, number);
-    let call =
-        NewKey { account: account.clone(), id: key, hash: [1; 32], label: "".into(), ends: None };
+    let call = NewKey {
+        member: None,
+        routes: Vec::new(),
+        account: account.clone(),
+        id: key,
+        hash: [1; 32],
+        label: "".into(),
+        ends: None,
+    };
     let document_version = ok(wait(ledger.create_key(call))).version;
     let grant = Grant {
+        bonus: None,
+        only: Vec::new(),
+        paid: None,
         account: account.clone(),
         id: format!("for-{name}").parse().unwrap(),
         kind: kind(),

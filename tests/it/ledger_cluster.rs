@@ -58,6 +58,7 @@ impl Caller {
         let partition = Partition::of(&self.account);
         let charge = ChargeId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
         Reserve {
+            member: None,
             account: self.account.clone(),
             charge,
             fingerprint: [1; 32],
@@ -124,9 +125,20 @@ fn caller(settings: &tollgate::ledger::redis::Settings, account: &AccountId, num
     let ledger = open_served(settings);
     ok(wait(ledger.create_account(new_account(account))));
     let (id, label) = (key_of(account, number), String::new());
-    let key = NewKey { account: account.clone(), id, hash: [1; 32], label, ends: None };
+    let key = NewKey {
+        member: None,
+        routes: Vec::new(),
+        account: account.clone(),
+        id,
+        hash: [1; 32],
+        label,
+        ends: None,
+    };
     let version = ok(wait(ledger.create_key(key))).version;
     let grant = Grant {
+        bonus: None,
+        only: Vec::new(),
+        paid: None,
         account: account.clone(),
         id: format!("for-{account}").parse().unwrap(),
         kind: kind(),

@@ -253,6 +253,9 @@ impl History {
         }
         if self.one_in(2) {
             gates.allowances.push(AllowanceCheck {
+                carry: None,
+                only: Vec::new(),
+                when: Default::default(),
                 name: "gift".into(),
                 kind: "credits".parse().unwrap(),
                 class: *self.pick(&[Class::Plan, Class::Free]),
@@ -277,6 +280,7 @@ impl History {
         let wrong = self.one_in(15);
         let key = self.key(&account);
         Reserve {
+            member: None,
             account,
             charge,
             fingerprint: [u8::from(self.one_in(15)); 32],
@@ -304,6 +308,9 @@ impl History {
             [Class::Purchased, Class::Purchased, Class::Bonus, Class::Goodwill, Class::Free];
         let begins = self.one_in(4).then(|| now.plus_ms(self.below(DAY)));
         Grant {
+            bonus: None,
+            only: Vec::new(),
+            paid: None,
             account: self.account(),
             id: format!("g{}", self.below(60)).parse().unwrap(),
             kind: self.kind(),
@@ -365,7 +372,15 @@ impl History {
             }
             1 => {
                 let id = self.key(&account);
-                let call = NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
+                let call = NewKey {
+                    member: None,
+                    routes: Vec::new(),
+                    account,
+                    id,
+                    hash: [1; 32],
+                    label: String::new(),
+                    ends: None,
+                };
                 let _ = both!(self, create_key(call));
             }
             2 => {
@@ -378,8 +393,15 @@ impl History {
                     let partition = Partition::of(&account);
                     let id = KeyId::make(self.clock.now(), partition, &self.ids).unwrap();
                     self.keys[place] = id;
-                    let call =
-                        NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
+                    let call = NewKey {
+                        member: None,
+                        routes: Vec::new(),
+                        account,
+                        id,
+                        hash: [1; 32],
+                        label: String::new(),
+                        ends: None,
+                    };
                     let _ = both!(self, create_key(call));
                 }
             }
@@ -479,7 +501,15 @@ impl History {
         }
         for (place, id) in self.keys.clone().into_iter().enumerate() {
             let account = self.accounts[place % 2].clone();
-            let call = NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
+            let call = NewKey {
+                member: None,
+                routes: Vec::new(),
+                account,
+                id,
+                hash: [1; 32],
+                label: String::new(),
+                ends: None,
+            };
             let _ = both!(self, create_key(call));
         }
         for step in 0..STEPS {
@@ -652,8 +682,15 @@ fn with_buckets(seed: u64) -> History {
     let call = crate::ledger_world::new_account(&account);
     let _ = both!(history, create_account(call));
     let id = history.keys[0];
-    let call =
-        NewKey { account: account.clone(), id, hash: [1; 32], label: String::new(), ends: None };
+    let call = NewKey {
+        member: None,
+        routes: Vec::new(),
+        account: account.clone(),
+        id,
+        hash: [1; 32],
+        label: String::new(),
+        ends: None,
+    };
     let _ = both!(history, create_key(call));
     for _ in 0..6 {
         let call = Grant {

@@ -47,8 +47,15 @@ impl Scene {
         let account: AccountId = "acct_maria".parse().unwrap();
         ok(wait(ledger.create_account(new_account(&account))));
         let id = key_of(&account, 7);
-        let call =
-            NewKey { account: account.clone(), id, hash: [1; 32], label: "".into(), ends: None };
+        let call = NewKey {
+            member: None,
+            routes: Vec::new(),
+            account: account.clone(),
+            id,
+            hash: [1; 32],
+            label: "".into(),
+            ends: None,
+        };
         let version = ok(wait(ledger.create_key(call))).version;
         let scene =
             Self { ledger, server, settings, account, random: SeededEntropy::new(3), version };
@@ -60,6 +67,9 @@ impl Scene {
 
     fn granting(&self, id: &str, amount: u64, expires: Option<Timestamp>) -> Grant {
         Grant {
+            bonus: None,
+            only: Vec::new(),
+            paid: None,
             account: self.account.clone(),
             id: bucket(id),
             kind: kind(),
@@ -79,6 +89,7 @@ impl Scene {
     fn call(&self) -> Reserve {
         let partition = Partition::of(&self.account);
         Reserve {
+            member: None,
             account: self.account.clone(),
             charge: ChargeId::make(SystemClock.now(), partition, &self.random).unwrap(),
             fingerprint: [9; 32],

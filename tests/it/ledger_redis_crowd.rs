@@ -41,6 +41,8 @@ impl Crowd {
             let id = key_of(&account, number);
             ok(wait(handles[0].create_account(new_account(&account))));
             let call = NewKey {
+                member: None,
+                routes: Vec::new(),
                 account: account.clone(),
                 id,
                 hash: [1; 32],
@@ -98,6 +100,7 @@ impl Crowd {
             (charge, print)
         };
         Reserve {
+            member: None,
             account,
             charge,
             fingerprint,
@@ -152,6 +155,9 @@ impl Crowd {
                 let (reason, class) = (String::new(), Class::Purchased);
                 let (priority, effective, expires) = (0, None, None);
                 let call = Grant {
+                    bonus: None,
+                    only: Vec::new(),
+                    paid: None,
                     account,
                     id,
                     kind: kind(),

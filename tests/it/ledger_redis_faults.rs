@@ -128,6 +128,8 @@ const ACTS: [(&str, Act); 9] = [
     ("key", |s| {
         let id = key_of(&s.world.account, 9);
         let call = NewKey {
+            member: None,
+            routes: Vec::new(),
             account: s.world.account.clone(),
             id,
             hash: [2; 32],

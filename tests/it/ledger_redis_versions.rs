@@ -43,6 +43,8 @@ impl Rollout {
         ok(wait(judge.create_account(crate::ledger_world::new_account(&world.account))));
         let id = document.keys[0].id;
         let call = NewKey {
+            member: None,
+            routes: Vec::new(),
             account: world.account.clone(),
             id,
             hash: [1; 32],

@@ -161,6 +161,8 @@ impl World {
         let key = key_of(&account, 7);
         ok(wait(store.ledger().create_account(new_account(&account))));
         let call = NewKey {
+            member: None,
+            routes: Vec::new(),
             account: account.clone(),
             id: key,
             hash: [1; 32],
@@ -188,6 +190,7 @@ impl World {
 
     pub(crate) fn call_for(&self, charge: ChargeId, amount: u64) -> Reserve {
         Reserve {
+            member: None,
             account: self.account.clone(),
             charge,
             fingerprint: [9; 32],
@@ -244,6 +247,9 @@ impl World {
 
     pub(crate) fn granting(&self, id: &str, class: Class, amount: u64) -> Grant {
         Grant {
+            bonus: None,
+            only: Vec::new(),
+            paid: None,
             account: self.account.clone(),
             id: bucket(id),
             kind: kind(),
@@ -294,6 +300,9 @@ impl World {
 
     pub(crate) fn allowance(&self, name: &str, amount: u64) -> AllowanceCheck {
         AllowanceCheck {
+            carry: None,
+            only: Vec::new(),
+            when: Default::default(),
             name: name.into(),
             kind: kind(),
             class: Class::Plan,

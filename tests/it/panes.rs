@@ -13,11 +13,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tollgate::admin::{self, Role};
 use tollgate::credit::{
-    Allowance, Amount, Cap, ChargeId, Class, Every, KeyId, Measure, Partition, Plan, RateLimit,
-    ScopeKind, SlotLimit,
+    Allowance, Amount, Cap, ChargeId, Class, Cycle, Every, KeyId, Measure, Partition, Plan,
+    RateLimit, ScopeKind, SlotLimit, Start, When,
 };
 use tollgate::ledger::model::ModelLedger;
-use tollgate::ledger::{Answer, Gates, Ledger, OnUnknown, OverRun, Reserve, Settle};
+use tollgate::ledger::{Answer, Document, Gates, Ledger, OnUnknown, OverRun, Reserve, Settle};
 use tollgate::meter::{
     Dialect, Explanation, Finder, KeySets, Note, Rejection, Route, Rules, Ways, Work,
 };
@@ -178,6 +178,11 @@ impl Panes {
         self.operator("POST", &format!("/accounts/{account}/grants"), Some(body)).ok()
     }
 
+    /// An account's document.
+    pub(crate) fn document(&self, account: &str) -> Document {
+        wait(self.ledger.document(account.parse().unwrap()))
+    }
+
     /// Holds credits as the proxy would.
     pub(crate) fn hold(&self, account: &str, key: &str, credits: u64, gates: Gates) -> ChargeId {
         let account: tollgate::credit::AccountId = account.parse().unwrap();
@@ -195,6 +200,7 @@ impl Panes {
             tags: Default::default(),
         };
         let reserve = Reserve {
+            member: None,
             account,
             charge,
             fingerprint: [0; 32],
@@ -321,6 +327,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 
 fn plan(name: &str) -> Plan {
     Plan {
+        ranks: Default::default(),
         name: name.parse().unwrap(),
         allowances: Vec::new(),
         caps: Vec::new(),
@@ -340,7 +347,10 @@ pub(crate) fn tiny() -> Plan {
             class: Class::Plan,
             priority: 0,
             amount: Amount::from_credits(3).unwrap(),
-            every: Every::Day,
+            cycle: Cycle { every: Every::Day, start: Start::Calendar },
+            only: Vec::new(),
+            when: When::Always,
+            rollover: None,
         }],
         caps: vec![Cap {
             name: "two-a-day".parse().unwrap(),

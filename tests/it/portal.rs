@@ -17,8 +17,13 @@ fn a_balance_adds_up_in_draw_order() {
     let tiny = tiny();
     let zone: Zone = "America/Sao_Paulo".parse().unwrap();
     let name = "images".parse().unwrap();
-    let place = Place { key: Some(key.parse().unwrap()), routes: &[(&name, None)] };
-    panes.hold("acct_lea", &key, 5, gates(&tiny, &zone, NOON, &place).unwrap());
+    let place = Place { member: None, key: Some(key.parse().unwrap()), routes: &[(&name, None)] };
+    panes.hold(
+        "acct_lea",
+        &key,
+        5,
+        gates(&tiny, &panes.document("acct_lea"), &zone, NOON, &place).unwrap(),
+    );
 
     let reply = panes.client(&secret, "GET", "/balance", "");
     assert_eq!(reply.headers["cache-control"], "no-store");
@@ -69,8 +74,13 @@ fn limits_say_what_is_used_and_when_it_resets() {
     let tiny = tiny();
     let zone: Zone = "America/Sao_Paulo".parse().unwrap();
     let name = "images".parse().unwrap();
-    let place = Place { key: Some(key.parse().unwrap()), routes: &[(&name, None)] };
-    panes.hold("acct_lea", &key, 1, gates(&tiny, &zone, NOON, &place).unwrap());
+    let place = Place { member: None, key: Some(key.parse().unwrap()), routes: &[(&name, None)] };
+    panes.hold(
+        "acct_lea",
+        &key,
+        1,
+        gates(&tiny, &panes.document("acct_lea"), &zone, NOON, &place).unwrap(),
+    );
     let limits = panes.client(&secret, "GET", "/limits", "").ok();
     assert_eq!(
         limits["caps"],
@@ -102,8 +112,13 @@ fn a_day_later_the_counters_are_new() {
     let tiny = tiny();
     let zone: Zone = "America/Sao_Paulo".parse().unwrap();
     let name = "images".parse().unwrap();
-    let place = Place { key: Some(key.parse().unwrap()), routes: &[(&name, None)] };
-    let charge = panes.hold("acct_lea", &key, 1, gates(&tiny, &zone, NOON, &place).unwrap());
+    let place = Place { member: None, key: Some(key.parse().unwrap()), routes: &[(&name, None)] };
+    let charge = panes.hold(
+        "acct_lea",
+        &key,
+        1,
+        gates(&tiny, &panes.document("acct_lea"), &zone, NOON, &place).unwrap(),
+    );
     panes.settle("acct_lea", charge, 1);
     panes.clock.advance(24 * 60 * 60 * 1_000);
     let limits = panes.client(&secret, "GET", "/limits", "").ok();

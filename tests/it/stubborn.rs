@@ -7,11 +7,12 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use http::Request;
 use serde_json::json;
-use tollgate::credit::{AccountId, AliasId, Amount, ChargeId, KeyId, Measure, Period};
+use tollgate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId, Measure, Period};
 use tollgate::ledger::{
-    AccountChange, AccountStatus, Alias, Answer, CapState, ChargeRecord, ChargeState, Document,
-    Doubt, Extend, Extended, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey, OpenRef,
-    Quoted, Refusal, Release, Released, Reply, Reserve, Reserved, Scope, Settle, Settled, View,
+    AccountChange, AccountStatus, Adjust, Adjusted, Alias, Answer, CapState, ChargeRecord,
+    ChargeState, Document, Doubt, Extend, Extended, FreeClaim, Freeze, Gates, Grant, Granted,
+    KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refund, Refunded, Refusal, Release,
+    Released, Reply, Reserve, Reserved, Scope, Settle, Settled, View, Withdraw, Withdrawn,
 };
 use tollgate::seam::Timestamp;
 
@@ -69,6 +70,21 @@ impl Ledger for Stubborn {
         self.say()
     }
     fn grant(&self, _: Grant) -> Reply<Granted> {
+        self.say()
+    }
+    fn refund(&self, _: Refund) -> Reply<Refunded> {
+        self.say()
+    }
+    fn adjust(&self, _: Adjust) -> Reply<Adjusted> {
+        self.say()
+    }
+    fn withdraw(&self, _: Withdraw) -> Reply<Withdrawn> {
+        self.say()
+    }
+    fn freeze(&self, _: Freeze) -> Reply<Bucket> {
+        self.say()
+    }
+    fn claim_free(&self, _: FreeClaim) -> Reply<bool> {
         self.say()
     }
     fn view(&self, _: AccountId, _: Gates) -> Reply<View> {
@@ -138,6 +154,9 @@ fn refusals() -> Vec<(Refusal, u16, &'static str)> {
         period,
     };
     let document = Document {
+        free: Default::default(),
+        overrides: Vec::new(),
+        restricted_until: None,
         account: "acct_a".parse().unwrap(),
         version: 1,
         status: AccountStatus::Active,

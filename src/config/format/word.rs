@@ -58,6 +58,7 @@ words!(ScopeKind {
     "key" => Self::Key, "Each of its keys alone.";
     "route" => Self::Route, "Each route alone.";
     "feature" => Self::Feature, "Each feature alone.";
+    "member" => Self::Member, "Each member of a team alone, by the name that the member's keys carry.";
 });
 words!(Rounding {
     "exact" => Self::Exact, "A part of a step costs its part, rounded up to the next micro-credit.";

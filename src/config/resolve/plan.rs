@@ -8,7 +8,8 @@ use crate::config::format::Millis;
 use crate::config::mirror::{self, GrantClass};
 use crate::config::placed::At;
 use crate::credit::{
-    Allowance, Amount, Cap, Class, Kind, Measure, Name, Plan, RateLimit, ScopeKind, SlotLimit,
+    Allowance, Amount, Cap, Class, Cycle, Kind, Measure, Name, Plan, Ranks, RateLimit, ScopeKind,
+    SlotLimit, Start, When,
 };
 
 /// The longest window of a rate.
@@ -47,6 +48,7 @@ impl Resolver<'_, '_> {
             slots: plan.concurrency.iter().map(|limit| self.slots(limit)).collect(),
             rates: plan.rate.iter().map(|rate| self.rate(rate)).collect(),
             routes: plan.routes.as_ref().map(|routes| values(routes)),
+            ranks: Ranks::default(),
             max_debt: plan.max_debt.as_ref().map(|at| at.value),
         })
     }
@@ -68,7 +70,10 @@ impl Resolver<'_, '_> {
             class,
             priority: or(allowance.priority.as_ref(), 0),
             amount: allowance.amount.value,
-            every: allowance.every.value,
+            cycle: Cycle { every: allowance.every.value, start: Start::Calendar },
+            only: Vec::new(),
+            when: When::Always,
+            rollover: None,
         })
     }
 
@@ -149,7 +154,7 @@ impl Resolver<'_, '_> {
         let (what, known): (&str, Vec<&str>) = match scope {
             ScopeKind::Route => ("route", routes.collect()),
             ScopeKind::Feature => ("feature", features.collect()),
-            ScopeKind::Account | ScopeKind::Key => {
+            ScopeKind::Account | ScopeKind::Key | ScopeKind::Member => {
                 ("route or feature", routes.chain(features).collect())
             }
         };

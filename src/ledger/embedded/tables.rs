@@ -18,7 +18,7 @@ use crate::ledger::packed::{pack, pack_who, unpack, unpack_who};
 use crate::seam::Timestamp;
 
 /// The format of the tables; a change of their meaning raises it.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 type Id = [u8; 16];
 
@@ -36,6 +36,8 @@ const NOTES: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("notes");
 const EXPLANATIONS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("explanations");
 const ALIASES: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("aliases");
 const GRANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("grants");
+/// Person → the accounts that have the person's free credits.
+const CLAIMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("claims");
 
 /// All tables within one transaction.
 pub(super) struct Tables<'t> {
@@ -53,6 +55,7 @@ pub(super) struct Tables<'t> {
     notes: Table<'t, Id, &'static [u8]>,
     explanations: Table<'t, Id, &'static [u8]>,
     grants: Table<'t, &'static str, &'static [u8]>,
+    claims: Table<'t, &'static str, &'static [u8]>,
     /// Accounts as this transaction left them: calls of one group often come from one account. It ends
     /// with the transaction, so it can never be older than the file.
     loaded: RefCell<BTreeMap<AccountId, Account>>,
@@ -87,6 +90,7 @@ impl<'t> Tables<'t> {
             notes: transaction.open_table(NOTES)?,
             explanations: transaction.open_table(EXPLANATIONS)?,
             grants: transaction.open_table(GRANTS)?,
+            claims: transaction.open_table(CLAIMS)?,
             loaded: RefCell::default(),
             written: false,
         })
@@ -285,6 +289,18 @@ impl Records for Tables<'_> {
     fn save_given(&mut self, given: &Given) -> Result<(), Stop> {
         self.written = true;
         self.grants.insert(given.call.id.as_str(), pack(given)?.as_slice())?;
+        Ok(())
+    }
+
+    fn claims(&self, person: &str) -> Result<Vec<AccountId>, Stop> {
+        let found = self.claims.get(person)?;
+        let what = "a person's free credits";
+        found.map(|found| unpack(found.value(), what)).transpose().map(Option::unwrap_or_default)
+    }
+
+    fn save_claims(&mut self, person: &str, accounts: &[AccountId]) -> Result<(), Stop> {
+        self.written = true;
+        self.claims.insert(person, pack(&accounts)?.as_slice())?;
         Ok(())
     }
 

@@ -98,6 +98,15 @@ pub(super) fn uncount(money: &mut Money, counted: &mut [Counted]) {
     }
 }
 
+/// So much of the charge is left after a refund: what counts credits counts no more than that.
+pub(super) fn lessen(money: &mut Money, counted: &mut [Counted], rest: Amount) {
+    let credits = |entry: &&mut Counted| entry.measure == Measure::Credits;
+    for entry in counted.iter_mut().filter(credits) {
+        let amount = entry.amount.min(rest.micro());
+        correct(money, entry, amount);
+    }
+}
+
 fn correct(money: &mut Money, entry: &mut Counted, amount: u64) {
     let counter = find(&mut money.counters, &entry.name, &entry.scope, entry.measure);
     let span = counter.and_then(|c| c.spans.iter_mut().find(|span| span.period == entry.period));

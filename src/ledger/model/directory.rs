@@ -7,9 +7,10 @@ use super::state::{Account, Context, Money};
 use super::stop::{Stop, invalid};
 use crate::credit::Zone;
 use crate::ledger::{
-    AccountChange, AccountStatus, Document, KeyChange, KeyRecord, KeyStatus, NewAccount, NewKey,
-    Refusal,
+    AccountChange, AccountStatus, Document, FreeCredits, KeyChange, KeyRecord, KeyStatus,
+    NewAccount, NewKey, Override, OverrideChange, Refusal,
 };
+use crate::seam::Timestamp;
 
 /// Keys of an account, revoked ones included, at most.
 const KEYS_MAX: usize = 1_000;
@@ -19,6 +20,10 @@ const LABEL_MAX: usize = 500;
 const PLAN_MAX: usize = 128;
 /// The longest name of a person or reference, in bytes.
 const NAME_MAX: usize = 200;
+/// Routes of a key, at most.
+const ROUTES_MAX: usize = 64;
+/// Overrides of an account that have not ended, at most.
+const OVERRIDES_MAX: usize = 64;
 
 /// A new account.
 pub(crate) fn create_account(call: &NewAccount, context: &Context) -> Result<Account, Stop> {
@@ -40,13 +45,20 @@ pub(crate) fn create_account(call: &NewAccount, context: &Context) -> Result<Acc
         reason: String::new(),
         person: call.person.clone(),
         reference: call.reference.clone(),
+        restricted_until: None,
+        free: FreeCredits::Unclaimed,
+        overrides: Vec::new(),
     };
     let open = std::collections::BTreeMap::new();
     Ok(Account { origin: call.clone(), document, money: Money::default(), open })
 }
 
 /// Changes an account; what is the same already raises no version.
-pub(crate) fn change_account(document: &mut Document, call: &AccountChange) -> Result<(), Stop> {
+pub(crate) fn change_account(
+    document: &mut Document,
+    call: &AccountChange,
+    now: Timestamp,
+) -> Result<(), Stop> {
     let before = document.clone();
     if let Some(plan) = &call.plan {
         check_plan(plan)?;
@@ -72,6 +84,11 @@ pub(crate) fn change_account(document: &mut Document, call: &AccountChange) -> R
         check_name("reference", reference.as_deref())?;
         document.reference.clone_from(reference);
     }
+    if let Some(change) = &call.overrides {
+        change_overrides(&mut document.overrides, change, now)?;
+    }
+    document.restricted_until = call.restricted_until.unwrap_or(document.restricted_until);
+    document.free = call.free.unwrap_or(document.free);
     document.anchor = call.anchor.unwrap_or(document.anchor);
     document.status = call.status.unwrap_or(document.status);
     if *document != before && before.status == AccountStatus::Closed {
@@ -79,6 +96,47 @@ pub(crate) fn change_account(document: &mut Document, call: &AccountChange) -> R
     }
     raise(document, &before);
     Ok(())
+}
+
+fn change_overrides(
+    overrides: &mut Vec<Override>,
+    change: &OverrideChange,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    match change {
+        OverrideChange::Put(new) => {
+            check_override(new, now)?;
+            match overrides.iter().find(|known| known.id == new.id) {
+                Some(known) if known == new => return Ok(()),
+                Some(_) => return Err(Refusal::Conflict.into()),
+                None => overrides.push(new.clone()),
+            }
+        }
+        OverrideChange::End(id) => {
+            let found = overrides.iter_mut().find(|known| known.id == *id);
+            let known = found.ok_or_else(|| invalid("there is no override of this id"))?;
+            if known.ends.is_none_or(|end| end > now) {
+                known.ends = Some(now);
+            }
+            return Ok(());
+        }
+    }
+    overrides.retain(|known| known.ends.is_none_or(|end| end > now));
+    if overrides.len() > OVERRIDES_MAX {
+        let why = "an account has at most 64 overrides: end some first";
+        return Err(Refusal::TooMany(why.to_owned()).into());
+    }
+    Ok(())
+}
+
+fn check_override(new: &Override, now: Timestamp) -> Result<(), Stop> {
+    if new.ends.is_some_and(|end| end <= new.starts.max(now)) {
+        return Err(invalid("the override would end before it begins: give a later end"));
+    }
+    check_name("an override's id", Some(&new.id))?;
+    check_name("a limit's name", Some(&new.name))?;
+    check_name("an override's author", Some(&new.author))?;
+    check_label(&new.reason)
 }
 
 /// A new key. The same key again changes nothing, whatever has become of it.
@@ -92,6 +150,8 @@ pub(crate) fn create_key(
         return if same { Ok(()) } else { Err(Refusal::Conflict.into()) };
     }
     check_label(&call.label)?;
+    check_name("member", call.member.as_deref())?;
+    check_routes(&call.routes)?;
     if document.status == AccountStatus::Closed {
         return Err(Refusal::AccountStatus(AccountStatus::Closed).into());
     }
@@ -107,6 +167,8 @@ pub(crate) fn create_key(
         label: call.label.clone(),
         created: context.now,
         ends: call.ends,
+        member: call.member.clone(),
+        routes: call.routes.clone(),
     });
     raise(document, &before);
     Ok(())
@@ -125,6 +187,14 @@ pub(crate) fn change_key(document: &mut Document, call: &KeyChange) -> Result<()
     if let Some(label) = &call.label {
         check_label(label)?;
         key.label.clone_from(label);
+    }
+    if let Some(member) = &call.member {
+        check_name("member", member.as_deref())?;
+        key.member.clone_from(member);
+    }
+    if let Some(routes) = &call.routes {
+        check_routes(routes)?;
+        key.routes.clone_from(routes);
     }
     key.status = status;
     key.ends = call.ends.unwrap_or(key.ends);
@@ -145,7 +215,14 @@ fn check_label(label: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-fn check_name(what: &str, name: Option<&str>) -> Result<(), Stop> {
+fn check_routes(routes: &[String]) -> Result<(), Stop> {
+    if routes.len() > ROUTES_MAX {
+        return Err(invalid("a key is for at most 64 routes, or for all"));
+    }
+    routes.iter().try_for_each(|route| check_name("a route's name", Some(route)))
+}
+
+pub(super) fn check_name(what: &str, name: Option<&str>) -> Result<(), Stop> {
     let fits =
         |name: &str| (1..=NAME_MAX).contains(&name.len()) && !name.contains(char::is_control);
     if name.is_none_or(fits) {

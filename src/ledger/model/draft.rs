@@ -78,6 +78,7 @@ impl Ending {
             debt: self.debt,
             absorbed: self.absorbed,
             legs: self.legs,
+            refunds: Vec::new(),
             at,
             by_deadline: false,
             late: false,

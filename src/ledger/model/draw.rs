@@ -3,29 +3,31 @@
 //! Invariant: the walk is total: two stores with the same buckets draw the same legs. After a smaller
 //! amount was settled the buckets look as if it had been drawn at first: heads are spent, tails return.
 
-use super::state::{Column, Money, Purse};
+use super::posting::Column;
+use super::state::{Money, Purse, Use};
 use super::stop::{Stop, minus, plus};
-use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, Kind, Leg};
+use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, Kind, Leg, Standing};
 use crate::seam::Timestamp;
 
 /// How long credits live on that came back after their bucket had ended.
 const GOODWILL_MS: u64 = 3 * 24 * 60 * 60 * 1_000;
 
-/// Draws up to `amount` from what may pay, into `to`. Less comes back where there is less.
+/// Draws up to `amount` from what may pay for a use, into `to`. Less comes back where there is less.
 pub(super) fn draw(
     money: &mut Money,
-    kind: &Kind,
+    (kind, use_): (&Kind, &Use<'_>),
     amount: Amount,
     to: Column,
     now: Timestamp,
 ) -> Result<Vec<Leg>, Stop> {
+    let (ranks, told) = (money.ranks, &mut money.postings);
     let mut paying: Vec<&mut Purse> = money
         .purses
         .iter_mut()
-        .filter(|purse| purse.bucket.kind == *kind && purse.bucket.pays_at(now))
+        .filter(|purse| use_.is_paid_by(&purse.bucket, kind, now))
         .filter(|purse| !purse.bucket.available.is_zero())
         .collect();
-    paying.sort_by(|a, b| a.bucket.order().cmp(&b.bucket.order()));
+    paying.sort_by(|a, b| a.bucket.order(&ranks).cmp(&b.bucket.order(&ranks)));
     let mut need = amount;
     let mut legs = Vec::new();
     for purse in paying {
@@ -33,7 +35,7 @@ pub(super) fn draw(
             break;
         }
         let take = need.min(purse.bucket.available);
-        purse.post(Column::Available, to, take, now)?;
+        purse.post((Column::Available, to), take, now, told)?;
         need = minus(need, take)?;
         legs.push(Leg { bucket: purse.bucket.id.clone(), amount: take });
     }
@@ -75,16 +77,19 @@ pub(super) fn join(legs: &mut Vec<Leg>, more: Vec<Leg>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Moves legs from what is held to what is spent.
+/// Moves legs from what is held to what is spent. What is spent of a purchase whose payment had failed by then
+/// is owed.
 pub(super) fn spend(money: &mut Money, legs: &[Leg], now: Timestamp) -> Result<(), Stop> {
     for leg in legs {
-        money.purse(&leg.bucket)?.post(Column::Held, Column::Spent, leg.amount, now)?;
+        money.post(&leg.bucket, (Column::Held, Column::Spent), leg.amount, now)?;
+        super::debt::owe_more(money, &leg.bucket, leg.amount, now)?;
     }
     Ok(())
 }
 
 /// Gives legs back from `from`. What returns to a bucket that has ended expires; if it was bought or came
-/// with a purchase, it lives on as good will.
+/// with a purchase, it lives on as good will. What returns to a bucket that was taken back is void. What was
+/// advanced is not owed any more.
 pub(super) fn give_back(
     money: &mut Money,
     charge: ChargeId,
@@ -93,16 +98,37 @@ pub(super) fn give_back(
     now: Timestamp,
 ) -> Result<(), Stop> {
     for leg in legs {
-        let purse = money.purse(&leg.bucket)?;
-        if !purse.bucket.ended_at(now) {
-            purse.post(from, Column::Available, leg.amount, now)?;
-            continue;
-        }
-        purse.post(from, Column::Expired, leg.amount, now)?;
-        if purse.bucket.class.outlives_its_end() {
-            let kind = purse.bucket.kind.clone();
-            add_goodwill(money, charge, kind, leg.amount, now)?;
-        }
+        give_leg_back(money, charge, leg, from, now)?;
+    }
+    Ok(())
+}
+
+/// Gives one leg back.
+pub(super) fn give_leg_back(
+    money: &mut Money,
+    charge: ChargeId,
+    leg: &Leg,
+    from: Column,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let bucket = &money.purse(&leg.bucket)?.bucket;
+    if bucket.class == Class::Debt {
+        return super::debt::forgive(money, charge, leg, now);
+    }
+    if bucket.standing == Standing::Voided {
+        money.post(&leg.bucket, (from, Column::Voided), leg.amount, now)?;
+        return match from {
+            Column::Spent => super::debt::owe_less(money, &leg.bucket, leg.amount, now),
+            _ => Ok(()),
+        };
+    }
+    if !bucket.ended_at(now) {
+        return money.post(&leg.bucket, (from, Column::Available), leg.amount, now);
+    }
+    let (lives_on, kind) = (bucket.class.outlives_its_end(), bucket.kind.clone());
+    money.post(&leg.bucket, (from, Column::Expired), leg.amount, now)?;
+    if lives_on {
+        add_goodwill(money, charge, kind, leg.amount, now)?;
     }
     Ok(())
 }
@@ -122,16 +148,13 @@ fn add_goodwill(
         id = bucket_id(&format!("gw:{charge}@returned"))?;
     }
     if let Some(purse) = money.purses.iter_mut().find(|purse| purse.bucket.id == id) {
-        purse.bucket.granted = plus(purse.bucket.granted, amount)?;
-        purse.bucket.available = plus(purse.bucket.available, amount)?;
-        purse.touched = now;
-        return Ok(());
+        return purse.grow(Column::Available, amount, now, &mut money.postings);
     }
     let bucket = Bucket {
         expires: Some(now.plus_ms(GOODWILL_MS)),
         ..full_bucket(id, kind, Class::Goodwill, amount, now)
     };
-    money.purses.push(Purse::new(bucket, false, now));
+    money.add(Purse::new(bucket, false, now));
     Ok(())
 }
 
@@ -156,6 +179,10 @@ pub(super) const fn full_bucket(
         spent: Amount::ZERO,
         expired: Amount::ZERO,
         voided: Amount::ZERO,
+        only: Vec::new(),
+        standing: Standing::Active,
+        parent: None,
+        paid: None,
     }
 }
 

@@ -7,15 +7,16 @@
 
 use std::sync::Arc;
 
-use super::debt::repay;
+use super::debt::{repay, repay_up_to};
 use super::draft::Draft;
 use super::draw::full_bucket;
+use super::posting::Column;
 use super::reserve::stale;
 use super::settle::{release_open, settle_open};
-use super::state::{Account, Column, Context, Ended, Open, Purse};
-use super::stop::{Stop, invalid};
-use crate::credit::{Bucket, BucketId, ChargeId, Class};
-use crate::ledger::{AllowanceCheck, OnUnknown, Refusal};
+use super::state::{Account, Context, Ended, Kept, Money, Open, Purse, Use};
+use super::stop::{Stop, invalid, minus};
+use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, Standing, When};
+use crate::ledger::{AllowanceCheck, AllowanceState, OnUnknown, Refusal, Reserve};
 use crate::seam::Timestamp;
 
 /// The most that is done beside another verb.
@@ -73,7 +74,8 @@ pub(crate) fn next(account: &Account) -> Option<Timestamp> {
         .filter_map(|open| if open.unknown { open.deadline } else { Some(open.lease_end) });
     let buckets = account.money.purses.iter().filter_map(|purse| {
         let wakes = purse.fresh.then_some(purse.bucket.effective);
-        wakes.or_else(|| purse.bucket.expires.filter(|_| !purse.bucket.available.is_zero()))
+        let ends = !purse.bucket.available.is_zero() && purse.bucket.standing != Standing::Frozen;
+        wakes.or_else(|| purse.bucket.expires.filter(|_| ends))
     });
     leases.chain(buckets).min()
 }
@@ -125,9 +127,7 @@ fn apply(draft: &mut Draft, due: Due, context: &Context) -> Result<(), Stop> {
             repay(&mut account.money, &bucket, now)?;
         }
         Due::Expire(bucket) => {
-            let purse = account.money.purse(&bucket)?;
-            let rest = purse.bucket.available;
-            purse.post(Column::Available, Column::Expired, rest, now)?;
+            expire(&mut account.money, &bucket, now)?;
         }
     }
     Ok(())
@@ -148,7 +148,43 @@ fn decide(account: &mut Account, open: Open, now: Timestamp) -> Result<Ended, St
     Ok(Ended { by_deadline: true, ..ended })
 }
 
-/// Makes the buckets of the periods that have begun, each once.
+/// A bucket has ended: what of an allowance lives on becomes a bucket of its own.
+fn expire(money: &mut Money, id: &BucketId, now: Timestamp) -> Result<(), Stop> {
+    let purse = money.purse(id)?;
+    let (rest, carry) = (purse.bucket.available, purse.carry.take());
+    let ended = purse.bucket.clone();
+    money.post(id, (Column::Available, Column::Expired), rest, now)?;
+    let Some(carry) = carry else { return Ok(()) };
+    let kept = carry.keeps(rest);
+    if kept.is_zero() {
+        return Ok(());
+    }
+    let bucket = Bucket {
+        priority: ended.priority,
+        effective: ended.expires.unwrap_or(now),
+        expires: Some(carry.until),
+        only: ended.only,
+        ..full_bucket(rolled(id)?, ended.kind, Class::Rollover, kept, now)
+    };
+    money.add(Purse::new(bucket, false, now));
+    Ok(())
+}
+
+/// The id of what lives on of an allowance's bucket.
+fn rolled(id: &BucketId) -> Result<BucketId, Stop> {
+    super::draw::bucket_id(&format!("{id}@rollover"))
+}
+
+impl Kept {
+    /// What lives on of `left`; as `Rollover::keeps` says.
+    fn keeps(&self, left: Amount) -> Amount {
+        let (min, max, percent) = (self.min, Some(self.max), self.percent);
+        crate::credit::Rollover { min, max, percent, cycles: 1, lasts_ms: None }.keeps(left)
+    }
+}
+
+/// Makes the buckets of the periods that have begun, each once, and lets running ones grow. Those that are only
+/// for when everything else is exhausted are left alone.
 pub(super) fn touch_allowances(
     draft: &mut Draft,
     checks: &[AllowanceCheck],
@@ -158,30 +194,97 @@ pub(super) fn touch_allowances(
         return Err(invalid("at most 16 allowances"));
     }
     for check in checks.iter().filter(|check| !check.amount.is_zero()) {
-        let bucket = period_bucket(draft, check, now)?;
-        let money = &mut draft.account.money;
-        if !money.has(&bucket.id) {
-            let id = bucket.id.clone();
-            money.purses.push(Purse::new(bucket, false, now));
-            repay(money, &id, now)?;
+        if !matches!(check.class, Class::Plan | Class::Free) {
+            return Err(invalid("an allowance is of the class plan or free"));
+        }
+        if check.when == When::Always || is_running(&draft.account.money, check, now) {
+            touch(draft, check, now)?;
         }
     }
     Ok(())
 }
 
-fn period_bucket(draft: &Draft, check: &AllowanceCheck, now: Timestamp) -> Result<Bucket, Stop> {
-    if !matches!(check.class, Class::Plan | Class::Free) {
-        return Err(invalid("an allowance is of the class plan or free"));
+/// Makes the free buckets that a request needs beside everything else.
+pub(super) fn touch_exhausted(
+    draft: &mut Draft,
+    call: &Reserve,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let use_ = Use { route: &call.route, feature: call.feature.as_deref() };
+    for check in call.gates.allowances.iter().filter(|check| !check.amount.is_zero()) {
+        let short = draft.account.money.available(&call.kind, &use_, now) < call.amount;
+        if check.when == When::PaidExhausted && check.kind == call.kind && short {
+            touch(draft, check, now)?;
+        }
     }
-    let period =
-        super::caps::current(&check.periods, now).ok_or_else(|| stale(&draft.account, now))?;
-    let id = format!("{}@{}", check.name, period.id)
-        .parse()
-        .map_err(|_| invalid("an allowance's name with its period is at most 128 characters"))?;
-    Ok(Bucket {
+    Ok(())
+}
+
+/// Whether the allowance's bucket is there and its period not over.
+fn is_running(money: &Money, check: &AllowanceCheck, now: Timestamp) -> bool {
+    money.allowances.iter().any(|state| state.name == check.name && now < state.end)
+}
+
+fn touch(draft: &mut Draft, check: &AllowanceCheck, now: Timestamp) -> Result<(), Stop> {
+    let money = &mut draft.account.money;
+    let Some(state) = money.allowances.iter_mut().find(|state| state.name == check.name) else {
+        return begin(draft, check, now);
+    };
+    if state.end <= now {
+        return begin(draft, check, now);
+    }
+    if state.amount >= check.amount {
+        return Ok(());
+    }
+    let more = minus(check.amount, state.amount)?;
+    let id = allowance_id(&state.name, &state.period)?;
+    state.amount = check.amount;
+    let found = money.purses.iter_mut().find(|purse| purse.bucket.id == id);
+    let Some(purse) = found.filter(|purse| purse.bucket.standing == Standing::Active) else {
+        return Ok(());
+    };
+    purse.grow(Column::Available, more, now, &mut money.postings)?;
+    repay_up_to(money, &id, more, now).map(|_| ())
+}
+
+fn allowance_id(name: &str, period: &str) -> Result<BucketId, Stop> {
+    let id = format!("{name}@{period}").parse();
+    id.map_err(|_| invalid("an allowance's name with its period is at most 128 characters"))
+}
+
+/// The period that has begun gets its bucket, unless there is one of this id: then the period's was given.
+fn begin(draft: &mut Draft, check: &AllowanceCheck, now: Timestamp) -> Result<(), Stop> {
+    let at = check.periods.iter().position(|period| period.contains(now));
+    let period = at.and_then(|at| check.periods.get(at));
+    let (Some(at), Some(period)) = (at, period) else {
+        return Err(stale(&draft.account, now));
+    };
+    let id = allowance_id(&check.name, &period.id)?;
+    let state = AllowanceState {
+        name: check.name.clone(),
+        period: period.id.clone(),
+        end: period.end,
+        amount: check.amount,
+    };
+    let money = &mut draft.account.money;
+    money.allowances.retain(|state| state.name != check.name && state.end > now);
+    money.allowances.push(state);
+    if money.has(&id) {
+        return Ok(());
+    }
+    let bucket = Bucket {
         priority: check.priority,
         effective: period.start,
         expires: Some(period.end),
-        ..full_bucket(id, check.kind.clone(), check.class, check.amount, now)
-    })
+        only: check.only.clone(),
+        ..full_bucket(id.clone(), check.kind.clone(), check.class, check.amount, now)
+    };
+    let carry = check.carry.map(|carry| Kept {
+        min: carry.min,
+        max: carry.max,
+        percent: carry.percent,
+        until: carry.until[at.min(1)],
+    });
+    money.add(Purse { carry, ..Purse::new(bucket, false, now) });
+    repay(money, &id, now).map(|_| ())
 }

@@ -6,15 +6,20 @@ use super::debt::{owed, repay};
 use super::draft::Draft;
 use super::draw::full_bucket;
 use super::due::wake_all;
-use super::state::{Context, Purse};
-use super::stop::{Stop, invalid};
-use crate::credit::{Amount, Bucket, Class};
+use super::state::{Context, Money, Purse};
+use super::stop::{Stop, invalid, plus};
+use crate::credit::{Amount, Bucket, BucketId, Class};
 use crate::ledger::{AccountStatus, Grant, Granted, Refusal};
+use crate::seam::Timestamp;
 
 /// Buckets with credits left, at most.
 const LIVE_MAX: usize = 64;
 /// The longest reason, in bytes.
-const REASON_MAX: usize = 500;
+pub(super) const REASON_MAX: usize = 500;
+/// The longest id, in bytes: the ledger's own ids around it have 128.
+const ID_MAX: usize = 112;
+/// Routes and features that a grant is for, at most.
+const ONLY_MAX: usize = 16;
 
 /// Gives credits that were not given before; what becomes effective at once repays debt first.
 pub(crate) fn grant(draft: &mut Draft, call: &Grant, context: &Context) -> Result<Granted, Stop> {
@@ -27,18 +32,53 @@ pub(crate) fn grant(draft: &mut Draft, call: &Grant, context: &Context) -> Resul
         priority: call.priority,
         effective,
         expires: call.expires,
+        only: call.only.clone(),
+        paid: call.paid.clone(),
         ..full_bucket(call.id.clone(), call.kind.clone(), call.class, call.amount, now)
     };
     let fresh = effective > now;
     let money = &mut draft.account.money;
-    money.purses.push(Purse::new(bucket, fresh, now));
-    let repaid = if fresh { Amount::ZERO } else { repay(money, &call.id, now)? };
-    Ok(Granted { bucket: money.purse(&call.id)?.bucket.clone(), repaid })
+    money.add(Purse::new(bucket, fresh, now));
+    let bonus = add_bonus(money, call, effective, now)?;
+    let mut repaid = Amount::ZERO;
+    if !fresh {
+        for id in std::iter::once(&call.id).chain(&bonus) {
+            repaid = plus(repaid, repay(money, id, now)?)?;
+        }
+    }
+    let bonus = bonus.map(|id| money.purse(&id).map(|purse| purse.bucket.clone())).transpose()?;
+    Ok(Granted { bucket: money.purse(&call.id)?.bucket.clone(), repaid, bonus })
+}
+
+/// The id of the bonus that came with a purchase.
+pub(super) fn bonus_id(purchase: &BucketId) -> Result<BucketId, Stop> {
+    super::draw::bucket_id(&format!("{purchase}@bonus"))
+}
+
+fn add_bonus(
+    money: &mut Money,
+    call: &Grant,
+    effective: Timestamp,
+    now: Timestamp,
+) -> Result<Option<BucketId>, Stop> {
+    let Some(bonus) = &call.bonus else { return Ok(None) };
+    let id = bonus_id(&call.id)?;
+    let bucket = Bucket {
+        priority: call.priority,
+        effective,
+        expires: bonus.expires,
+        only: call.only.clone(),
+        parent: Some(call.id.clone()),
+        ..full_bucket(id.clone(), call.kind.clone(), Class::Bonus, bonus.amount, now)
+    };
+    money.add(Purse::new(bucket, effective > now, now));
+    Ok(Some(id))
 }
 
 fn check(call: &Grant, context: &Context) -> Result<(), Stop> {
     let start = call.effective.unwrap_or(context.now).max(context.now);
-    if call.expires.is_some_and(|end| end <= start) {
+    let ends = [call.expires, call.bonus.as_ref().and_then(|bonus| bonus.expires)];
+    if ends.into_iter().flatten().any(|end| end <= start) {
         return Err(invalid("the grant would end before it begins: give a later end"));
     }
     Ok(())
@@ -56,8 +96,30 @@ pub(crate) fn sound(call: &Grant) -> Result<(), Stop> {
     if id.starts_with("debt:") || id.contains('@') {
         return Err(invalid("ids with @ or beginning with debt: belong to the ledger itself"));
     }
+    if id.len() > ID_MAX {
+        return Err(invalid("a grant's id is at most 112 characters"));
+    }
+    check_purchase(call)?;
+    if call.only.len() > ONLY_MAX {
+        return Err(invalid("a grant is for at most 16 routes or features, or for all"));
+    }
     if call.reason.len() > REASON_MAX {
         return Err(invalid("the reason is at most 500 bytes"));
+    }
+    Ok(())
+}
+
+/// What only a purchase has.
+fn check_purchase(call: &Grant) -> Result<(), Stop> {
+    if call.class != Class::Purchased && (call.paid.is_some() || call.bonus.is_some()) {
+        return Err(invalid("only a purchase was paid for and comes with a bonus"));
+    }
+    if call.bonus.as_ref().is_some_and(|bonus| bonus.amount.is_zero()) {
+        return Err(invalid("a bonus of nothing: give an amount above zero, or none"));
+    }
+    let sound = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    if call.paid.as_ref().is_some_and(|paid| !sound(&paid.currency)) {
+        return Err(invalid("a currency is three capital letters such as USD"));
     }
     Ok(())
 }
@@ -77,6 +139,8 @@ fn check_account(draft: &Draft, call: &Grant) -> Result<(), Stop> {
     }
     let of_kind = money.purses.iter().map(|purse| &purse.bucket).filter(|b| b.kind == call.kind);
     let there: Amount = of_kind.map(|b| b.available.saturating_add(b.held)).sum();
-    let all = there.saturating_add(owed(money, &call.kind)).checked_add(call.amount);
+    let bonus = call.bonus.as_ref().map_or(Amount::ZERO, |bonus| bonus.amount);
+    let given = call.amount.saturating_add(bonus);
+    let all = there.saturating_add(owed(money, &call.kind)).checked_add(given);
     all.map(|_| ()).ok_or_else(|| invalid("the account would have more than 2^53 micro-credits"))
 }

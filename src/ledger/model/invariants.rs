@@ -64,7 +64,7 @@ fn check_purse(purse: &Purse, held: Amount) -> Result<(), String> {
         return clean.then_some(()).ok_or_else(|| format!("{} is repaid, no debt", bucket.id));
     }
     let unused = [bucket.available, bucket.held, bucket.expired].iter().all(|a| a.is_zero());
-    if !unused || total(&purse.repaid_by) != Some(bucket.voided) {
+    if !unused || total(&purse.repaid_by) != Some(bucket.voided) || purse.carry.is_some() {
         return Err(format!("debt {} is used or its repayments differ", bucket.id));
     }
     Ok(())

@@ -97,6 +97,7 @@ struct Memory {
     purges: BTreeSet<(Timestamp, ChargeId)>,
     texts: BTreeMap<ChargeId, [Vec<u8>; 2]>,
     grants: BTreeMap<BucketId, Given>,
+    claims: BTreeMap<String, Vec<AccountId>>,
     written: bool,
 }
 
@@ -189,6 +190,16 @@ impl Records for Memory {
     fn save_given(&mut self, given: &Given) -> Result<(), Stop> {
         self.written = true;
         self.grants.insert(given.call.id.clone(), given.clone());
+        Ok(())
+    }
+
+    fn claims(&self, person: &str) -> Result<Vec<AccountId>, Stop> {
+        Ok(self.claims.get(person).cloned().unwrap_or_default())
+    }
+
+    fn save_claims(&mut self, person: &str, accounts: &[AccountId]) -> Result<(), Stop> {
+        self.written = true;
+        self.claims.insert(person.to_owned(), accounts.to_vec());
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
+mod adjust;
 mod archive;
 mod caps;
 mod debt;
@@ -21,8 +22,10 @@ mod grant;
 mod invariants;
 mod lease;
 mod memory;
+mod posting;
 mod rate;
 mod records;
+mod refund;
 mod reserve;
 mod settle;
 mod shortage;
@@ -30,10 +33,14 @@ mod slots;
 mod state;
 mod stop;
 mod view;
+mod withdraw;
 
 pub use invariants::invariants;
 pub use memory::ModelLedger;
-pub use state::{Account, Context, Counted, Counter, Ended, Money, Open, Pace, Purse, Span};
+pub use posting::{Column, Posting};
+pub use state::{
+    Account, Adjustment, Context, Counted, Counter, Ended, Kept, Money, Open, Pace, Purse, Span,
+};
 
 pub(crate) use desk::placed;
 pub(crate) use directory::{change_account, change_key, create_account, create_key};

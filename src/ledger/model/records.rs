@@ -62,6 +62,10 @@ pub(crate) trait Records {
     fn given(&self, grant: &BucketId) -> Result<Option<Given>, Stop>;
     /// Remembers a grant.
     fn save_given(&mut self, given: &Given) -> Result<(), Stop>;
+    /// The accounts that have their person's free credits, in the order in which they asked.
+    fn claims(&self, person: &str) -> Result<Vec<AccountId>, Stop>;
+    /// Remembers them.
+    fn save_claims(&mut self, person: &str, accounts: &[AccountId]) -> Result<(), Stop>;
     /// Accounts with something due at `now` or before, those first that wait longest, after the first
     /// `skip`.
     fn due(&self, now: Timestamp, skip: usize, limit: usize) -> Result<Vec<AccountId>, Stop>;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::draft::{Draft, bounded};
 use super::draw::draw;
-use super::state::{Account, Column, Context, Ended, Open};
+use super::posting::Column;
+use super::state::{Account, Context, Ended, Open, Use};
 use super::stop::{Stop, invalid};
 use super::{caps, due, rate, shortage, slots};
 use crate::ledger::{AccountStatus, CapState, KeyStatus, Refusal, Reserve, Reserved, SlotState};
@@ -36,7 +37,9 @@ pub(crate) fn reserve(
     }
     check_age(call, context.now)?;
     check_caller(&draft.account, call, context.now)?;
+    draft.account.money.ranks = call.gates.ranks;
     due::touch_allowances(draft, &call.gates.allowances, context.now)?;
+    due::touch_exhausted(draft, call, context.now)?;
     pass_gates(&mut draft.account, call, context.now)?;
     hold(draft, call, context)
 }
@@ -69,12 +72,16 @@ fn check_caller(account: &Account, call: &Reserve, now: Timestamp) -> Result<(),
     let document = &account.document;
     let fits = |periods| caps::current(periods, now).is_some();
     let periods_fit = call.gates.caps.iter().all(|cap| fits(&cap.periods))
-        && call.gates.allowances.iter().all(|allowance| fits(&allowance.periods));
+        && call.gates.allowances.iter().all(|allowance| fits(&allowance.periods))
+        && call.gates.window.contains(now);
     if document.version != call.document_version || !periods_fit {
         return Err(stale(account, now));
     }
     if document.status != AccountStatus::Active {
         return Err(Refusal::AccountStatus(document.status).into());
+    }
+    if let Some(until) = document.restricted_until.filter(|until| *until > now) {
+        return Err(Refusal::AccountRestricted { until }.into());
     }
     match document.key(call.key) {
         Some(key) if key.status == KeyStatus::Active => Ok(()),
@@ -97,7 +104,8 @@ fn pass_gates(account: &mut Account, call: &Reserve, now: Timestamp) -> Result<(
 fn hold(draft: &mut Draft, call: &Reserve, context: &Context) -> Result<Reserved, Stop> {
     let now = context.now;
     let money = &mut draft.account.money;
-    let legs = draw(money, &call.kind, call.amount, Column::Held, now)?;
+    let use_ = Use { route: &call.route, feature: call.feature.as_deref() };
+    let legs = draw(money, (&call.kind, &use_), call.amount, Column::Held, now)?;
     let counted = caps::count(money, &call.gates.caps, &call.kind, call.amount, now);
     let open = Arc::new(Open {
         account: call.account.clone(),
@@ -109,6 +117,7 @@ fn hold(draft: &mut Draft, call: &Reserve, context: &Context) -> Result<Reserved
         legs,
         route: call.route.clone(),
         feature: call.feature.clone(),
+        member: call.member.clone(),
         revision: call.revision.clone(),
         instance: call.instance.clone(),
         begun: now,
@@ -121,6 +130,7 @@ fn hold(draft: &mut Draft, call: &Reserve, context: &Context) -> Result<Reserved
         unknown: false,
         deadline: None,
         counted,
+        adjusts: Vec::new(),
     });
     draft.notes.push((call.charge, call.note.clone()));
     draft.account.open.insert(call.charge, Arc::clone(&open));
@@ -134,7 +144,7 @@ fn answer(account: &Account, open: &Open, call: &Reserve, now: Timestamp) -> Res
         call.gates.slots.iter().map(|slot| slots::state(account, slot)).collect();
     Reserved {
         legs: open.legs.clone(),
-        available: account.money.available(&open.kind, now),
+        available: account.money.available(&open.kind, &open.for_what(), now),
         held: account.money.held(&open.kind),
         caps,
         slots,

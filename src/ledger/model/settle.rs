@@ -10,7 +10,8 @@ use super::debt::cover;
 use super::draft::{Draft, Ending};
 use super::draw::{give_back, join, spend, split, total};
 use super::due::wake_all;
-use super::state::{Column, Context, Ended, Money, Open};
+use super::posting::Column;
+use super::state::{Context, Ended, Money, Open};
 use super::stop::{Stop, minus, plus};
 use crate::credit::Amount;
 use crate::ledger::{ChargeState, Refusal, Release, Released, Settle, Settled};
@@ -150,7 +151,8 @@ fn correct(
 ) -> Result<Ended, Stop> {
     let settled = ended.state == ChargeState::Settled && !ended.by_deadline;
     let in_time = now.ms_since(ended.at) <= LATE_MS;
-    let Some(open) = ended.open.as_ref().filter(|_| !settled && !ended.late && in_time) else {
+    let untouched = !settled && !ended.late && ended.refunds.is_empty();
+    let Some(open) = ended.open.as_ref().filter(|_| untouched && in_time) else {
         return Err(Refusal::Ended(ended.state).into());
     };
     let kept = actual.min(ended.charged);
@@ -178,6 +180,7 @@ fn never_seen(call: &Release, at: Timestamp) -> Ended {
         debt: Amount::ZERO,
         absorbed: Amount::ZERO,
         legs: Vec::new(),
+        refunds: Vec::new(),
         at,
         by_deadline: false,
         late: false,
@@ -199,8 +202,9 @@ fn released(draft: &Draft, ended: &Ended, now: Timestamp) -> Released {
     Released { returned: ended.returned, available: available(draft, ended, now) }
 }
 
-/// What remains of the charge's kind; nothing for an id whose kind nobody knows.
-fn available(draft: &Draft, ended: &Ended, now: Timestamp) -> Amount {
-    let kind = ended.open.as_ref().map(|open| &open.kind);
-    kind.map_or(Amount::ZERO, |kind| draft.account.money.available(kind, now))
+/// What remains for charges like this one; nothing for an id whose kind nobody knows.
+pub(super) fn available(draft: &Draft, ended: &Ended, now: Timestamp) -> Amount {
+    let money = &draft.account.money;
+    let open = ended.open.as_ref();
+    open.map_or(Amount::ZERO, |open| money.available(&open.kind, &open.for_what(), now))
 }

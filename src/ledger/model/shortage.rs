@@ -3,7 +3,7 @@
 //! Invariant: only reads. What it promises (`freed_at`) counts holds that end within a minute by
 //! themselves, and only what would return to a bucket that may still pay then.
 
-use super::state::{Account, Open};
+use super::state::{Account, Open, Use};
 use super::stop::Stop;
 use crate::credit::{Amount, Leg};
 use crate::ledger::{OnUnknown, Refusal, Reserve};
@@ -16,7 +16,8 @@ const FREED_MAX: usize = 512;
 
 /// Refuses if there is not enough.
 pub(super) fn gate(account: &Account, call: &Reserve, now: Timestamp) -> Result<(), Stop> {
-    let available = account.money.available(&call.kind, now);
+    let use_ = Use { route: &call.route, feature: call.feature.as_deref() };
+    let available = account.money.available(&call.kind, &use_, now);
     if available >= call.amount {
         return Ok(());
     }
@@ -45,8 +46,12 @@ fn freed_at(
     ends.sort_by_key(|(end, open)| (*end, open.charge));
     let mut sum = available;
     for (end, open) in ends.into_iter().take_while(|(end, _)| end.ms_since(now) <= SOON_MS) {
-        let back: Amount =
-            open.legs.iter().filter(|leg| pays(account, leg, end)).map(|leg| leg.amount).sum();
+        let back: Amount = open
+            .legs
+            .iter()
+            .filter(|leg| pays(account, call, leg, end))
+            .map(|leg| leg.amount)
+            .sum();
         sum = sum.saturating_add(back);
         if sum >= call.amount {
             return Some(end);
@@ -65,9 +70,10 @@ fn ends_at(open: &Open, now: Timestamp) -> Option<Timestamp> {
     Some(end.max(now.plus_ms(1)))
 }
 
-fn pays(account: &Account, leg: &Leg, at: Timestamp) -> bool {
+fn pays(account: &Account, call: &Reserve, leg: &Leg, at: Timestamp) -> bool {
+    let use_ = Use { route: &call.route, feature: call.feature.as_deref() };
     let purse = account.money.purses.iter().find(|purse| purse.bucket.id == leg.bucket);
-    purse.is_some_and(|purse| purse.bucket.pays_at(at))
+    purse.is_some_and(|purse| use_.is_paid_by(&purse.bucket, &call.kind, at))
 }
 
 /// When the next period of an allowance of the kind begins.

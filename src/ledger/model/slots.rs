@@ -48,5 +48,6 @@ fn covers(scope: &Scope, open: &Open) -> bool {
         Scope::Key(key) => open.key == *key,
         Scope::Route(route) => open.route == *route,
         Scope::Feature(feature) => open.feature.as_ref() == Some(feature),
+        Scope::Member(member) => open.member.as_ref() == Some(member),
     }
 }

@@ -3,19 +3,22 @@
 //! Plain data, the same for every store. Stores that pack records pack exactly these shapes, so a change
 //! of a field here is a change of the file's format and needs a new version byte.
 //!
-//! Invariant: an amount leaves a column of a bucket only by `post`, which puts it into another column of
-//! the same bucket; so the equation of the five columns cannot be broken by forgetting one side.
+//! Invariant: an amount moves between columns of a bucket by `posting` alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::posting::{Column, Posting};
 use super::stop::Stop;
 use crate::credit::{
-    AccountId, Amount, Bucket, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure,
+    AccountId, Amount, Bucket, BucketId, ChargeId, KeyId, Kind, Leg, Measure, Ranks,
 };
-use crate::ledger::{ChargeState, Document, NewAccount, OnUnknown, OpenRef, OverRun, Scope};
+use crate::ledger::{
+    AllowanceState, ChargeState, Document, NewAccount, OnUnknown, OpenRef, OverRun, RefundPart,
+    Scope,
+};
 use crate::seam::Timestamp;
 
 /// Everything of one account that a verb may look at or change.
@@ -42,6 +45,13 @@ pub struct Money {
     pub paces: Vec<Pace>,
     /// Per kind: granted, spent, expired and voided of buckets that are no longer listed.
     pub archived: BTreeMap<Kind, [Amount; 4]>,
+    /// In which order classes pay, as the last reserve said.
+    pub ranks: Ranks,
+    /// Where the allowances stand.
+    pub allowances: Vec<AllowanceState>,
+    /// What has been posted since the account was loaded; never kept.
+    #[serde(skip)]
+    pub postings: Vec<Posting>,
 }
 
 /// A bucket and what the rules need to know beside it.
@@ -55,8 +65,23 @@ pub struct Purse {
     pub touched: Timestamp,
     /// For a debt: the hold of the charge that it was advanced for.
     pub hold: Amount,
-    /// For a debt: which buckets repaid how much.
+    /// For a debt: which buckets repaid how much; its own id: so much was forgiven by a refund.
     pub repaid_by: Vec<Leg>,
+    /// For an allowance: what of it lives on after its end.
+    pub carry: Option<Kept>,
+}
+
+/// What of an allowance lives on after its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// At least so much, if there is so much.
+    pub min: Amount,
+    /// At most so much.
+    pub max: Amount,
+    /// How much of what is left, 0 to 100.
+    pub percent: u8,
+    /// Until when it lives on.
+    pub until: Timestamp,
 }
 
 /// What one cap counted in its current and its previous period.
@@ -115,6 +140,8 @@ pub struct Open {
     pub route: String,
     /// The route's feature.
     pub feature: Option<String>,
+    /// The member of the account's team who made it.
+    pub member: Option<String>,
     /// The configuration's revision.
     pub revision: String,
     /// The instance that owns the exchange.
@@ -139,6 +166,19 @@ pub struct Open {
     pub deadline: Option<Timestamp>,
     /// What caps counted for it.
     pub counted: Vec<Counted>,
+    /// How its hold was adjusted, oldest first.
+    pub adjusts: Vec<Adjustment>,
+}
+
+/// An adjustment of a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjustment {
+    /// Its id.
+    pub id: BucketId,
+    /// What was to be held.
+    pub wanted: Amount,
+    /// What of that was not there.
+    pub short: Amount,
 }
 
 /// What one cap counted for one charge.
@@ -179,8 +219,10 @@ pub struct Ended {
     pub debt: Amount,
     /// What was let go.
     pub absorbed: Amount,
-    /// What carried the charge.
+    /// What carried the charge before anything was refunded.
     pub legs: Vec<Leg>,
+    /// What was refunded, oldest first; from the tail of the legs.
+    pub refunds: Vec<RefundPart>,
     /// When.
     pub at: Timestamp,
     /// Whether its deadline ended it, and nobody ever said how the work went.
@@ -200,63 +242,6 @@ pub struct Context {
     pub lease_ms: u64,
 }
 
-/// A column of a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
-    Available,
-    Held,
-    Spent,
-    Expired,
-    Voided,
-}
-
-impl Purse {
-    /// A new bucket, all of it available.
-    pub(super) const fn new(bucket: Bucket, fresh: bool, now: Timestamp) -> Self {
-        Self { bucket, fresh, touched: now, hold: Amount::ZERO, repaid_by: Vec::new() }
-    }
-
-    /// Moves `amount` from one column to another.
-    pub(super) fn post(
-        &mut self,
-        from: Column,
-        to: Column,
-        amount: Amount,
-        now: Timestamp,
-    ) -> Result<(), Stop> {
-        if amount.is_zero() {
-            return Ok(());
-        }
-        let less = self.column(from).checked_sub(amount);
-        *self.column(from) = less.ok_or_else(|| self.short_of(from))?;
-        let more = self.column(to).checked_add(amount);
-        *self.column(to) = more.ok_or_else(|| self.short_of(to))?;
-        self.touched = now;
-        Ok(())
-    }
-
-    const fn column(&mut self, column: Column) -> &mut Amount {
-        match column {
-            Column::Available => &mut self.bucket.available,
-            Column::Held => &mut self.bucket.held,
-            Column::Spent => &mut self.bucket.spent,
-            Column::Expired => &mut self.bucket.expired,
-            Column::Voided => &mut self.bucket.voided,
-        }
-    }
-
-    fn short_of(&self, column: Column) -> Stop {
-        Stop::Broken(format!("{column:?} of bucket {} does not allow a posting", self.bucket.id))
-    }
-
-    /// Whether it is a debt that is not wholly repaid.
-    pub(super) fn owes(&self, kind: &Kind) -> bool {
-        self.bucket.class == Class::Debt
-            && self.bucket.kind == *kind
-            && !self.bucket.spent.is_zero()
-    }
-}
-
 impl Money {
     /// The bucket of this id.
     pub(super) fn purse(&mut self, id: &BucketId) -> Result<&mut Purse, Stop> {
@@ -269,9 +254,33 @@ impl Money {
         self.purses.iter().any(|purse| purse.bucket.id == *id)
     }
 
-    /// What may be reserved of a kind.
-    pub(super) fn available(&self, kind: &Kind, now: Timestamp) -> Amount {
-        let paying = self.purses.iter().filter(|p| p.bucket.kind == *kind && p.bucket.pays_at(now));
+    /// Moves `amount` between two columns of a bucket.
+    pub(super) fn post(
+        &mut self,
+        id: &BucketId,
+        columns: (Column, Column),
+        amount: Amount,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let found = self.purses.iter_mut().find(|purse| purse.bucket.id == *id);
+        let purse = found.ok_or_else(|| Stop::Broken(format!("there is no bucket {id}")))?;
+        purse.post(columns, amount, now, &mut self.postings)
+    }
+
+    /// Adds a new bucket, which is said to have been granted.
+    pub(super) fn add(&mut self, purse: Purse) {
+        self.postings.push(Posting {
+            bucket: purse.bucket.id.clone(),
+            from: None,
+            to: Column::Available,
+            amount: purse.bucket.granted,
+        });
+        self.purses.push(purse);
+    }
+
+    /// What may be reserved of a kind for a use.
+    pub(super) fn available(&self, kind: &Kind, use_: &Use<'_>, now: Timestamp) -> Amount {
+        let paying = self.purses.iter().filter(|p| use_.is_paid_by(&p.bucket, kind, now));
         paying.map(|purse| purse.bucket.available).sum()
     }
 
@@ -282,7 +291,34 @@ impl Money {
     }
 }
 
+/// What credits are to pay for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Use<'a> {
+    pub(super) route: &'a str,
+    pub(super) feature: Option<&'a str>,
+}
+
+impl Use<'_> {
+    /// Whether a bucket may pay for it.
+    pub(super) fn is_paid_by(&self, bucket: &Bucket, kind: &Kind, now: Timestamp) -> bool {
+        bucket.kind == *kind && bucket.pays_at(now) && bucket.pays_for(self.route, self.feature)
+    }
+}
+
+impl Ended {
+    /// What was refunded of it.
+    #[must_use]
+    pub fn refunded(&self) -> Amount {
+        self.refunds.iter().map(|part| part.amount).sum()
+    }
+}
+
 impl Open {
+    /// What it pays for.
+    pub(super) fn for_what(&self) -> Use<'_> {
+        Use { route: &self.route, feature: self.feature.as_deref() }
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn state(&self) -> ChargeState {

@@ -18,7 +18,10 @@ pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Resul
     let account = &draft.account;
     let money = &account.money;
     let mut buckets: Vec<Bucket> = money.purses.iter().map(|p| p.bucket.clone()).collect();
-    buckets.sort_by(|a, b| (a.ended_at(now), a.order()).cmp(&(b.ended_at(now), b.order())));
+    let ranks = gates.ranks;
+    buckets.sort_by(|a, b| {
+        (a.ended_at(now), a.order(&ranks)).cmp(&(b.ended_at(now), b.order(&ranks)))
+    });
     Ok(View {
         at: now,
         buckets,
@@ -26,6 +29,7 @@ pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Resul
         slots: gates.slots.iter().map(|slot| slots::state(account, slot)).collect(),
         open: account.open.values().map(|open| open.short()).collect(),
         archived: money.archived.iter().map(|(kind, sums)| (kind.clone(), *sums)).collect(),
+        allowances: money.allowances.clone(),
     })
 }
 
@@ -38,9 +42,12 @@ pub(crate) fn of_open(open: &Open, note: Vec<u8>, explanation: Vec<u8>) -> Charg
         key: Some(open.key),
         kind: Some(open.kind.clone()),
         route: open.route.clone(),
+        feature: open.feature.clone(),
+        member: open.member.clone(),
         revision: open.revision.clone(),
         held: open.held,
         charged: Amount::ZERO,
+        refunds: Vec::new(),
         debt: Amount::ZERO,
         absorbed: Amount::ZERO,
         legs: open.legs.clone(),
@@ -63,12 +70,15 @@ pub(crate) fn of_ended(ended: &Ended, note: Vec<u8>, explanation: Vec<u8>) -> Ch
         key: open.map(|open| open.key),
         kind: open.map(|open| open.kind.clone()),
         route: open.map(|open| open.route.clone()).unwrap_or_default(),
+        feature: open.and_then(|open| open.feature.clone()),
+        member: open.and_then(|open| open.member.clone()),
         revision: open.map(|open| open.revision.clone()).unwrap_or_default(),
         held: open.map_or(Amount::ZERO, |open| open.held),
-        charged: ended.charged,
+        charged: ended.charged.saturating_sub(ended.refunded()),
+        refunds: ended.refunds.clone(),
         debt: ended.debt,
         absorbed: ended.absorbed,
-        legs: ended.legs.clone(),
+        legs: super::refund::kept(ended),
         begun: open.map_or(ended.at, |open| open.begun),
         ended: Some(ended.at),
         deadline: open.and_then(|open| open.deadline),

@@ -1,18 +1,13 @@
-//! Accounts and their keys as bytes. Version 2 is written; version 1, which knew no person, reference,
-//! reason and end of a key, is read as having none.
+//! Accounts and their keys as bytes.
 //!
-//! Invariant: an account that an earlier version wrote means what it meant then.
+//! Invariant: an account that another version wrote is an error that names the version, never a guess.
 
-use serde::{Deserialize, Serialize};
-
-use super::{pack_as, unpack_as, version_of};
-use crate::credit::{AccountId, KeyId};
+use super::{pack_as, unpack_as};
 use crate::ledger::model::Stop;
-use crate::ledger::{AccountStatus, Document, KeyRecord, KeyStatus, NewAccount};
-use crate::seam::Timestamp;
+use crate::ledger::{Document, NewAccount};
 
 /// The version that is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Packs an account's document and the call that made it.
 pub(in crate::ledger) fn pack_who(
@@ -27,83 +22,17 @@ pub(in crate::ledger) fn unpack_who(
     bytes: &[u8],
     what: &str,
 ) -> Result<(NewAccount, Document), Stop> {
-    if version_of(bytes) == 1 {
-        let (origin, document): (Origin1, Document1) = unpack_as(1, bytes, what)?;
-        return Ok((origin.into(), document.into()));
-    }
     unpack_as(VERSION, bytes, what)
-}
-
-/// A new account as version 1 had it.
-#[derive(Serialize, Deserialize)]
-struct Origin1 {
-    account: AccountId,
-    plan: String,
-    zone: String,
-    anchor: Option<Timestamp>,
-    label: String,
-}
-
-impl From<Origin1> for NewAccount {
-    fn from(old: Origin1) -> Self {
-        let Origin1 { account, plan, zone, anchor, label } = old;
-        Self { account, plan, zone, anchor, label, person: None, reference: None }
-    }
-}
-
-/// A document as version 1 had it.
-#[derive(Serialize, Deserialize)]
-struct Document1 {
-    account: AccountId,
-    version: u64,
-    status: AccountStatus,
-    plan: String,
-    zone: String,
-    anchor: Timestamp,
-    created: Timestamp,
-    label: String,
-    keys: Vec<Key1>,
-}
-
-impl From<Document1> for Document {
-    fn from(old: Document1) -> Self {
-        Self {
-            account: old.account,
-            version: old.version,
-            status: old.status,
-            plan: old.plan,
-            zone: old.zone,
-            anchor: old.anchor,
-            created: old.created,
-            label: old.label,
-            keys: old.keys.into_iter().map(Into::into).collect(),
-            reason: String::new(),
-            person: None,
-            reference: None,
-        }
-    }
-}
-
-/// A key as version 1 had it.
-#[derive(Serialize, Deserialize)]
-struct Key1 {
-    id: KeyId,
-    hash: [u8; 32],
-    status: KeyStatus,
-    label: String,
-    created: Timestamp,
-}
-
-impl From<Key1> for KeyRecord {
-    fn from(old: Key1) -> Self {
-        let Key1 { id, hash, status, label, created } = old;
-        Self { id, hash, status, label, created, ends: None }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credit::{AccountId, KeyId};
+    use crate::ledger::{
+        AccountStatus, Adjustment, FreeCredits, KeyRecord, KeyStatus, Limited, Override, Scope,
+    };
+    use crate::seam::Timestamp;
 
     fn who() -> (NewAccount, Document) {
         let account: AccountId = "acct_a".parse().unwrap();
@@ -119,76 +48,59 @@ mod tests {
         let key = KeyRecord {
             id: KeyId::from_bytes([3; 16]),
             hash: [4; 32],
-            status: KeyStatus::Revoked,
+            status: KeyStatus::Disabled,
             label: "k".into(),
-            created: Timestamp(1),
-            ends: Some(Timestamp(5)),
+            created: Timestamp(5),
+            ends: Some(Timestamp(6)),
+            member: Some("ana".into()),
+            routes: vec!["image".into()],
+        };
+        let raise = Override {
+            id: "ov_1".into(),
+            limited: Limited::Cap,
+            name: "daily".into(),
+            scope: Some(Scope::Account),
+            adjustment: Adjustment::Add(7),
+            starts: Timestamp(8),
+            ends: Some(Timestamp(9)),
+            author: "f".into(),
+            reason: "campaign".into(),
         };
         let document = Document {
             account,
-            version: 2,
+            version: 300,
             status: AccountStatus::Suspended,
             plan: "pro".into(),
             zone: "UTC".into(),
-            anchor: Timestamp(3),
-            created: Timestamp(4),
+            anchor: Timestamp(1),
+            created: Timestamp(2),
             label: "l".into(),
             keys: vec![key],
             reason: "r".into(),
             person: Some("p".into()),
-            reference: Some("crm-1".into()),
+            reference: Some("x".into()),
+            restricted_until: Some(Timestamp(10)),
+            free: FreeCredits::Granted,
+            overrides: vec![raise],
         };
         (origin, document)
     }
 
-    fn old() -> (Origin1, Document1) {
-        let (origin, document) = who();
-        let key = |key: KeyRecord| Key1 {
-            id: key.id,
-            hash: key.hash,
-            status: key.status,
-            label: key.label,
-            created: key.created,
-        };
-        let NewAccount { account, plan, zone, anchor, label, .. } = origin;
-        let old = Document1 {
-            account: document.account,
-            version: document.version,
-            status: document.status,
-            plan: document.plan,
-            zone: document.zone,
-            anchor: document.anchor,
-            created: document.created,
-            label: document.label,
-            keys: document.keys.into_iter().map(key).collect(),
-        };
-        (Origin1 { account, plan, zone, anchor, label }, old)
-    }
-
     /// These bytes lie in people's files: if this fails, a shape has changed and needs a new version.
     #[test]
-    fn the_formats_are_fixed() {
+    fn the_format_of_version_3_is_fixed() {
         let (origin, document) = who();
         let bytes = pack_who(&origin, &document).unwrap();
-        assert_eq!((bytes.len(), crc32fast::hash(&bytes)), (111, 0xd753_ca71));
-        assert_eq!(unpack_who(&bytes, "x").unwrap(), (origin, document));
-        let bytes = pack_as(1, &old()).unwrap();
-        assert_eq!((bytes.len(), crc32fast::hash(&bytes)), (93, 0x973c_3448));
+        assert_eq!((bytes.len(), crc32fast::hash(&bytes)), (154, 312_311_143));
+        assert_eq!(unpack_who(&bytes, "account").unwrap(), (origin, document));
     }
 
     #[test]
-    fn what_version_1_wrote_is_read() {
-        let (mut origin, mut document) = who();
-        let read = unpack_who(&pack_as(1, &old()).unwrap(), "x").unwrap();
-        (origin.person, document.person, document.reference) = (None, None, None);
-        document.reason.clear();
-        document.keys[0].ends = None;
-        assert_eq!(read, (origin, document));
-    }
-
-    #[test]
-    fn a_newer_version_is_named() {
-        let newer = unpack_who(&[3, 0], "account acct_a");
-        assert_eq!(newer, Err(Stop::Broken("account acct_a has version 3, known is 2".into())));
+    fn another_version_is_named() {
+        let (origin, document) = who();
+        let mut bytes = pack_who(&origin, &document).unwrap();
+        bytes[0] = 4;
+        let newer = unpack_who(&bytes, "account a");
+        assert_eq!(newer, Err(Stop::Broken("account a has version 4, known is 3".into())));
     }
 }

@@ -42,7 +42,10 @@ pub(super) async fn change_account(
     desk: &Arc<Desk>,
     call: &AccountChange,
 ) -> Result<Document, Stop> {
-    change(desk, &call.account, None, |document, _| model::change_account(document, call)).await
+    change(desk, &call.account, None, |document, context| {
+        model::change_account(document, call, context.now)
+    })
+    .await
 }
 
 pub(super) async fn create_key(desk: &Arc<Desk>, call: &NewKey) -> Result<Document, Stop> {

@@ -46,7 +46,8 @@ use super::{
     KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reply,
     Reserve, Reserved, Settle, Settled, View,
 };
-use crate::credit::{AccountId, AliasId, ChargeId, KeyId, Partition};
+use super::{Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Withdraw, Withdrawn};
+use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId, Partition};
 use crate::seam::Clock;
 
 /// The most leases that one call renews.
@@ -216,6 +217,26 @@ impl Ledger for RedisLedger {
     fn grant(&self, call: Grant) -> Reply<Granted> {
         let desk = self.0.clone();
         async move { answered(grant(&desk, call).await) }.boxed()
+    }
+
+    fn refund(&self, _call: Refund) -> Reply<Refunded> {
+        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    }
+
+    fn adjust(&self, _call: Adjust) -> Reply<Adjusted> {
+        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    }
+
+    fn withdraw(&self, _call: Withdraw) -> Reply<Withdrawn> {
+        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    }
+
+    fn freeze(&self, _call: Freeze) -> Reply<Bucket> {
+        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    }
+
+    fn claim_free(&self, _call: FreeClaim) -> Reply<bool> {
+        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
     }
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {

@@ -93,7 +93,7 @@ pub(super) fn money(bytes: &[u8], id: &AccountId) -> Result<(Money, Head), Stop>
     numbered.sort_by_key(|(number, _)| *number);
     let purses = numbered.into_iter().map(|(_, purse)| purse).collect();
     let head = Head { sequence, document_version, lease_next, wake_next, open, slots };
-    Ok((Money { purses, counters, paces, archived }, head))
+    Ok((Money { purses, counters, paces, archived, ..Money::default() }, head))
 }
 
 /// A bucket and when it was made among the others.
@@ -121,8 +121,12 @@ pub(super) fn purse(r: &mut Reader<'_>) -> Result<(u64, Purse), Stop> {
         spent,
         expired,
         voided,
+        only: Vec::new(),
+        standing: crate::credit::Standing::Active,
+        parent: None,
+        paid: None,
     };
-    Ok((number, Purse { bucket, fresh, touched, hold, repaid_by }))
+    Ok((number, Purse { bucket, fresh, touched, hold, repaid_by, carry: None }))
 }
 
 /// A leg.
@@ -235,6 +239,8 @@ fn core(account: &AccountId, charge: ChargeId, r: &mut Reader<'_>) -> Result<Ope
         unknown,
         deadline,
         counted,
+        member: None,
+        adjusts: Vec::new(),
     })
 }
 
@@ -295,6 +301,7 @@ pub(super) fn tomb(charge: ChargeId, bytes: &[u8]) -> Result<Tomb, Stop> {
         debt,
         absorbed,
         legs,
+        refunds: Vec::new(),
         at,
         by_deadline,
         late,

@@ -165,7 +165,7 @@ pub(super) fn granted(heard: &Heard) -> Result<Granted, Stop> {
     let r = &mut applied(heard, None)?;
     let repaid: Amount = r.amount()?;
     let (_, purse) = records::purse(r)?;
-    Ok(Granted { bucket: purse.bucket, repaid })
+    Ok(Granted { bucket: purse.bucket, repaid, bonus: None })
 }
 
 /// A list's bytes: a list of texts.

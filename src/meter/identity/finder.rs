@@ -239,7 +239,15 @@ impl Finder {
         account: AccountId,
         through: &str,
     ) -> Result<Document, Rejection> {
-        let call = NewKey { account, id, hash, label: through.to_owned(), ends: None };
+        let call = NewKey {
+            account,
+            id,
+            hash,
+            label: through.to_owned(),
+            ends: None,
+            member: None,
+            routes: Vec::new(),
+        };
         self.applied(self.ledger.create_key(call).await)
     }
 

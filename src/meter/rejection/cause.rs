@@ -49,6 +49,10 @@ causes! {
     InvalidKey => UNAUTHORIZED "invalid_key",
     /// The account is suspended or closed.
     AccountSuspended => FORBIDDEN "account_suspended",
+    /// The account may not spend for a time.
+    AccountRestricted => FORBIDDEN "account_restricted",
+    /// The plan has no right to this value of a quantity.
+    OptionNotInPlan => FORBIDDEN "option_not_in_plan",
     /// The plan has no right to the route.
     RouteNotInPlan => FORBIDDEN "route_not_in_plan",
     /// The account's plan is not in this instance's configuration.

@@ -19,6 +19,7 @@ impl Rejection {
             Refusal::Tick => Self::metering_unavailable("too much due work"),
             Refusal::UnknownAccount | Refusal::InvalidKey => Self::invalid_key(),
             Refusal::AccountStatus(status) => account_status(status),
+            Refusal::AccountRestricted { until } => restricted(zone.show(until), zone),
             Refusal::RateLimited { name, scope, retry_at } => {
                 rate_limited(name, &scope.to_string(), retry_at.ms_since(now))
             }
@@ -35,6 +36,9 @@ impl Rejection {
             | Refusal::Ended(_)
             | Refusal::UnknownCharge
             | Refusal::UnknownAlias
+            | Refusal::UnknownBucket
+            | Refusal::ChargeArchived
+            | Refusal::RefundTooLarge { .. }
             | Refusal::Exists
             | Refusal::TooMany(_)
             | Refusal::Invalid(_) => Self::metering_unavailable(format!("{refusal:?}")),
@@ -48,6 +52,14 @@ fn account_status(status: AccountStatus) -> Rejection {
         AccountStatus::Suspended | AccountStatus::Active => Detail::Suspended,
     };
     Rejection::new(Cause::AccountSuspended, detail)
+}
+
+fn restricted(until: String, zone: &Zone) -> Rejection {
+    let said = until.clone();
+    Rejection::new(Cause::AccountRestricted, Detail::Restricted { until })
+        .with("scope", "account")
+        .with("until", said)
+        .with("time_zone", zone.name())
 }
 
 fn rate_limited(name: String, scope: &str, wait_ms: u64) -> Rejection {

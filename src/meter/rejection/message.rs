@@ -118,6 +118,25 @@ pub enum Detail {
     Suspended,
     /// The account is closed.
     Closed,
+    /// The account may not spend for a time.
+    Restricted {
+        /// Until when, in the account's zone.
+        until: String,
+    },
+    /// The key is not for this route.
+    NotForKey {
+        /// The route.
+        route: String,
+    },
+    /// The plan does not include a value of a quantity.
+    OptionNotInPlan {
+        /// The quantity.
+        quantity: String,
+        /// Its value, as the request has it.
+        value: String,
+        /// The plan.
+        plan: String,
+    },
     /// A request has no certain price.
     Unpriceable {
         /// Where in the request; empty: the body as a whole.

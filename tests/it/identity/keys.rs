@@ -200,7 +200,15 @@ fn an_import_that_lost_a_race_does_not_silence_the_one_that_won() {
         ok(wait(seed.0.remove_alias(alias(lost))));
         let won = key_of(&account, 8);
         let (label, ends) = (String::new(), None);
-        let call = NewKey { account: account.clone(), id: won, hash, label, ends };
+        let call = NewKey {
+            member: None,
+            routes: Vec::new(),
+            account: account.clone(),
+            id: won,
+            hash,
+            label,
+            ends,
+        };
         ok(wait(seed.0.create_key(call)));
         ok(wait(seed.0.create_alias(alias(won))));
     });
@@ -220,7 +228,15 @@ fn a_key_ends_by_itself() {
         let hash = <sha2::Sha256 as sha2::Digest>::digest(OLD).into();
         let id = key_of(&account, 9);
         let (label, ends) = (String::new(), Some(end));
-        let call = NewKey { account: account.clone(), id, hash, label, ends };
+        let call = NewKey {
+            member: None,
+            routes: Vec::new(),
+            account: account.clone(),
+            id,
+            hash,
+            label,
+            ends,
+        };
         ok(wait(seed.0.create_key(call)));
         seed.alias(ImportedKey::alias_of(&hash), &account, Some(id));
     });

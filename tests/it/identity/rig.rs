@@ -131,7 +131,15 @@ impl Seed<'_> {
         let (id, hash) = (key_of(account, number), <[u8; 32]>::from(Sha256::digest(text)));
         let account_id = account.clone();
         let label = "imported".to_owned();
-        let call = NewKey { account: account_id, id, hash, label, ends: None };
+        let call = NewKey {
+            member: None,
+            routes: Vec::new(),
+            account: account_id,
+            id,
+            hash,
+            label,
+            ends: None,
+        };
         ok(wait(self.0.create_key(call)));
         self.alias(ImportedKey::alias_of(&hash), account, Some(id));
         id

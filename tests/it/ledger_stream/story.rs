@@ -53,7 +53,15 @@ impl Story {
         let key = |account: &AccountId| {
             ok(wait(ledger.create_account(new_account(account))));
             let (id, account) = (key_of(account, 7), account.clone());
-            let call = NewKey { account, id, hash: [1; 32], label: String::new(), ends: None };
+            let call = NewKey {
+                member: None,
+                routes: Vec::new(),
+                account,
+                id,
+                hash: [1; 32],
+                label: String::new(),
+                ends: None,
+            };
             (id, ok(wait(ledger.create_key(call))).version)
         };
         let keys = accounts.iter().map(key).collect();
@@ -176,6 +184,9 @@ impl Story {
         let mut gates = Gates::default();
         if self.below(2) == 0 {
             gates.allowances.push(AllowanceCheck {
+                carry: None,
+                only: Vec::new(),
+                when: Default::default(),
                 name: "gift".into(),
                 kind: "credits".parse().unwrap(),
                 class: [Class::Plan, Class::Free][self.place(2)],
@@ -186,6 +197,7 @@ impl Story {
         }
         let ends = [OnUnknown::Release, OnUnknown::Charge, OnUnknown::Hold];
         Reserve {
+            member: None,
             account: self.accounts[place].clone(),
             charge: self.id(place),
             fingerprint: [9; 32],
@@ -212,6 +224,9 @@ impl Story {
         let classes = [Class::Purchased, Class::Bonus, Class::Goodwill, Class::Free];
         self.grants += 1;
         Grant {
+            bonus: None,
+            only: Vec::new(),
+            paid: None,
             account: self.accounts[self.place(self.accounts.len())].clone(),
             id: format!("g{}", self.grants).parse().unwrap(),
             kind: if self.below(6) == 0 { "scans" } else { "credits" }.parse().unwrap(),

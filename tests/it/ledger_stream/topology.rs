@@ -18,6 +18,9 @@ const ACCOUNTS: u64 = 40;
 
 fn gift(account: &AccountId, number: u64) -> Grant {
     Grant {
+        bonus: None,
+        only: Vec::new(),
+        paid: None,
         account: account.clone(),
         id: bucket(&format!("g-{account}-{number}")),
         kind: kind(),

@@ -21,6 +21,8 @@ pub(super) const fn title(cause: Cause) -> &'static str {
         Cause::TooSlow => "Request too slow",
         Cause::InvalidKey => "Invalid key",
         Cause::AccountSuspended => "Account suspended",
+        Cause::AccountRestricted => "Account restricted",
+        Cause::OptionNotInPlan => "Option not in this plan",
         Cause::RouteNotInPlan => "Not in this plan",
         Cause::PlanUnknownHere => "Unknown plan",
         Cause::InsufficientCredits => "Not enough credits",
@@ -83,6 +85,11 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::NotInPlan { route, plan } => format!("The plan {plan} does not include {route}."),
         Detail::PlanUnknown { plan } => {
             format!("The account's plan {plan} is not known here. Please tell the operator.")
+        }
+        Detail::Restricted { until } => format!("This account may not spend until {until}. Please contact support."),
+        Detail::NotForKey { route } => format!("This key is not for {route}."),
+        Detail::OptionNotInPlan { quantity, value, plan } => {
+            format!("The plan {plan} does not include {quantity} = {value}.")
         }
         Detail::Suspended => "This account is suspended. Please contact support.".into(),
         Detail::Closed => "This account is closed.".into(),

@@ -22,6 +22,8 @@ pub(super) const fn title(cause: Cause) -> &'static str {
         Cause::TooSlow => "Requête trop lente",
         Cause::InvalidKey => "Clé non valide",
         Cause::AccountSuspended => "Compte suspendu",
+        Cause::AccountRestricted => "Compte restreint",
+        Cause::OptionNotInPlan => "Option non comprise dans le forfait",
         Cause::RouteNotInPlan => "Non compris dans le forfait",
         Cause::PlanUnknownHere => "Forfait inconnu",
         Cause::InsufficientCredits => "Crédits insuffisants",
@@ -90,6 +92,11 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::NotInPlan { route, plan } => format!("Le forfait {plan} ne comprend pas {route}."),
         Detail::PlanUnknown { plan } => {
             format!("Le forfait {plan} du compte est inconnu ici. Veuillez prévenir l’opérateur.")
+        }
+        Detail::Restricted { until } => format!("Ce compte ne peut rien dépenser jusqu’au {until}. Veuillez contacter l’assistance."),
+        Detail::NotForKey { route } => format!("Cette clé n’est pas faite pour {route}."),
+        Detail::OptionNotInPlan { quantity, value, plan } => {
+            format!("Le forfait {plan} ne comprend pas {quantity} = {value}.")
         }
         Detail::Suspended => "Ce compte est suspendu. Veuillez contacter l’assistance.".into(),
         Detail::Closed => "Ce compte est fermé.".into(),

@@ -21,6 +21,8 @@ pub(super) const fn title(cause: Cause) -> &'static str {
         Cause::TooSlow => "Requisição lenta demais",
         Cause::InvalidKey => "Chave inválida",
         Cause::AccountSuspended => "Conta suspensa",
+        Cause::AccountRestricted => "Conta restrita",
+        Cause::OptionNotInPlan => "Opção não incluída no plano",
         Cause::RouteNotInPlan => "Não incluído no plano",
         Cause::PlanUnknownHere => "Plano desconhecido",
         Cause::InsufficientCredits => "Créditos insuficientes",
@@ -89,6 +91,11 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::NotInPlan { route, plan } => format!("O plano {plan} não inclui {route}."),
         Detail::PlanUnknown { plan } => {
             format!("O plano {plan} da conta não é conhecido aqui. Avise o operador.")
+        }
+        Detail::Restricted { until } => format!("Esta conta não pode gastar até {until}. Entre em contato com o suporte."),
+        Detail::NotForKey { route } => format!("Esta chave não serve para {route}."),
+        Detail::OptionNotInPlan { quantity, value, plan } => {
+            format!("O plano {plan} não inclui {quantity} = {value}.")
         }
         Detail::Suspended => "Esta conta está suspensa. Entre em contato com o suporte.".into(),
         Detail::Closed => "Esta conta está encerrada.".into(),

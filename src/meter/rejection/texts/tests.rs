@@ -86,7 +86,17 @@ fn examples() -> Vec<Example> {
         (Detail::Route { method: text("GET"), path: text("/v1/x") }, &["GET /v1/x"]),
         (Detail::Method { method: text("PUT") }, &["PUT"]),
         (Detail::NotInPlan { route: text("video"), plan: plan.clone() }, &["video", "studio"]),
-        (Detail::PlanUnknown { plan }, &["studio"]),
+        (Detail::PlanUnknown { plan: plan.clone() }, &["studio"]),
+        (Detail::Restricted { until: text("2027-01-01") }, &["2027-01-01"]),
+        (Detail::NotForKey { route: text("video") }, &["video"]),
+        (
+            Detail::OptionNotInPlan {
+                quantity: text("size"),
+                value: text("4k"),
+                plan: plan.clone(),
+            },
+            &["size", "4k", "studio"],
+        ),
         (Detail::Suspended, &[]),
         (Detail::Closed, &[]),
         (Detail::Unpriceable { pointer: text(""), why: Why::NoObject }, &[]),

@@ -2,17 +2,25 @@
 //!
 //! Invariant: the first write comes after the last thing that can refuse.
 
+mod amend;
+mod people;
+
+pub(crate) use amend::{adjust, claim_free, freeze, refund, withdraw};
+pub(crate) use people::{
+    accounts, alias, change_account, change_key, create_account, create_alias, create_key,
+    document, document_of_key, remove_alias,
+};
+
 use super::draft::Draft;
 use super::invariants::invariants;
 use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
-use super::{directory, due, lease, reserve as reserving, settle as settling, view as viewing};
-use crate::credit::{AccountId, AliasId, ChargeId, KeyId, Partition};
+use super::{due, lease, reserve as reserving, settle as settling, view as viewing};
+use crate::credit::{AccountId, ChargeId, Partition};
 use crate::ledger::{
-    AccountChange, Alias, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
-    KeyChange, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reserve, Reserved,
-    Settle, Settled, View,
+    ChargeRecord, Doubt, Extend, Extended, Gates, Grant, Granted, OpenRef, Quoted, Refusal,
+    Release, Released, Reserve, Reserved, Settle, Settled, View,
 };
 
 /// What a step over the records yields.
@@ -247,116 +255,6 @@ pub(crate) fn open_of(r: &mut dyn Records, instance: &str) -> Outcome<Vec<OpenRe
     Ok(r.open_of(instance)?.iter().map(super::Open::short).collect())
 }
 
-pub(crate) fn create_account(
-    r: &mut dyn Records,
-    c: &Context,
-    call: &NewAccount,
-) -> Outcome<Document> {
-    if let Some(account) = r.account(&call.account)? {
-        let same = account.origin == *call;
-        return if same { Ok(account.document) } else { Err(Refusal::Conflict.into()) };
-    }
-    let account = directory::create_account(call, c)?;
-    r.save(None, &account)?;
-    Ok(account.document)
-}
-
-pub(crate) fn change_account(
-    r: &mut dyn Records,
-    c: &Context,
-    call: &AccountChange,
-) -> Outcome<Document> {
-    change(r, c, &call.account, |document| directory::change_account(document, call))
-}
-
-pub(crate) fn create_key(r: &mut dyn Records, c: &Context, call: &NewKey) -> Outcome<Document> {
-    placed(call.id.partition(), &call.account)?;
-    if r.key_owner(call.id)?.is_some_and(|owner| owner != call.account) {
-        return Err(Refusal::Conflict.into());
-    }
-    let document =
-        change(r, c, &call.account, |document| directory::create_key(document, call, c))?;
-    if r.key_owner(call.id)?.is_none() {
-        r.save_key_owner(call.id, &call.account)?;
-    }
-    Ok(document)
-}
-
-pub(crate) fn change_key(r: &mut dyn Records, c: &Context, call: &KeyChange) -> Outcome<Document> {
-    let owner = r.key_owner(call.id)?.ok_or(Refusal::InvalidKey)?;
-    change(r, c, &owner, |document| directory::change_key(document, call))
-}
-
-fn change(
-    r: &mut dyn Records,
-    c: &Context,
-    account: &AccountId,
-    how: impl FnOnce(&mut Document) -> Outcome<()>,
-) -> Outcome<Document> {
-    let before = load(r, account)?;
-    let mut draft = Draft::of(before.clone());
-    how(&mut draft.account.document)?;
-    let document = draft.account.document.clone();
-    if document != before.document {
-        write(r, c, &before, draft)?;
-    }
-    Ok(document)
-}
-
-pub(crate) fn document(r: &mut dyn Records, account: &AccountId) -> Outcome<Document> {
-    Ok(load(r, account)?.document)
-}
-
-pub(crate) fn document_of_key(r: &mut dyn Records, key: KeyId) -> Outcome<Document> {
-    let owner = r.key_owner(key)?.ok_or(Refusal::InvalidKey)?;
-    document(r, &owner)
-}
-
-pub(crate) fn create_alias(r: &mut dyn Records, call: &Alias) -> Outcome<()> {
-    match r.alias(call.id)? {
-        None => r.save_alias(call),
-        Some(known) if known == *call => Ok(()),
-        Some(_) => Err(Refusal::Exists.into()),
-    }
-}
-
-pub(crate) fn remove_alias(r: &mut dyn Records, call: &Alias) -> Outcome<()> {
-    match r.alias(call.id)? {
-        None => Ok(()),
-        Some(known) if known == *call => r.remove_alias(call.id),
-        Some(_) => Err(Refusal::Exists.into()),
-    }
-}
-
-pub(crate) fn alias(r: &mut dyn Records, id: AliasId) -> Outcome<Alias> {
-    r.alias(id)?.ok_or_else(|| Refusal::UnknownAlias.into())
-}
-
-pub(crate) fn accounts(
-    r: &mut dyn Records,
-    after: Option<&AccountId>,
-    limit: usize,
-) -> Outcome<Vec<Document>> {
-    let limit = limit.min(LIST_MAX);
-    let (mut found, mut after) = (Vec::new(), after.cloned());
-    while found.len() < limit {
-        let ids = r.accounts(after.as_ref(), limit)?;
-        let Some(last) = ids.last() else { break };
-        after = Some(last.clone());
-        for id in &ids {
-            if found.len() >= limit {
-                break;
-            }
-            let account = readable(r, id)?;
-            if account.is_none() {
-                tracing::error!(account = %id, "an account cannot be read and is left out of a list");
-            }
-            found.extend(account.map(|account| account.document));
-        }
-    }
-    Ok(found)
-}
-
 /// All that is kept of an account, readably, for a person who has to look.
 pub(crate) fn inspect(r: &mut dyn Records, account: &AccountId) -> Outcome<String> {
     let loaded = load(r, account)?;
@@ -400,6 +298,8 @@ fn write(r: &mut dyn Records, c: &Context, before: &Account, mut draft: Draft) -
         return Ok(());
     }
     draft.finish(c.now)?;
+    // What was posted is for the store's stream; the record does not keep it.
+    draft.account.money.postings.clear();
     r.save(Some(before), &draft.account)?;
     let owner = &before.document.account;
     for (charge, note) in &draft.notes {

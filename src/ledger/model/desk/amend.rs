@@ -1,0 +1,72 @@
+//! What is done to charges and buckets by hand: refunds, adjustments, withdrawals; claims of free credits.
+
+use super::super::draft::Draft;
+use super::super::records::{KEPT_MS, Records};
+use super::super::state::Context;
+use super::super::{
+    adjust as adjusting, directory, refund as refunding, stop, withdraw as withdrawing,
+};
+use super::{Outcome, for_end, load, write};
+use crate::credit::Bucket;
+use crate::ledger::{
+    Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Refusal, Withdraw, Withdrawn,
+};
+
+/// Accounts of a person with free credits, at most, whatever the configuration says.
+const CLAIMS_MAX: u32 = 1_000;
+
+pub(crate) fn refund(r: &mut dyn Records, c: &Context, call: &Refund) -> Outcome<Refunded> {
+    refunding::sound(call)?;
+    let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
+    let Some(ended) = seen else {
+        if before.open.contains_key(&call.charge) {
+            return Err(stop::invalid("the charge is still open: it can be released"));
+        }
+        let old = c.now.ms_since(call.charge.born()) >= KEPT_MS;
+        let why = if old { Refusal::ChargeArchived } else { Refusal::UnknownCharge };
+        return Err(why.into());
+    };
+    let answer = refunding::refund(&mut draft, ended, call, c)?;
+    write(r, c, &before, draft)?;
+    Ok(answer)
+}
+
+pub(crate) fn adjust(r: &mut dyn Records, c: &Context, call: &Adjust) -> Outcome<Adjusted> {
+    let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
+    let answer = adjusting::adjust(&mut draft, seen.as_ref(), call, c)?;
+    write(r, c, &before, draft)?;
+    Ok(answer)
+}
+
+pub(crate) fn withdraw(r: &mut dyn Records, c: &Context, call: &Withdraw) -> Outcome<Withdrawn> {
+    withdrawing::sound(&call.reason)?;
+    let before = load(r, &call.account)?;
+    let mut draft = Draft::of(before.clone());
+    let answer = withdrawing::withdraw(&mut draft, call, c)?;
+    write(r, c, &before, draft)?;
+    Ok(answer)
+}
+
+pub(crate) fn freeze(r: &mut dyn Records, c: &Context, call: &Freeze) -> Outcome<Bucket> {
+    withdrawing::sound(&call.reason)?;
+    let before = load(r, &call.account)?;
+    let mut draft = Draft::of(before.clone());
+    let bucket = withdrawing::freeze(&mut draft, call, c)?;
+    write(r, c, &before, draft)?;
+    Ok(bucket)
+}
+
+pub(crate) fn claim_free(r: &mut dyn Records, call: &FreeClaim) -> Outcome<bool> {
+    directory::check_name("person", Some(&call.person))?;
+    let mut claimed = r.claims(&call.person)?;
+    if claimed.contains(&call.account) {
+        return Ok(true);
+    }
+    let limit = usize::try_from(call.limit.min(CLAIMS_MAX)).unwrap_or_default();
+    if claimed.len() >= limit {
+        return Ok(false);
+    }
+    claimed.push(call.account.clone());
+    r.save_claims(&call.person, &claimed)?;
+    Ok(true)
+}

@@ -1,0 +1,81 @@
+//! Giving back what a settled charge took.
+//!
+//! Invariant: all refunds of a charge together give back at most what it took; each of its ids gives back once.
+//! What is left looks as if the smaller amount had been charged at first: tails return.
+
+use super::caps;
+use super::draft::Draft;
+use super::draw::{give_back, split};
+use super::due::wake_all;
+use super::grant::REASON_MAX;
+use super::posting::Column;
+use super::settle::available;
+use super::state::{Context, Ended};
+use super::stop::{Stop, invalid, minus};
+use crate::credit::{Amount, Leg};
+use crate::ledger::{REFUNDS_MAX, Refund, RefundPart, Refunded, Refusal};
+use crate::seam::Timestamp;
+
+/// What depends on nothing but the call.
+pub(crate) fn sound(call: &Refund) -> Result<(), Stop> {
+    if call.amount.is_zero() {
+        return Err(invalid("a refund of nothing: give an amount above zero"));
+    }
+    if call.reason.len() > REASON_MAX {
+        return Err(invalid("the reason is at most 500 bytes"));
+    }
+    Ok(())
+}
+
+/// Gives back from the tail of what carries the charge. `seen` is its tombstone.
+pub(crate) fn refund(
+    draft: &mut Draft,
+    mut ended: Ended,
+    call: &Refund,
+    context: &Context,
+) -> Result<Refunded, Stop> {
+    let now = context.now;
+    if let Some(part) = ended.refunds.iter().find(|part| part.id == call.id) {
+        let same = part.amount == call.amount;
+        return if same {
+            Ok(refunded(draft, &ended, call, now))
+        } else {
+            Err(Refusal::Conflict.into())
+        };
+    }
+    let net = minus(ended.charged, ended.refunded())?;
+    let Some(rest) = net.checked_sub(call.amount) else {
+        return Err(Refusal::RefundTooLarge { left: net }.into());
+    };
+    if ended.refunds.len() >= REFUNDS_MAX {
+        return Err(Refusal::TooMany("a charge has at most 32 refunds".to_owned()).into());
+    }
+    wake_all(draft, now)?;
+    let (_, tail) = split(&kept(&ended), rest)?;
+    let money = &mut draft.account.money;
+    give_back(money, ended.charge, &tail, Column::Spent, now)?;
+    if let Some(open) = &mut ended.open {
+        caps::lessen(money, &mut open.counted, rest);
+    }
+    let (id, reason) = (call.id.clone(), call.reason.clone());
+    ended.refunds.push(RefundPart { id, amount: call.amount, at: now, reason });
+    let answer = refunded(draft, &ended, call, now);
+    draft.ended.push(ended);
+    Ok(answer)
+}
+
+/// What carries the charge after its refunds.
+pub(super) fn kept(ended: &Ended) -> Vec<Leg> {
+    let net = ended.charged.saturating_sub(ended.refunded());
+    split(&ended.legs, net).map(|(head, _)| head).unwrap_or_default()
+}
+
+fn refunded(draft: &Draft, ended: &Ended, call: &Refund, now: Timestamp) -> Refunded {
+    let all: Amount = ended.refunded();
+    Refunded {
+        amount: call.amount,
+        refunded: all,
+        charged: ended.charged.saturating_sub(all),
+        available: available(draft, ended, now),
+    }
+}

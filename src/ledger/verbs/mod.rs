@@ -1,0 +1,17 @@
+//! What callers say to a ledger and what it answers, store by store the same.
+
+mod charges;
+mod gates;
+mod grants;
+mod views;
+
+pub use charges::{
+    Adjust, Adjusted, Doubt, Extend, Extended, OnUnknown, OverRun, Quoted, Refund, RefundPart,
+    Refunded, Release, Released, Reserve, Reserved, Settle, Settled,
+};
+pub use gates::{AllowanceCheck, CapCheck, Carry, Gates, RateCheck, Scope, SlotCheck, Window};
+pub use grants::{Bonus, FreeClaim, Freeze, Grant, Granted, Withdraw, Withdrawal, Withdrawn};
+pub use views::{
+    ADJUSTS_MAX, AllowanceState, CapState, ChargeRecord, ChargeState, NOTE_MAX, OpenRef,
+    REFUNDS_MAX, SlotState, View,
+};
