@@ -88,6 +88,25 @@ pub struct Paid {
     pub currency: String,
 }
 
+/// A purchase that is sold by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pack {
+    /// Its name.
+    pub name: Name,
+    /// What sort of credit.
+    pub kind: Kind,
+    /// How much; never zero.
+    pub amount: Amount,
+    /// What it costs.
+    pub paid: Paid,
+    /// How long its credits live, in milliseconds; `None`: they do not end.
+    pub lasts_ms: Option<u64>,
+    /// What comes with it, and how long that lives, in milliseconds.
+    pub bonus: Option<(Amount, Option<u64>)>,
+    /// The routes or features that it may pay for; empty: all.
+    pub only: Vec<Name>,
+}
+
 /// What one grant gave and where it is now. At every moment
 /// `granted = available + held + spent + expired + voided`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

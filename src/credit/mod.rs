@@ -15,7 +15,7 @@ mod price;
 
 pub use amount::{Amount, AmountError};
 pub use decimal::{Decimal, DecimalError};
-pub use grant::{Bucket, Class, Leg, Paid, Ranks, Standing};
+pub use grant::{Bucket, Class, Leg, Pack, Paid, Ranks, Standing};
 pub use id::{
     AccountId, AliasId, BucketId, ChargeId, IdError, KeyId, Kind, Name, PARTITIONS, Partition,
 };

@@ -10,6 +10,7 @@ mod admit;
 mod body_source;
 mod code;
 mod flag;
+mod free;
 mod gates;
 mod identity;
 mod journal;

@@ -201,6 +201,8 @@ mod tests {
             })
         };
         Rules {
+            packs: Vec::new(),
+            free_accounts: 2,
             revision: String::new(),
             routes: routes.iter().map(route).collect(),
             plans: Vec::new(),

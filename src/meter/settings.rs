@@ -7,7 +7,7 @@ use http::{HeaderName, Method};
 
 use super::identity::{IdentityRules, Ways};
 use super::rejection::Dialect;
-use crate::credit::{Amount, Decimal, Name, Plan, Price, Value};
+use crate::credit::{Amount, Decimal, Name, Pack, Plan, Price, Value};
 use crate::ledger::{OnUnknown, OverRun};
 use crate::observe::{Event, Pointer};
 
@@ -24,6 +24,10 @@ pub struct Rules {
     pub identity: IdentityRules,
     /// The dialect of refusals that have no route: unknown routes, the client plane, the flood guard.
     pub dialect: Dialect,
+    /// What is sold.
+    pub packs: Vec<Pack>,
+    /// How many accounts of a person may have free credits.
+    pub free_accounts: u32,
 }
 
 /// Match + upstream + what it costs.

@@ -91,6 +91,8 @@ fn meter(
         max_debt: None,
     };
     let rules = Arc::new(Rules {
+        free_accounts: 2,
+        packs: Vec::new(),
         revision: "r1".into(),
         routes: vec![route.clone()],
         plans: vec![Arc::new(plan)],

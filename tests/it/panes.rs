@@ -394,6 +394,8 @@ fn rules() -> Rules {
         pass: false,
     };
     Rules {
+        free_accounts: 2,
+        packs: Vec::new(),
         revision: "rev".to_owned(),
         routes: vec![Arc::new(route)],
         plans: vec![Arc::new(plan("studio")), Arc::new(tiny())],

@@ -27,6 +27,8 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
         })
     };
     let rules = Rules {
+        free_accounts: 2,
+        packs: Vec::new(),
         revision: String::new(),
         routes: paths.iter().enumerate().map(route).collect(),
         plans: Vec::new(),

@@ -71,7 +71,9 @@ impl Resolver<'_, '_> {
         self.unused();
         let identity = self.identity();
         let dialect = self.dialect();
-        let rules = Rules { revision, routes, plans, identity: identity?, dialect };
+        let (packs, free_accounts) = (Vec::new(), 2);
+        let rules =
+            Rules { revision, routes, plans, identity: identity?, dialect, packs, free_accounts };
         Some(Settings {
             listen: or(self.file.listen.as_ref(), defaults::LISTEN),
             tls: tls?,
