@@ -10,6 +10,7 @@
 
 mod accounts;
 mod asked;
+mod audit;
 mod charges;
 mod config;
 mod done;

@@ -8,6 +8,7 @@
 //! Invariant: no token and no key is printed, but for the one that a command has just made.
 
 mod account;
+mod audit;
 mod balance;
 mod charge;
 mod check;
@@ -73,6 +74,7 @@ enum Command {
     Token(token::Token),
     Limits(limits::Limits),
     Health(health::Health),
+    Audit(audit::Audit),
     #[command(hide = true)]
     SampleUpstream(sample_upstream::Sample),
 }
@@ -108,6 +110,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Balance(balance) => balance.run(),
         Command::Limits(limits) => limits.run(),
         Command::Health(health) => health.run(),
+        Command::Audit(audit) => audit.run(),
         Command::SampleUpstream(sample) => sample.run(),
     }
 }

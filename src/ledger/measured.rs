@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::{
-    AccountChange, Adjust, Adjusted, Alias, Answer, ChargeRecord, Document, Doubt, Extend,
+    AccountChange, Adjust, Adjusted, Alias, Answer, Books, ChargeRecord, Document, Doubt, Extend,
     Extended, FreeClaim, Freeze, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey,
     OpenRef, Quoted, Refund, Refunded, Refusal, Release, Released, Reply, Reserve, Reserved,
     Settle, Settled, View, Withdraw, Withdrawn,
@@ -52,6 +52,8 @@ words! {
         ClaimFree => "claim_free",
         /// `view`.
         View => "view",
+        /// `books`.
+        Books => "books",
         /// `charge`.
         Charge => "charge",
         /// `charges`.
@@ -272,6 +274,10 @@ impl Ledger for Measured {
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {
         self.count(Verb::View, |ledger| ledger.view(account, gates))
+    }
+
+    fn books(&self, account: AccountId) -> Reply<Books> {
+        self.count(Verb::Books, |ledger| ledger.books(account))
     }
 
     fn charge(&self, charge: ChargeId) -> Reply<ChargeRecord> {

@@ -8,6 +8,7 @@
 //! Invariant: a refusal writes nothing. `granted = available + held + spent + expired + voided` in every
 //! bucket after every verb. Each charge ends once.
 
+mod audit;
 mod directory;
 pub mod embedded;
 mod finding;
@@ -25,6 +26,7 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
+pub use audit::{AccountAudit, audit};
 pub use directory::{
     AccountChange, AccountStatus, Adjustment, Alias, Document, FreeCredits, KeyChange, KeyRecord,
     KeyStatus, Limited, NewAccount, NewKey, Override, OverrideChange,
@@ -34,11 +36,11 @@ pub use folder::{examine_file, examine_folder};
 pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
 pub use stream_gauges::StreamGauges;
 pub use verbs::{
-    ADJUSTS_MAX, Adjust, Adjusted, AllowanceCheck, AllowanceState, Bonus, CapCheck, CapState,
-    Carry, ChargeRecord, ChargeState, Doubt, Extend, Extended, FreeClaim, Freeze, Gates, Grant,
-    Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, REFUNDS_MAX, RateCheck, Refund,
-    RefundPart, Refunded, Release, Released, Reserve, Reserved, Scope, Settle, Settled, SlotCheck,
-    SlotState, View, Window, Withdraw, Withdrawal, Withdrawn,
+    ADJUSTS_MAX, Adjust, Adjusted, AllowanceCheck, AllowanceState, Bonus, Books, Breach, CapCheck,
+    CapCount, CapState, Carry, ChargeRecord, ChargeState, Doubt, Extend, Extended, FreeClaim,
+    Freeze, Gates, Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, REFUNDS_MAX,
+    RateCheck, Refund, RefundPart, Refunded, Release, Released, Reserve, Reserved, Scope, Settle,
+    Settled, SlotCheck, SlotState, View, Window, Withdraw, Withdrawal, Withdrawn,
 };
 
 use crate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId};
@@ -218,6 +220,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// An account's money and counters after all due work; writes nothing.
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View>;
+
+    /// An account's record as it lies there, before any due work, with what contradicts itself in it.
+    fn books(&self, account: AccountId) -> Reply<Books>;
 
     /// One charge, open or ended.
     fn charge(&self, charge: ChargeId) -> Reply<ChargeRecord>;

@@ -5,7 +5,7 @@
 use super::model::desk::{self, Outcome};
 use super::model::{Context, Records, Stop};
 use super::{
-    AccountChange, Adjust, Adjusted, Alias, Answer, ChargeRecord, Document, Doubt, Extend,
+    AccountChange, Adjust, Adjusted, Alias, Answer, Books, ChargeRecord, Document, Doubt, Extend,
     Extended, FreeClaim, Freeze, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey,
     OpenRef, Quoted, Refund, Refunded, Refusal, Release, Released, Reply, Reserve, Reserved,
     Settle, Settled, View, Withdraw, Withdrawn,
@@ -94,6 +94,10 @@ impl<S: Teller> Ledger for S {
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {
         self.tell(move |records, context| desk::view(records, context, &account, &gates))
+    }
+
+    fn books(&self, account: AccountId) -> Reply<Books> {
+        self.tell(move |records, context| desk::books(records, context, &account))
     }
 
     fn charge(&self, charge: ChargeId) -> Reply<ChargeRecord> {

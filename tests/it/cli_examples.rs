@@ -53,6 +53,7 @@ const COMMANDS: &[&str] = &[
     "token",
     "token create",
     "health",
+    "audit",
 ];
 
 fn help(command: &str) -> String {

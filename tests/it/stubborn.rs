@@ -9,7 +9,7 @@ use http::Request;
 use serde_json::json;
 use tollgate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId, Measure, Period};
 use tollgate::ledger::{
-    AccountChange, AccountStatus, Adjust, Adjusted, Alias, Answer, CapState, ChargeRecord,
+    AccountChange, AccountStatus, Adjust, Adjusted, Alias, Answer, Books, CapState, ChargeRecord,
     ChargeState, Document, Doubt, Extend, Extended, FreeClaim, Freeze, Gates, Grant, Granted,
     KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refund, Refunded, Refusal, Release,
     Released, Reply, Reserve, Reserved, Scope, Settle, Settled, View, Withdraw, Withdrawn,
@@ -88,6 +88,9 @@ impl Ledger for Stubborn {
         self.say()
     }
     fn view(&self, _: AccountId, _: Gates) -> Reply<View> {
+        self.say()
+    }
+    fn books(&self, _: AccountId) -> Reply<Books> {
         self.say()
     }
     fn charge(&self, _: ChargeId) -> Reply<ChargeRecord> {

@@ -309,6 +309,11 @@ impl Records for Tables<'_> {
         range.skip(skip).take(limit).map(|row| account_id(row?.0.value().1)).collect()
     }
 
+    fn is_indexed(&self, account: &Account) -> Result<bool, Stop> {
+        let Some(at) = next_due(account) else { return Ok(true) };
+        Ok(self.due.get((at.0, account.document.account.as_str()))?.is_some())
+    }
+
     fn charges_of(
         &self,
         account: &AccountId,

@@ -211,6 +211,11 @@ impl Records for Memory {
         Ok(sorted.into_iter().skip(skip).take(limit).map(|(_, id)| id.clone()).collect())
     }
 
+    fn is_indexed(&self, _account: &Account) -> Result<bool, Stop> {
+        // There is no index: `due` looks at every account.
+        Ok(true)
+    }
+
     fn charges_of(
         &self,
         account: &AccountId,

@@ -11,6 +11,7 @@
 
 mod adjust;
 mod archive;
+mod books;
 mod caps;
 mod debt;
 pub(crate) mod desk;
@@ -42,6 +43,7 @@ pub use state::{
     Account, Adjustment, Context, Counted, Counter, Ended, Kept, Money, Open, Pace, Purse, Span,
 };
 
+pub(crate) use books::books;
 pub(crate) use desk::placed;
 pub(crate) use directory::{change_account, change_key, create_account, create_key};
 pub(crate) use due::next as next_due;

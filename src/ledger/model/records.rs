@@ -69,6 +69,8 @@ pub(crate) trait Records {
     /// Accounts with something due at `now` or before, those first that wait longest, after the first
     /// `skip`.
     fn due(&self, now: Timestamp, skip: usize, limit: usize) -> Result<Vec<AccountId>, Stop>;
+    /// Whether the index of due work has the account where it belongs.
+    fn is_indexed(&self, account: &Account) -> Result<bool, Stop>;
     /// An account's charges, newest first, older than `before`.
     fn charges_of(
         &self,

@@ -4,11 +4,11 @@
 
 use super::draft::Draft;
 use super::due::{catch_up, touch_allowances};
-use super::state::{Context, Ended, Open};
+use super::state::{Context, Counted, Ended, Open};
 use super::stop::Stop;
 use super::{caps, slots};
 use crate::credit::{Amount, Bucket};
-use crate::ledger::{ChargeRecord, Gates, View};
+use crate::ledger::{CapCount, ChargeRecord, Gates, View};
 
 /// An account's money and counters after all due work.
 pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Result<View, Stop> {
@@ -33,6 +33,18 @@ pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Resul
     })
 }
 
+/// What caps count for a charge.
+fn counted(open: &Open) -> Vec<CapCount> {
+    let of_cap = |entry: &Counted| CapCount {
+        cap: entry.name.clone(),
+        scope: entry.scope.clone(),
+        measure: entry.measure,
+        period: entry.period.clone(),
+        used: entry.amount,
+    };
+    open.counted.iter().map(of_cap).collect()
+}
+
 /// The record of an open charge.
 pub(crate) fn of_open(open: &Open, note: Vec<u8>, explanation: Vec<u8>) -> ChargeRecord {
     ChargeRecord {
@@ -55,6 +67,10 @@ pub(crate) fn of_open(open: &Open, note: Vec<u8>, explanation: Vec<u8>) -> Charg
         ended: None,
         deadline: open.deadline,
         by_deadline: false,
+        counted: counted(open),
+        held_legs: open.legs.clone(),
+        actual: None,
+        late: false,
         note,
         explanation,
     }
@@ -83,6 +99,10 @@ pub(crate) fn of_ended(ended: &Ended, note: Vec<u8>, explanation: Vec<u8>) -> Ch
         ended: Some(ended.at),
         deadline: open.and_then(|open| open.deadline),
         by_deadline: ended.by_deadline,
+        counted: open.map(counted).unwrap_or_default(),
+        held_legs: open.map(|open| open.legs.clone()).unwrap_or_default(),
+        actual: Some(ended.actual),
+        late: ended.late,
         note,
         explanation,
     }

@@ -30,7 +30,10 @@ const LATE: &str = "late:";
 const SCAN_MAX: usize = 4_000;
 
 /// An account, the rest of its record, and what the rules decide with.
-async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Context), Stop> {
+pub(super) async fn load(
+    desk: &Arc<Desk>,
+    id: &AccountId,
+) -> Result<(Account, Head, Context), Stop> {
     let mut heard = look(desk, id, true).await?;
     let context = heard.context(desk.settings.lease_ms);
     let mut more = std::mem::take(&mut heard.more).into_iter();

@@ -9,6 +9,7 @@
 mod aliases;
 mod asking;
 mod assemble;
+mod books;
 mod bytes;
 mod calls;
 mod check;
@@ -46,7 +47,7 @@ use super::{
     KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reply,
     Reserve, Reserved, Settle, Settled, View,
 };
-use super::{Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Withdraw, Withdrawn};
+use super::{Adjust, Adjusted, Books, FreeClaim, Freeze, Refund, Refunded, Withdraw, Withdrawn};
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId, Partition};
 use crate::seam::Clock;
 
@@ -242,6 +243,11 @@ impl Ledger for RedisLedger {
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {
         let desk = self.0.clone();
         async move { answered(looking::view(&desk, &account, &gates).await) }.boxed()
+    }
+
+    fn books(&self, account: AccountId) -> Reply<Books> {
+        let desk = self.0.clone();
+        async move { answered(books::books(&desk, &account).await) }.boxed()
     }
 
     fn charge(&self, charge: ChargeId) -> Reply<ChargeRecord> {

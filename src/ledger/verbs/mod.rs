@@ -1,10 +1,12 @@
 //! What callers say to a ledger and what it answers, store by store the same.
 
+mod audit;
 mod charges;
 mod gates;
 mod grants;
 mod views;
 
+pub use audit::{Books, Breach, CapCount};
 pub use charges::{
     Adjust, Adjusted, Doubt, Extend, Extended, OnUnknown, OverRun, Quoted, Refund, RefundPart,
     Refunded, Release, Released, Reserve, Reserved, Settle, Settled,

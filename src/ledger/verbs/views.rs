@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RefundPart, Scope};
+use super::{CapCount, RefundPart, Scope};
 use crate::credit::{AccountId, Amount, Bucket, ChargeId, KeyId, Kind, Leg, Measure, Period};
 use crate::seam::Timestamp;
 
@@ -138,6 +138,14 @@ pub struct ChargeRecord {
     pub deadline: Option<Timestamp>,
     /// Whether it ended by its deadline, and nobody ever said how the work went.
     pub by_deadline: bool,
+    /// What caps count for it.
+    pub counted: Vec<CapCount>,
+    /// What carried the hold, in draw order; ended charges keep what they held last.
+    pub held_legs: Vec<Leg>,
+    /// What the work cost, as told; `None` while it is open.
+    pub actual: Option<Amount>,
+    /// Whether it had ended otherwise and was corrected.
+    pub late: bool,
     /// What was said at reserve.
     pub note: Vec<u8>,
     /// What was said at the end.

@@ -17,10 +17,10 @@ use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
 use super::{due, lease, reserve as reserving, settle as settling, view as viewing};
-use crate::credit::{AccountId, ChargeId, Partition};
+use crate::credit::{AccountId, ChargeId, Class, Partition};
 use crate::ledger::{
-    ChargeRecord, Doubt, Extend, Extended, Gates, Grant, Granted, OpenRef, Quoted, Refusal,
-    Release, Released, Reserve, Reserved, Settle, Settled, View,
+    Books, Breach, ChargeRecord, Doubt, Extend, Extended, Gates, Grant, Granted, OpenRef, Quoted,
+    Refusal, Release, Released, Reserve, Reserved, Settle, Settled, View,
 };
 
 /// What a step over the records yields.
@@ -195,6 +195,22 @@ pub(crate) fn view(
 ) -> Outcome<View> {
     let mut draft = Draft::of(load(r, account)?);
     viewing::view(&mut draft, gates, c)
+}
+
+pub(crate) fn books(r: &mut dyn Records, c: &Context, account: &AccountId) -> Outcome<Books> {
+    let account = load(r, account)?;
+    let mut books = super::books::books(&account, c);
+    for purse in &account.money.purses {
+        let id = &purse.bucket.id;
+        if purse.bucket.class == Class::Purchased && r.given(id)?.is_none() {
+            books.breaches.push(Breach::of("I12", format!("nobody remembers giving {id}")));
+        }
+    }
+    if !r.is_indexed(&account)? {
+        let what = "the index of due work has it elsewhere than its next due work";
+        books.breaches.push(Breach::of("I14", what));
+    }
+    Ok(books)
 }
 
 pub(crate) fn charge(r: &mut dyn Records, c: &Context, charge: ChargeId) -> Outcome<ChargeRecord> {
