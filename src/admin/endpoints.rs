@@ -17,7 +17,7 @@ use super::role::Role;
 use super::token::Operator;
 use super::{
     Parts, accounts, audit, charges, config, grants, holds, keys, metrics, money, new_keys,
-    openapi, standing,
+    openapi, standing, test_clock,
 };
 
 /// One thing that an operator may ask for.
@@ -102,6 +102,8 @@ endpoints! {
     post "/admin/v1/charges/{charge}/release" HELP charges::release, "End an open charge by giving its hold back";
     get "/admin/v1/config" ANY config::show, "Show which revision of the configuration is in force";
     post "/admin/v1/config/reload" OWNER config::reload, "Read the configuration again: on the whole instance, or not at all";
+    get "/admin/v1/test_clock" ANY test_clock::show, "Show the time of a ledger for tests";
+    post "/admin/v1/test_clock/advance" OWNER test_clock::advance, "Set the clock of a ledger for tests forward";
     get "/admin/v1/audit" ANY audit::list, "Check accounts, in the order of their ids";
     get "/admin/v1/accounts/{account}/audit" ANY audit::one, "Check an account";
     get "/admin/v1/holds" ANY holds::of_instance, "List the open charges of an instance, the oldest first";

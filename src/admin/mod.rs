@@ -26,6 +26,7 @@ mod problem;
 mod references;
 mod role;
 mod standing;
+mod test_clock;
 mod token;
 
 use std::fmt;
@@ -58,6 +59,9 @@ pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 /// The metrics as they are now: the media type of their text, and the text.
 pub type Metrics = Arc<dyn Fn() -> (&'static str, String) + Send + Sync>;
 
+/// Sets a test's clock forward by milliseconds.
+pub type Advance = Arc<dyn Fn(u64) -> std::io::Result<()> + Send + Sync>;
+
 /// What the operators' API needs.
 pub struct Parts {
     /// Where money and the directory are kept.
@@ -82,6 +86,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Reads the configuration again.
     pub reload: Reload,
+    /// Sets the clock of a ledger for tests forward; `None`: the ledger is not for tests.
+    pub advance: Option<Advance>,
 }
 
 impl fmt::Debug for Parts {

@@ -12,6 +12,7 @@ mod audit;
 mod balance;
 mod charge;
 mod check;
+mod clock;
 mod config;
 pub mod demo;
 mod doctor;
@@ -75,6 +76,8 @@ enum Command {
     Limits(limits::Limits),
     Health(health::Health),
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Clock(clock::Clock),
     #[command(hide = true)]
     SampleUpstream(sample_upstream::Sample),
 }
@@ -111,6 +114,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Limits(limits) => limits.run(),
         Command::Health(health) => health.run(),
         Command::Audit(audit) => audit.run(),
+        Command::Clock(clock) => clock.run(),
         Command::SampleUpstream(sample) => sample.run(),
     }
 }

@@ -42,6 +42,8 @@ pub enum StoreSettings {
         path: PathBuf,
         /// How long a lease runs unless renewed, in milliseconds.
         lease_ms: u64,
+        /// Whether its clock may be set forward.
+        test_clock: bool,
     },
     /// Redis or Valkey.
     Redis {
@@ -51,6 +53,8 @@ pub enum StoreSettings {
         folder: PathBuf,
         /// The ledger stream's files.
         export: redis::ExportSettings,
+        /// Whether its clock may be set forward.
+        test_clock: bool,
     },
 }
 
@@ -61,6 +65,14 @@ impl StoreSettings {
         match self {
             Self::Embedded { lease_ms, .. } => *lease_ms,
             Self::Redis { redis, .. } => redis.lease_ms,
+        }
+    }
+
+    /// Whether the ledger's clock may be set forward: it was made for tests.
+    #[must_use]
+    pub const fn test_clock(&self) -> bool {
+        match self {
+            Self::Embedded { test_clock, .. } | Self::Redis { test_clock, .. } => *test_clock,
         }
     }
 

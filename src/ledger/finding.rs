@@ -31,6 +31,9 @@ pub struct Finding {
     pub advice: String,
 }
 
+/// The code of a ledger that was made for tests.
+pub const FOR_TESTS: &str = "test_ledger";
+
 /// The code of what does not answer: it may later.
 pub const UNREACHABLE: &str = "unreachable";
 

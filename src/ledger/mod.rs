@@ -31,7 +31,7 @@ pub use directory::{
     AccountChange, AccountStatus, Adjustment, Alias, Document, FreeCredits, KeyChange, KeyRecord,
     KeyStatus, Limited, NewAccount, NewKey, Override, OverrideChange,
 };
-pub use finding::{Finding, Level, UNREACHABLE};
+pub use finding::{FOR_TESTS, Finding, Level, UNREACHABLE};
 pub use folder::{examine_file, examine_folder};
 pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
 pub use stream_gauges::StreamGauges;

@@ -88,6 +88,46 @@ impl Clock for SystemClock {
     }
 }
 
+/// The machine's clocks, set forward by hand: for trying out what time brings. Both go on by as much, so that it
+/// looks like time that has passed.
+#[derive(Debug, Default)]
+pub struct TestClock {
+    ahead_ms: AtomicU64,
+}
+
+impl TestClock {
+    /// A clock so far ahead of the machine's.
+    #[must_use]
+    pub const fn ahead(ms: u64) -> Self {
+        Self { ahead_ms: AtomicU64::new(ms) }
+    }
+
+    /// How far it is ahead, in milliseconds.
+    #[must_use]
+    pub fn ahead_ms(&self) -> u64 {
+        self.ahead_ms.load(Ordering::SeqCst)
+    }
+
+    /// Lets time pass; it never goes back.
+    pub fn advance(&self, ms: u64) {
+        self.ahead_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_ms(self.ahead_ms())
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.uptime_us() / 1_000
+    }
+
+    fn uptime_us(&self) -> u64 {
+        SystemClock.uptime_us().saturating_add(self.ahead_ms().saturating_mul(1_000))
+    }
+}
+
 /// A clock that moves only when told to. Clones of an `Arc` of it see the same time.
 #[derive(Debug)]
 pub struct SimulatedClock {

@@ -11,7 +11,7 @@ mod entropy;
 mod tasks;
 mod vault;
 
-pub use clock::{Clock, SimulatedClock, SystemClock, Timestamp};
+pub use clock::{Clock, SimulatedClock, SystemClock, TestClock, Timestamp};
 pub use disk::{AppendFile, Disk, SystemDisk};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use tasks::{Tasks, thread};

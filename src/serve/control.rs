@@ -87,7 +87,7 @@ fn service(
         Arc::new(move || (CONTENT_TYPE, metrics.text(is_ready().is_ok())));
     let (ledger, reload) = (ledger.clone(), renewed::reload(reloader));
     let (clock, entropy) = (shared.clock.clone(), shared.entropy.clone());
-    let instance = shared.instance.clone();
+    let (instance, advance) = (shared.instance.clone(), shared.advance.clone());
     let make = move |settings: &Settings| {
         let own = settings.admin.as_ref()?;
         Some(admin::router(Parts {
@@ -102,6 +102,7 @@ fn service(
             ready: ready.clone(),
             metrics: metrics.clone(),
             reload: reload.clone(),
+            advance: advance.clone(),
         }))
     };
     Renewed::new(in_force, Box::new(make))

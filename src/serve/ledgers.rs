@@ -14,8 +14,8 @@ use super::LEDGER_FILE;
 use crate::config::StoreSettings;
 use crate::ledger::embedded::{self, EmbeddedLedger, OpenError};
 use crate::ledger::redis::{self, RedisLedger};
-use crate::ledger::{Finding, Ledger, Level};
-use crate::seam::Clock;
+use crate::ledger::{FOR_TESTS, Finding, Ledger, Level};
+use crate::seam::{Clock, SystemClock};
 
 /// The ledger, as threads get at it.
 #[derive(Clone, Debug)]
@@ -23,7 +23,8 @@ pub(super) enum Ledgers {
     /// One file, one writer.
     File(Arc<dyn Ledger>),
     /// A server; each thread connects by itself.
-    Redis(Box<redis::Settings>, Arc<dyn Clock>),
+    /// Whether its clock is a test's stands last.
+    Redis(Box<redis::Settings>, Arc<dyn Clock>, bool),
 }
 
 /// One thread's ledger.
@@ -37,15 +38,17 @@ impl Ledgers {
     /// Opens the file, or looks at the server.
     pub(super) fn open(store: &StoreSettings, clock: &Arc<dyn Clock>) -> io::Result<Self> {
         match store {
-            StoreSettings::Embedded { path, lease_ms } => {
-                let file = embedded::Settings { path: path.join(LEDGER_FILE), lease_ms: *lease_ms };
+            StoreSettings::Embedded { path, lease_ms, test_clock } => {
+                let path = path.join(LEDGER_FILE);
+                let (lease_ms, for_tests) = (*lease_ms, *test_clock);
+                let file = embedded::Settings { path, lease_ms, for_tests };
                 let ledger = EmbeddedLedger::open(&file, clock.clone())
                     .map_err(|error| no_ledger(&file.path, &error))?;
                 Ok(Self::File(Arc::new(ledger)))
             }
-            StoreSettings::Redis { redis, .. } => {
-                examined(redis, &**clock)?;
-                Ok(Self::Redis(redis.clone(), clock.clone()))
+            StoreSettings::Redis { redis, test_clock, .. } => {
+                examined(redis, *test_clock)?;
+                Ok(Self::Redis(redis.clone(), clock.clone(), *test_clock))
             }
         }
     }
@@ -63,8 +66,8 @@ impl Ledgers {
     pub(super) fn own(&self) -> Own {
         match self {
             Self::File(ledger) => Own { ledger: ledger.clone(), returns: None },
-            Self::Redis(settings, clock) => {
-                let ledger = RedisLedger::open((**settings).clone(), clock.clone());
+            Self::Redis(settings, clock, for_tests) => {
+                let ledger = connected(settings, clock, *for_tests);
                 let returns = Some(ledger.returns());
                 Own { ledger: Arc::new(ledger), returns }
             }
@@ -75,16 +78,26 @@ impl Ledgers {
     pub(super) fn stream(&self) -> Option<RedisLedger> {
         match self {
             Self::File(_) => None,
-            Self::Redis(settings, clock) => {
-                Some(RedisLedger::open((**settings).clone(), clock.clone()))
-            }
+            Self::Redis(settings, clock, for_tests) => Some(connected(settings, clock, *for_tests)),
         }
     }
 }
 
-/// What is wrong with the server is said, and what must not be is refused.
-fn examined(settings: &redis::Settings, clock: &dyn Clock) -> io::Result<()> {
-    let work = || super::runtime().map(|runtime| runtime.block_on(redis::examine(settings, clock)));
+fn connected(settings: &redis::Settings, clock: &Arc<dyn Clock>, for_tests: bool) -> RedisLedger {
+    let (settings, clock) = (settings.clone(), clock.clone());
+    if for_tests {
+        RedisLedger::for_tests(settings, clock)
+    } else {
+        RedisLedger::open(settings, clock)
+    }
+}
+
+/// What is wrong with the server is said, and what must not be is refused. Servers know nothing of a test's
+/// clock: theirs are compared with the machine's.
+fn examined(settings: &redis::Settings, test_clock: bool) -> io::Result<()> {
+    let looked =
+        |runtime: tokio::runtime::Runtime| runtime.block_on(redis::examine(settings, &SystemClock));
+    let work = || super::runtime().map(looked);
     // On a thread of its own, so that a start may be asked for from anywhere.
     let findings = std::thread::scope(|scope| scope.spawn(work).join())
         .map_err(|_| io::Error::other("looking at the ledger's server ended in a panic"))??;
@@ -99,6 +112,12 @@ fn examined(settings: &redis::Settings, clock: &dyn Clock) -> io::Result<()> {
     let errors = findings.iter().filter(|finding| finding.level == Level::Error);
     let told: Vec<_> = errors.map(|f| format!("{}: {}; {}", f.code, f.found, f.advice)).collect();
     if told.is_empty() {
+        let for_tests = findings.iter().any(|finding| finding.code == FOR_TESTS);
+        if test_clock && !for_tests {
+            let told = "the ledger is not for tests: take `test_clock` out of `store`, or make another one \
+                        with `tollgate ledger create --for-tests`";
+            return Err(io::Error::other(told));
+        }
         return Ok(());
     }
     Err(io::Error::other(format!("the ledger's server cannot be used: {}", told.join("; "))))

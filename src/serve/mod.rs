@@ -27,6 +27,7 @@ mod quoter;
 mod reload;
 mod renewed;
 mod stream;
+mod test_clock;
 mod tls;
 
 use std::io;
@@ -44,6 +45,7 @@ use self::ledgers::Ledgers;
 use self::reload::InForce;
 pub use self::reload::{ReloadError, Reloaded, Reloader};
 
+use crate::admin::Advance;
 use crate::config::Settings;
 use crate::ledger::{StoreTally, StreamGauges};
 use crate::meter::{KeySets, RouteTable, instance, recover};
@@ -96,6 +98,8 @@ struct Shared {
     guard: Arc<Guard>,
     certificates: ListenerCertificates,
     clock: Arc<dyn Clock>,
+    /// How operators set the clock forward; `None`: it is the machine's.
+    advance: Option<Advance>,
     entropy: Arc<dyn Entropy>,
     disk: Arc<dyn Disk>,
     /// The keys of trusted issuers, kept fresh by the control thread.
@@ -226,7 +230,8 @@ fn metrics(
 fn open(settings: Settings) -> io::Result<Shared> {
     let folder = settings.store.folder().to_owned();
     std::fs::create_dir_all(&folder).map_err(|error| no_folder(&folder, &error))?;
-    let (clock, entropy, disk) = seams();
+    let (clock, advance) = clocks(&settings, &folder)?;
+    let (entropy, disk) = seams();
     let ledgers = Ledgers::open(&settings.store, &clock)?;
     // Conflicts were reported when the configuration was read; this only keeps them from being served.
     RouteTable::new(&settings.rules).map_err(|errors| io::Error::other(format!("{errors:?}")))?;
@@ -241,6 +246,7 @@ fn open(settings: Settings) -> io::Result<Shared> {
         healthy: Arc::new(AtomicBool::new(true)),
         folder,
         clock,
+        advance,
         entropy,
         disk,
     })
@@ -253,8 +259,18 @@ fn no_folder(folder: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), told)
 }
 
-fn seams() -> (Arc<dyn Clock>, Arc<dyn Entropy>, Arc<dyn Disk>) {
-    (Arc::new(SystemClock), Arc::new(SystemEntropy), Arc::new(SystemDisk))
+fn seams() -> (Arc<dyn Entropy>, Arc<dyn Disk>) {
+    (Arc::new(SystemEntropy), Arc::new(SystemDisk))
+}
+
+/// The clock, and how it is set forward, if it may be.
+fn clocks(settings: &Settings, folder: &Path) -> io::Result<(Arc<dyn Clock>, Option<Advance>)> {
+    if !settings.store.test_clock() {
+        return Ok((Arc::new(SystemClock), None));
+    }
+    tracing::warn!("the ledger is for tests: operators may set its clock; keep no money in it");
+    let clock = test_clock::open(folder)?;
+    Ok((clock.clone(), Some(test_clock::advance(clock, folder))))
 }
 
 /// Recovery on a thread of its own, so that a start may be asked for from anywhere.

@@ -38,6 +38,8 @@ POST  /admin/v1/keys/{key}/enable                  OS
 POST  /admin/v1/keys/{key}/revoke                  O
 GET   /admin/v1/charges/{charge}                   OFSV
 POST  /admin/v1/charges/{charge}/release           OS
+GET   /admin/v1/test_clock                         OFSV
+POST  /admin/v1/test_clock/advance                 O
 GET   /admin/v1/audit                              OFSV
 GET   /admin/v1/accounts/{account}/audit           OFSV
 GET   /admin/v1/holds                              OFSV

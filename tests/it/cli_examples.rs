@@ -54,6 +54,9 @@ const COMMANDS: &[&str] = &[
     "token create",
     "health",
     "audit",
+    "clock",
+    "clock show",
+    "clock advance",
 ];
 
 fn help(command: &str) -> String {

@@ -658,7 +658,8 @@ fn all_stores_agree_on_random_histories() {
 fn a_real_file_agrees_too() {
     let seed = setting("TOLLGATE_SEED", 99);
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { path: folder.path().join("ledger.redb"), lease_ms: LEASE };
+    let settings =
+        Settings { for_tests: false, path: folder.path().join("ledger.redb"), lease_ms: LEASE };
     let mut history = History::new(seed, move |clock| {
         EmbeddedLedger::open(&settings, Arc::clone(clock) as Arc<dyn Clock>).unwrap()
     });

@@ -151,6 +151,8 @@ mod smuggling;
 #[cfg(test)]
 mod stubborn;
 #[cfg(test)]
+mod test_clock;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod transport;

@@ -254,7 +254,13 @@ fn routers(
     quotes: &Arc<Echo>,
 ) -> (Router, Router) {
     let rules = Arc::new(rules());
+    let set = Arc::clone(&clock);
+    let advance: admin::Advance = Arc::new(move |ms| {
+        set.advance(ms);
+        Ok(())
+    });
     let admin = admin::router(admin::Parts {
+        advance: Some(advance),
         ledger: Arc::clone(&ledger),
         rules: Arc::clone(&rules),
         clock: Arc::<SimulatedClock>::clone(&clock),

@@ -29,6 +29,9 @@ pub(in crate::config) struct Embedded {
     /// How long a running request keeps its slot and its hold after the last sign of life; at least 1s.
     /// Default: 60s.
     pub(in crate::config) lease: Option<At<Millis>>,
+    /// Whether its clock may be set forward by an operator: for trying things out, never for money. A ledger is
+    /// made so or otherwise, once. Default: false.
+    pub(in crate::config) test_clock: Option<At<bool>>,
 }
 
 /// What an acknowledged write survives.
@@ -71,6 +74,9 @@ pub(in crate::config) struct Redis {
     /// How long its explanation is kept, at most as long as the record; the ledger stream keeps it for
     /// ever. Default: 24h.
     pub(in crate::config) explained_for: Option<At<Millis>>,
+    /// Whether its clock may be set forward by an operator: only for a ledger that was made with
+    /// `tollgate ledger create --for-tests`. Default: false.
+    pub(in crate::config) test_clock: Option<At<bool>>,
     /// How long calls may take.
     #[serde(default)]
     pub(in crate::config) deadlines: Deadlines,

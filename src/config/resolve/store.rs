@@ -51,7 +51,8 @@ impl Resolver<'_, '_> {
                 .help("write `durability: power`, or nothing");
         }
         let lease_ms = self.lease(embedded.lease.as_ref());
-        StoreSettings::Embedded { path: self.path(&embedded.path), lease_ms }
+        let test_clock = or(embedded.test_clock.as_ref(), false);
+        StoreSettings::Embedded { path: self.path(&embedded.path), lease_ms, test_clock }
     }
 
     fn lease(&mut self, lease: Option<&At<Millis>>) -> u64 {
@@ -84,7 +85,7 @@ impl Resolver<'_, '_> {
         let deadlines = self.deadlines(&redis.deadlines);
         let folder = self.path(&redis.state);
         let export = self.export(&redis.export, &folder);
-        let whereabouts = whereabouts?;
+        let (whereabouts, test_clock) = (whereabouts?, or(redis.test_clock.as_ref(), false));
         let redis = Settings {
             tls: tls.or_else(|| whereabouts.tls.then(Tls::default)),
             login: self.logins(redis, &whereabouts, own?),
@@ -95,7 +96,7 @@ impl Resolver<'_, '_> {
             explained_for_ms,
             deadlines,
         };
-        Some(StoreSettings::Redis { redis: Box::new(redis), folder, export })
+        Some(StoreSettings::Redis { redis: Box::new(redis), folder, export, test_clock })
     }
 
     /// Exactly one of the three says where the server is.

@@ -49,13 +49,15 @@ pub struct Settings {
     pub path: PathBuf,
     /// How long a lease runs unless renewed, in milliseconds; at least 1.
     pub lease_ms: u64,
+    /// Whether it is for tests: its clock may be set forward. A file is made so or otherwise, once.
+    pub for_tests: bool,
 }
 
 impl Settings {
     /// A file with leases of 60 seconds.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self { path, lease_ms: 60_000 }
+        Self { path, lease_ms: 60_000, for_tests: false }
     }
 }
 
@@ -80,6 +82,17 @@ pub enum OpenError {
         /// What this program reads and writes.
         known: u64,
     },
+    /// It was made with a clock that may be set forward, and is to be used with one that may not, or the
+    /// other way round.
+    #[error("{}", if *.0 {
+        "the ledger was made for tests, its clock was set by hand: write `test_clock: true`, or use another folder"
+    } else {
+        "the ledger is not for tests: take `test_clock` out, or use another folder"
+    })]
+    Tests(
+        /// Whether it was made for tests.
+        bool,
+    ),
     /// The file cannot be opened, read or written.
     #[error("the ledger's file: {0}")]
     File(String),
@@ -101,7 +114,8 @@ impl EmbeddedLedger {
     /// When another process has the file, its format is unknown, or it cannot be read or written.
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let path = settings.path.clone();
-        Self::open_with(Box::new(move || open_file(&path)), settings.lease_ms, clock)
+        let opener: Opener = Box::new(move || open_file(&path));
+        Self::open_as(opener, settings.lease_ms, settings.for_tests, clock)
     }
 
     /// As `open`, over whatever `opener` opens; it is asked again after each failure.
@@ -113,10 +127,19 @@ impl EmbeddedLedger {
         lease_ms: u64,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        let store = Store::open(&opener)?;
+        Self::open_as(opener, lease_ms, false, clock)
+    }
+
+    fn open_as(
+        opener: Opener,
+        lease_ms: u64,
+        for_tests: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let store = Store::open(&opener, for_tests)?;
         let watch = Watch::start(clock, lease_ms);
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer::new(receiver, opener, store, watch);
+        let writer = Writer::new(receiver, (opener, for_tests), store, watch);
         let thread = seam::thread("ledger", move || writer.run()).map_err(OpenError::Thread)?;
         Ok(Self { queue: Some(sender), writer: Some(thread) })
     }

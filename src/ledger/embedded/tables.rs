@@ -96,8 +96,18 @@ impl<'t> Tables<'t> {
         })
     }
 
-    pub(super) fn set_format(&mut self) -> Result<(), String> {
-        self.meta.insert("format", FORMAT).map(|_| ()).map_err(|error| error.to_string())
+    /// Makes it a ledger of this format.
+    pub(super) fn set_format(&mut self, for_tests: bool) -> Result<(), String> {
+        let mut set = |name, value| {
+            self.meta.insert(name, value).map(|_| ()).map_err(|error| error.to_string())
+        };
+        set("for_tests", u64::from(for_tests))?;
+        set("format", FORMAT)
+    }
+
+    /// Whether it was made for tests.
+    pub(super) fn is_for_tests(&self) -> Result<bool, String> {
+        Ok(self.number("for_tests")?.unwrap_or(0) != 0)
     }
 
     /// The latest time that anything was written with.

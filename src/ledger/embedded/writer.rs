@@ -33,6 +33,7 @@ pub(super) struct Store {
 pub(super) struct Writer {
     queue: mpsc::Receiver<Box<dyn Job>>,
     opener: Opener,
+    for_tests: bool,
     store: Option<Store>,
     watch: Watch,
     /// When the file may be opened again, by the clock that only runs forward.
@@ -42,40 +43,51 @@ pub(super) struct Writer {
 
 impl Store {
     /// Opens the file and checks that this program knows its format.
-    pub(super) fn open(opener: &Opener) -> Result<Self, OpenError> {
+    pub(super) fn open(opener: &Opener, for_tests: bool) -> Result<Self, OpenError> {
         let database = opener().map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
             other => OpenError::File(other.to_string()),
         })?;
-        let (format, mark) = prepare(&database).map_err(OpenError::File)?;
-        if format != FORMAT {
-            return Err(OpenError::Format { found: format, known: FORMAT });
+        let found = prepare(&database, for_tests).map_err(OpenError::File)?;
+        if found.format != FORMAT {
+            return Err(OpenError::Format { found: found.format, known: FORMAT });
         }
-        Ok(Self { database, mark })
+        if found.for_tests != for_tests {
+            return Err(OpenError::Tests(found.for_tests));
+        }
+        Ok(Self { database, mark: found.mark })
     }
 }
 
-/// Makes what is missing in a new file. The answer is the file's format and its mark.
-fn prepare(database: &Database) -> Result<(u64, Timestamp), String> {
+/// What a file says of itself.
+struct About {
+    format: u64,
+    mark: Timestamp,
+    for_tests: bool,
+}
+
+/// Makes what is missing in a new file.
+fn prepare(database: &Database, for_tests: bool) -> Result<About, String> {
     let transaction = begin(database)?;
     // Another format may have other tables: only this one is looked at before it is known.
     let found = tables::format(&transaction)?;
     if let Some(found) = found.filter(|found| *found != FORMAT) {
         transaction.abort().map_err(|error| error.to_string())?;
-        return Ok((found, Timestamp::default()));
+        return Ok(About { format: found, mark: Timestamp::default(), for_tests });
     }
     let mut tables = Tables::open(&transaction)?;
     let mark = tables.mark()?;
     if found.is_none() {
-        tables.set_format()?;
+        tables.set_format(for_tests)?;
     }
+    let for_tests = tables.is_for_tests()?;
     drop(tables);
     if found.is_none() {
         transaction.commit().map_err(|error| error.to_string())?;
     } else {
         transaction.abort().map_err(|error| error.to_string())?;
     }
-    Ok((found.unwrap_or(FORMAT), mark))
+    Ok(About { format: found.unwrap_or(FORMAT), mark, for_tests })
 }
 
 fn begin(database: &Database) -> Result<WriteTransaction, String> {
@@ -86,13 +98,21 @@ fn begin(database: &Database) -> Result<WriteTransaction, String> {
 }
 
 impl Writer {
-    pub(super) const fn new(
+    pub(super) fn new(
         queue: mpsc::Receiver<Box<dyn Job>>,
-        opener: Opener,
+        (opener, for_tests): (Opener, bool),
         store: Store,
         watch: Watch,
     ) -> Self {
-        Self { queue, opener, store: Some(store), watch, retry_at: 0, back_off_ms: BACK_OFF_MS }
+        Self {
+            queue,
+            opener,
+            for_tests,
+            store: Some(store),
+            watch,
+            retry_at: 0,
+            back_off_ms: BACK_OFF_MS,
+        }
     }
 
     /// Serves until nobody can call any more.
@@ -136,7 +156,7 @@ impl Writer {
         if uptime < self.retry_at {
             return None;
         }
-        match catch_unwind(AssertUnwindSafe(|| Store::open(&self.opener))) {
+        match catch_unwind(AssertUnwindSafe(|| Store::open(&self.opener, self.for_tests))) {
             Ok(Ok(store)) => {
                 tracing::info!("the ledger's file is open again");
                 self.watch.opened_again();

@@ -228,7 +228,8 @@ impl Place {
 fn file(folder: &Path) -> EmbeddedLedger {
     let folder = folder.join("ledger");
     std::fs::create_dir_all(&folder).unwrap();
-    let settings = FileSettings { path: folder.join("ledger.redb"), lease_ms: 3_000 };
+    let settings =
+        FileSettings { for_tests: false, path: folder.join("ledger.redb"), lease_ms: 3_000 };
     EmbeddedLedger::open(&settings, Arc::new(SystemClock)).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use redis::Value;
 
-use crate::ledger::finding::{Finding, UNREACHABLE};
+use crate::ledger::finding::{FOR_TESTS, Finding, UNREACHABLE};
 use crate::ledger::redis::epoch::Epoch;
 use crate::ledger::redis::link::Outcome;
 use crate::seam::Timestamp;
@@ -87,7 +87,7 @@ impl Census {
             true => {
                 let advice = "never keep money in it: its clock may be set";
                 let found = format!("{name} was made for tests");
-                Finding::warning("test_ledger", "", found, advice)
+                Finding::warning(FOR_TESTS, "", found, advice)
             }
             false => Finding::ok("ledger", "", format!("{name}, made {}", epoch.created)),
         }];
