@@ -131,8 +131,9 @@ fn slots(account: &Account) -> BTreeMap<Vec<u8>, u32> {
     let mut slots: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
     for open in account.open.values().filter(|open| !open.unknown) {
         let feature = open.feature.clone().map(Scope::Feature);
+        let member = open.member.clone().map(Scope::Member);
         let scopes = [Scope::Account, Scope::Key(open.key), Scope::Route(open.route.clone())];
-        for scope in scopes.into_iter().chain(feature) {
+        for scope in scopes.into_iter().chain(feature).chain(member) {
             let used = slots.entry(calls::slot_scope(&scope)).or_default();
             *used = used.saturating_add(1);
         }
