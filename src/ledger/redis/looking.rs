@@ -113,9 +113,9 @@ fn check(account: &Account, head: &Head) -> Result<(), String> {
     if usize::try_from(head.open) != Ok(account.open.len()) {
         return Err(format!("says {} open charges, has {}", head.open, account.open.len()));
     }
-    let slots = slots(account);
-    if slots != head.slots {
-        return Err(format!("says slots {:?}, has {slots:?}", head.slots));
+    let (slots, said) = (slots(account), head.slots.iter().cloned().collect::<BTreeMap<_, _>>());
+    if slots != said {
+        return Err(format!("says slots {said:?}, has {slots:?}"));
     }
     let next = model::next_due(account);
     let known = [head.lease_next, head.wake_next].into_iter().flatten().min();
