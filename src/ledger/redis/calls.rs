@@ -3,9 +3,9 @@
 //! Invariant: what a script cannot say exactly is refused here, before anything is sent.
 
 use super::bytes::Writer;
-use super::records::{VERSION, class_number};
+use super::records::{VERSION, class_number, write_extra};
 use super::settings::Settings;
-use crate::credit::{BucketId, ChargeId, Measure, Name, Paid, Period, When};
+use crate::credit::{BucketId, ChargeId, Measure, Period, When};
 use crate::ledger::model::{LONGEST_US, Stop};
 use crate::ledger::{
     AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
@@ -93,7 +93,7 @@ fn cap(w: &mut Writer, check: &CapCheck, call: &Reserve) -> Result<(), Stop> {
 fn allowance(w: &mut Writer, check: &AllowanceCheck) -> Result<(), Stop> {
     w.word(cut(&check.name))?.word(check.kind.as_str())?;
     w.byte(class_number(check.class)).byte(check.priority).number(check.amount.micro());
-    w.flag(check.when == When::PaidExhausted).text(extra(&check.only, None, None)?)?;
+    w.flag(check.when == When::PaidExhausted).text(write_extra(&check.only, None, None, None)?)?;
     w.flag(check.carry.is_some());
     if let Some(carry) = &check.carry {
         w.number(carry.min.micro()).number(carry.max.micro()).byte(carry.percent);
@@ -112,25 +112,6 @@ fn allowance(w: &mut Writer, check: &AllowanceCheck) -> Result<(), Stop> {
 fn cut(name: &str) -> &[u8] {
     let length = name.len().min(usize::from(u8::MAX));
     name.as_bytes().get(..length).unwrap_or_default()
-}
-
-/// What few buckets have: nothing, or what a record says of it.
-fn extra(only: &[Name], parent: Option<&BucketId>, paid: Option<&Paid>) -> Result<Vec<u8>, Stop> {
-    if only.is_empty() && parent.is_none() && paid.is_none() {
-        return Ok(Vec::new());
-    }
-    let mut w = Writer::default();
-    let count = u8::try_from(only.len());
-    w.byte(count.map_err(|_| Refusal::Invalid("a bucket is for at most 255 uses".to_owned()))?);
-    for name in only {
-        w.word(name.as_str())?;
-    }
-    w.word(parent.map_or("", BucketId::as_str))?.flag(paid.is_some());
-    if let Some(paid) = paid {
-        w.number(paid.amount.micro()).raw(paid.currency.as_bytes());
-    }
-    // Nothing carries over.
-    Ok(w.flag(false).done())
 }
 
 fn bounds(w: &mut Writer, period: &Period) {
@@ -204,11 +185,11 @@ pub(super) fn grant(call: &Grant, fingerprint: &[u8; 32]) -> Result<Vec<u8>, Sto
     w.raw(fingerprint).word(call.id.as_str())?.word(call.kind.as_str())?;
     w.byte(class_number(call.class)).byte(call.priority).number(call.amount.micro());
     w.maybe(call.effective.map(|at| at.0)).maybe(call.expires.map(|at| at.0));
-    w.text(extra(&call.only, None, call.paid.as_ref())?)?.flag(call.bonus.is_some());
+    w.text(write_extra(&call.only, None, call.paid.as_ref(), None)?)?.flag(call.bonus.is_some());
     let bonus = call.bonus.as_ref();
     w.number(bonus.map_or(0, |bonus| bonus.amount.micro()));
     w.maybe(bonus.and_then(|bonus| bonus.expires).map(|at| at.0));
-    w.text(extra(&call.only, Some(&call.id), None)?)?;
+    w.text(write_extra(&call.only, Some(&call.id), None, None)?)?;
     let told = Writer::default().word(call.id.as_str())?.text(&call.reason)?.done();
     Ok(w.text(told)?.done())
 }
