@@ -49,6 +49,11 @@ fn dead(purse: &Purse) -> bool {
     bucket.available.is_zero() && bucket.held.is_zero() && !owed && !purse.fresh
 }
 
+/// When a bucket that is used up leaves the record at the latest; `None`: it is not used up.
+pub(crate) fn leaves_at(purse: &Purse) -> Option<Timestamp> {
+    dead(purse).then(|| age(purse).plus_ms(LISTED_MS))
+}
+
 fn age(purse: &Purse) -> Timestamp {
     purse.touched.max(purse.bucket.expires.unwrap_or_default())
 }

@@ -45,9 +45,9 @@ async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Contex
 }
 
 /// A text and another that belongs to it.
-type Pair = (Vec<u8>, Vec<u8>);
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
-fn pairs(value: Value) -> Result<Vec<Pair>, Stop> {
+pub(super) fn pairs(value: Value) -> Result<Vec<Pair>, Stop> {
     let mut texts = match value {
         Value::Map(map) => {
             let both = |(key, value)| Ok((replies::text_of(key)?, replies::text_of(value)?));

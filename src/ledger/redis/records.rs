@@ -9,7 +9,7 @@ mod purse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) use self::charge::{Tomb, open, pointer, texts, tomb, write_open, write_tomb};
+pub(super) use self::charge::{Texts, Tomb, open, pointer, texts, tomb, write_open, write_tomb};
 pub(super) use self::purse::{purse, standing, standing_number, write_extra, write_purse};
 use super::bytes::{Reader, Writer};
 use crate::credit::{AccountId, Amount, BucketId, ChargeId, Class, Kind, Leg, Measure, Ranks};
