@@ -31,7 +31,7 @@ pub(super) async fn books(desk: &Arc<Desk>, id: &AccountId) -> Result<Books, Sto
             *used = used.saturating_add(1);
         }
     }
-    if running != head.slots {
+    if running != head.slots.into_iter().collect() {
         books.breaches.push(Breach::of("I8", "the slots in use are not the charges that run"));
     }
     let said = [head.lease_next, head.wake_next].into_iter().flatten().min();
