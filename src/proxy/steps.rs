@@ -18,8 +18,8 @@ use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
 use super::upload::{Fault, Upload};
 use super::upstream::{Upstream, chain};
 use crate::meter::{
-    Asked, Cause, Detail, Due, Found, Language, Rejection, RequestSource, Shown, Wanted, Work,
-    canonical, free_quote, quote_body,
+    Asked, Cause, Detail, Due, Found, Identity, Language, Rejection, RequestSource, Route, Shown,
+    Wanted, Work, body_limit, canonical, free_quote, quote_body,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -166,19 +166,22 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let Routed { mut head, body, route, captures, story, .. } = routed;
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
-    declared_length(&head.headers, route.body_limit)?;
+    let (identity, limit) = fitting(&core, identity, &route, &head.headers).await?;
     // What is priced is what is forwarded.
     strip_named(&mut head.headers);
     let taken = taken(&core, route.upstream);
     let limits = &core.settings.limits;
     let (length, nothing) =
         (http_body::Body::size_hint(&body).exact(), http_body::Body::is_end_stream(&body));
-    let upload = Upload::new(body, route.body_limit, limits.body_rate, core.meter.clock.clone());
+    let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
-            let room = room(&core, length, route.body_limit)?;
-            let (bytes, trailers) =
-                collect(upload, route.body_limit, limits.body_ms, &taken).await?;
+            let room = room(&core, length, limit)?;
+            let read = collect(upload, limit, limits.body_ms, &taken).await;
+            let (bytes, trailers) = match read {
+                Ok(read) => read,
+                Err(why) => return Err(for_next(&core, &identity, &route, why).await.into()),
+            };
             (Sending::read(bytes.clone(), trailers, room), Some(bytes))
         }
         _ if nothing => (Sending::nothing(), None),
@@ -208,6 +211,34 @@ fn room(core: &Core, length: Option<u64>, limit: u64) -> Result<OwnedSemaphorePe
 
 fn needs_body(due: &Due) -> bool {
     due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
+}
+
+/// The account as it is remembered or, if that one may not send so much, as the ledger has it; and how much it
+/// may send.
+async fn fitting(
+    core: &Core,
+    identity: Identity,
+    route: &Route,
+    headers: &http::HeaderMap,
+) -> Result<(Identity, u64), Rejection> {
+    let limit = body_limit(&identity, route);
+    let Err(large) = declared_length(headers, limit) else { return Ok((identity, limit)) };
+    if !core.meter.rules.sizes_by_plan(route) {
+        return Err(large);
+    }
+    let newer = core.meter.newer(&identity, large).await?;
+    let limit = body_limit(&newer, route);
+    declared_length(headers, limit)?;
+    Ok((newer, limit))
+}
+
+/// A refusal of a body that was read. Where plans differ in how much may be sent, what is remembered of the
+/// account is mended for its next request: this one's bytes are gone.
+async fn for_next(core: &Core, identity: &Identity, route: &Route, why: Rejection) -> Rejection {
+    if why.cause == Cause::TooLarge && core.meter.rules.sizes_by_plan(route) {
+        drop(core.meter.newer(identity, why.clone()).await);
+    }
+    why
 }
 
 fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejection> {
@@ -247,9 +278,12 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story } =
         priced;
     let Work::Paid(due) = &route.work else {
+        let allowed = core.meter.free_route(identity, &route).await;
         if quote {
-            return Err(Stop::Answered(json(&free_quote(&route))));
+            let language = Language::of(&head.headers);
+            return Err(Stop::Answered(json(&free_quote(&route, allowed.err(), language))));
         }
+        allowed?;
         return Ok(Metered { head, body, route, onward, admitted: None, story });
     };
     let timeouts = core.upstreams.get(route.upstream).map(Upstream::timeouts);

@@ -87,7 +87,7 @@ fn meter(
         caps: Vec::new(),
         slots: Vec::new(),
         rates: Vec::new(),
-        routes: None,
+        rights: Default::default(),
         max_debt: None,
     };
     let rules = Arc::new(Rules {
