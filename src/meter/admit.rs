@@ -254,16 +254,24 @@ impl Meter {
     ///
     /// # Errors
     /// The refusal, or that of the ledger.
-    pub async fn newer(
+    pub(super) async fn newer(
         &self,
         identity: &Identity,
         refused: Rejection,
     ) -> Result<Identity, Rejection> {
+        self.newest(identity).await?.ok_or(refused)
+    }
+
+    /// The account as the ledger has it; `None`: as it is remembered.
+    ///
+    /// # Errors
+    /// `invalid_key` if what the request showed does not speak for it any more, or `metering_unavailable`.
+    pub async fn newest(&self, identity: &Identity) -> Result<Option<Identity>, Rejection> {
         match self.ledger.document(identity.document.account.clone()).await {
             Answer::Applied(document) if document.version > identity.document.version => {
-                self.directory.renew(identity, document)
+                self.directory.renew(identity, document).map(Some)
             }
-            Answer::Applied(_) => Err(refused),
+            Answer::Applied(_) => Ok(None),
             Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
             Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
         }

@@ -166,22 +166,18 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let Routed { mut head, body, route, captures, story, .. } = routed;
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
-    let (identity, limit) = fitting(&core, identity, &route, &head.headers).await?;
+    let (length, nothing) =
+        (http_body::Body::size_hint(&body).exact(), http_body::Body::is_end_stream(&body));
+    let (identity, limit) = fitting(&core, identity, &route, &head.headers, nothing).await?;
     // What is priced is what is forwarded.
     strip_named(&mut head.headers);
     let taken = taken(&core, route.upstream);
     let limits = &core.settings.limits;
-    let (length, nothing) =
-        (http_body::Body::size_hint(&body).exact(), http_body::Body::is_end_stream(&body));
     let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
             let room = room(&core, length, limit)?;
-            let read = collect(upload, limit, limits.body_ms, &taken).await;
-            let (bytes, trailers) = match read {
-                Ok(read) => read,
-                Err(why) => return Err(for_next(&core, &identity, &route, why).await.into()),
-            };
+            let (bytes, trailers) = collect(upload, limit, limits.body_ms, &taken).await?;
             (Sending::read(bytes.clone(), trailers, room), Some(bytes))
         }
         _ if nothing => (Sending::nothing(), None),
@@ -213,32 +209,25 @@ fn needs_body(due: &Due) -> bool {
     due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
 }
 
-/// The account as it is remembered or, if that one may not send so much, as the ledger has it; and how much it
-/// may send.
+/// The account, and how much it may send: as it is remembered or, where plans differ in that and it might be too
+/// much, as the ledger has it.
 async fn fitting(
     core: &Core,
     identity: Identity,
     route: &Route,
     headers: &http::HeaderMap,
+    nothing: bool,
 ) -> Result<(Identity, u64), Rejection> {
     let limit = body_limit(&identity, route);
-    let Err(large) = declared_length(headers, limit) else { return Ok((identity, limit)) };
-    if !core.meter.rules.sizes_by_plan(route) {
-        return Err(large);
+    let fits = declared_length(headers, limit);
+    let known = nothing || headers.contains_key(CONTENT_LENGTH);
+    if !core.meter.rules.sizes_by_plan(route) || (fits.is_ok() && known) {
+        return fits.map(|()| (identity, limit));
     }
-    let newer = core.meter.newer(&identity, large).await?;
-    let limit = body_limit(&newer, route);
+    let identity = core.meter.newest(&identity).await?.unwrap_or(identity);
+    let limit = body_limit(&identity, route);
     declared_length(headers, limit)?;
-    Ok((newer, limit))
-}
-
-/// A refusal of a body that was read. Where plans differ in how much may be sent, what is remembered of the
-/// account is mended for its next request: this one's bytes are gone.
-async fn for_next(core: &Core, identity: &Identity, route: &Route, why: Rejection) -> Rejection {
-    if why.cause == Cause::TooLarge && core.meter.rules.sizes_by_plan(route) {
-        drop(core.meter.newer(identity, why.clone()).await);
-    }
-    why
+    Ok((identity, limit))
 }
 
 fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejection> {

@@ -16,6 +16,7 @@ pub(in crate::config) struct Plan {
     pub(in crate::config) allowances: Vec<Allowance>,
     /// In which order classes of credit pay, each of them once; debt never pays. Default: rollover, plan,
     /// goodwill, bonus, purchased, free.
+    #[schemars(length(min = 1))]
     pub(in crate::config) draw_order: Option<Vec<At<Class>>>,
     /// Limits per day, week or month. Default: none.
     pub(in crate::config) caps: Vec<Cap>,

@@ -113,7 +113,7 @@ impl Resolver<'_, '_> {
         let missing = Class::PAYING.into_iter().filter(|class| at(*class).is_none());
         let missing: Vec<String> = missing.map(|class| format!("`{}`", word(class))).collect();
         if !missing.is_empty() {
-            let message = format!("`draw_order` does not say when {} pays", missing.join(", "));
+            let message = format!("`draw_order` has no place for {}", missing.join(", "));
             self.findings
                 .error("draw_order", place, message)
                 .help("name each class once, also those that the plan does not give");

@@ -81,7 +81,7 @@ impl Resolver<'_, '_> {
             let known: Vec<&str> = routes.flat_map(|route| route.quantities.names()).collect();
             let message = format!("no route extracts `{text}`: nothing is held against this");
             let help = match text {
-                PLAN => "a plan says what itself allows".to_owned(),
+                PLAN => "what a plan allows is said under that plan".to_owned(),
                 _ => super::help(text, known.into_iter(), "quantity"),
             };
             self.findings.error("unknown_quantity", name.place, message).help(help);

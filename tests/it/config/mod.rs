@@ -1,6 +1,7 @@
 //! Configuration: what is committed is accepted, what is wrong is reported, what is priced is exact.
 
 mod commands;
+mod credits;
 mod prices;
 
 use std::fmt::Write as _;
