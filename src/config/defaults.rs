@@ -25,6 +25,9 @@ pub(super) const DIALECT: Dialect = Dialect::Openai;
 /// The kind of credit.
 pub(super) const KIND: &str = "credits";
 
+/// How many accounts of a person may have free credits.
+pub(super) const FREE_ACCOUNTS: u32 = 2;
+
 /// How long a lease runs unless renewed, in milliseconds.
 pub(super) const LEASE_MS: u64 = MINUTE;
 /// What the name of every key in Redis begins with.

@@ -12,6 +12,7 @@ mod id;
 mod period;
 mod plan;
 mod price;
+mod rights;
 
 pub use amount::{Amount, AmountError};
 pub use decimal::{Decimal, DecimalError};
@@ -25,3 +26,4 @@ pub use plan::{Allowance, Cap, Measure, Plan, RateLimit, Rollover, ScopeKind, Sl
 pub use price::{
     Facts, Line, Price, PriceError, Priced, PricedLine, Rate, Rounding, Row, Table, Value,
 };
+pub use rights::{OptionRight, Rights};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Class, Cycle, Every, Kind, Name, Ranks};
+use super::{Amount, Class, Cycle, Every, Kind, Name, Ranks, Rights};
 
 /// Named rights of accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,14 +11,14 @@ pub struct Plan {
     pub name: Name,
     /// Credits that come by themselves.
     pub allowances: Vec<Allowance>,
-    /// Limits per day or month.
+    /// Limits per day, week or month.
     pub caps: Vec<Cap>,
     /// Limits on what may run at once.
     pub slots: Vec<SlotLimit>,
     /// Limits on how fast requests may come.
     pub rates: Vec<RateLimit>,
-    /// The routes an account of this plan may use; `None`: all.
-    pub routes: Option<Vec<Name>>,
+    /// Which routes, features, values and bodies an account of this plan may use.
+    pub rights: Rights,
     /// In which order its accounts' classes of credit pay.
     pub ranks: Ranks,
     /// The most that an account may owe per kind; `None`: the largest hold among its open debts.
@@ -142,7 +142,7 @@ pub struct Cap {
     pub kind: Option<Kind>,
     /// The limit: a number of requests, or micro-credits.
     pub limit: u64,
-    /// Per day or month.
+    /// Per day, week or month.
     pub every: Every,
     /// What it counts over.
     pub scope: ScopeKind,

@@ -11,19 +11,21 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::free::is_open;
 use super::gates::{Place, gates};
 use super::identity::{Directory, Identity};
-use super::pricing::{Asked, Held, price_request};
+use super::pricing::{Asked, Held, Unpriceable, price_facts, read_request};
 use super::receipt::Note;
 use super::rejection::Rejection;
 use super::request_id::request_of;
+use super::rights::{entitled, options};
 use super::route::RouteTable;
 use super::settings::{Due, Route, Rules};
 use super::settler::Settler;
 use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::credit::{Amount, ChargeId, Partition, Plan};
-use crate::ledger::{Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
+use crate::ledger::{AccountStatus, Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
 use crate::seam::{Clock, Entropy, Timestamp};
 
 /// How often a request is priced anew or waits for due work before it is refused.
@@ -117,6 +119,11 @@ impl Meter {
                     continue;
                 }
             };
+            let decided = self.decide_free(&identity).await;
+            if let Some(decided) = decided.inspect_err(|_| _ = void(&mut ticket))? {
+                identity = decided;
+                continue;
+            }
             let version = call.document_version;
             match self.ledger.reserve(call).await {
                 Answer::Applied(reserved) => {
@@ -136,7 +143,8 @@ impl Meter {
         Err(Rejection::metering_unavailable("stale or due work without end"))
     }
 
-    /// What `admit` would do, and with what price; writes nothing.
+    /// What `admit` would do, and with what price; writes nothing. An account's right to free credits that is
+    /// still open is decided, as `admit` would.
     ///
     /// # Errors
     /// Every refusal of `admit`, and beside it what was priced, if it could be.
@@ -156,6 +164,10 @@ impl Meter {
                     continue;
                 }
             };
+            if let Some(decided) = self.decide_free(&identity).await.map_err(unpriced)? {
+                identity = decided;
+                continue;
+            }
             let version = call.document_version;
             match self.ledger.quote(call).await {
                 Answer::Applied(quoted) => return Ok((held, quoted)),
@@ -202,6 +214,31 @@ impl Meter {
         }
     }
 
+    /// The account with its right to free credits decided; `None`: there was nothing to decide. Asked of the
+    /// ledger's own document: a remembered one may name another person.
+    async fn decide_free(&self, identity: &Identity) -> Result<Option<Identity>, Rejection> {
+        let Some(plan) = identity.plan.as_ref().filter(|plan| is_open(plan, &identity.document))
+        else {
+            return Ok(None);
+        };
+        let mut answer = self.ledger.document(identity.document.account.clone()).await;
+        if let Answer::Applied(document) = answer {
+            let open = is_open(plan, &document) && document.status == AccountStatus::Active;
+            if !open && document.version <= identity.document.version {
+                return Ok(None);
+            }
+            answer = match open {
+                true => self.rules.decide_free(&*self.ledger, document).await,
+                false => Answer::Applied(document),
+            };
+        }
+        match answer {
+            Answer::Applied(document) => self.directory.renew(identity, document).map(Some),
+            Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
+            Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
+        }
+    }
+
     fn heard(&self, now: Timestamp) {
         self.ledger_time.set(self.ledger_time.get().max(now));
     }
@@ -214,12 +251,27 @@ impl Meter {
 
     /// What is refused before the ledger is asked is refused by a cached document, and no `stale` would ever
     /// mend that: the refusal stands only if the ledger has no newer one.
-    async fn newer(&self, identity: &Identity, refused: Rejection) -> Result<Identity, Rejection> {
+    ///
+    /// # Errors
+    /// The refusal, or that of the ledger.
+    pub(super) async fn newer(
+        &self,
+        identity: &Identity,
+        refused: Rejection,
+    ) -> Result<Identity, Rejection> {
+        self.newest(identity).await?.ok_or(refused)
+    }
+
+    /// The account as the ledger has it; `None`: as it is remembered.
+    ///
+    /// # Errors
+    /// `invalid_key` if what the request showed does not speak for it any more, or `metering_unavailable`.
+    pub async fn newest(&self, identity: &Identity) -> Result<Option<Identity>, Rejection> {
         match self.ledger.document(identity.document.account.clone()).await {
             Answer::Applied(document) if document.version > identity.document.version => {
-                self.directory.renew(identity, document)
+                self.directory.renew(identity, document).map(Some)
             }
-            Answer::Applied(_) => Err(refused),
+            Answer::Applied(_) => Ok(None),
             Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
             Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
         }
@@ -244,8 +296,11 @@ impl Meter {
     ) -> Result<(Reserve, Held), Rejection> {
         let plan = entitled(identity, wanted.route)?;
         let asked = Asked { plan: &plan.name, ..wanted.asked };
-        let held = price_request(wanted.due, asked)
-            .map_err(|refused| Rejection::unpriceable(refused.pointer, refused.why))?;
+        let unpriceable =
+            |refused: Unpriceable| Rejection::unpriceable(refused.pointer, refused.why);
+        let facts = read_request(wanted.due, asked).map_err(unpriceable)?;
+        options(plan, wanted.due, &facts)?;
+        let held = price_facts(wanted.due, facts).map_err(unpriceable)?;
         let amount = held.priced.total;
         if let Some(limit) = wanted.credits_max.filter(|limit| amount > *limit) {
             return Err(Rejection::max_charge_exceeded(amount, limit));
@@ -279,19 +334,6 @@ impl Meter {
             note: note(plan, wanted, &held, (charge, identity)).bytes(),
         };
         Ok((call, held))
-    }
-}
-
-/// The account's plan, if this instance knows it and it has a right to the route.
-fn entitled<'a>(identity: &'a Identity, route: &Route) -> Result<&'a Plan, Rejection> {
-    let Some(plan) = &identity.plan else {
-        return Err(Rejection::plan_unknown_here(identity.plan_name()));
-    };
-    match &plan.routes {
-        Some(routes) if !routes.contains(&route.name) => {
-            Err(Rejection::route_not_in_plan(route.name.as_str(), plan.name.as_str()))
-        }
-        _ => Ok(plan),
     }
 }
 

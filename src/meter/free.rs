@@ -5,7 +5,7 @@
 //! account with them.
 
 use super::Rules;
-use crate::credit::Class;
+use crate::credit::{Class, Plan};
 use crate::ledger::{AccountChange, Answer, Document, FreeClaim, FreeCredits, Ledger};
 
 impl Rules {
@@ -13,16 +13,25 @@ impl Rules {
     /// credits, and nobody has asked yet.
     #[must_use]
     pub fn wants_free(&self, document: &Document) -> bool {
-        let plan = self.plan(&document.plan);
-        let offered = plan.is_some_and(|p| p.allowances.iter().any(|one| one.class == Class::Free));
-        offered && document.person.is_some() && document.free == FreeCredits::Unclaimed
+        self.plan(&document.plan).is_some_and(|plan| is_open(plan, document))
     }
 
     /// Decides it, and says so in the account's document.
     pub async fn claim_free(&self, ledger: &dyn Ledger, document: Document) -> Answer<Document> {
-        let Some(person) = document.person.clone().filter(|_| self.wants_free(&document)) else {
-            return Answer::Applied(document);
-        };
+        if self.wants_free(&document) {
+            self.decide_free(ledger, document).await
+        } else {
+            Answer::Applied(document)
+        }
+    }
+
+    /// Decides it for an account whose right is open under the plan that it has or that a token names.
+    pub(super) async fn decide_free(
+        &self,
+        ledger: &dyn Ledger,
+        document: Document,
+    ) -> Answer<Document> {
+        let Some(person) = document.person.clone() else { return Answer::Applied(document) };
         let account = document.account.clone();
         let limit = self.free_accounts;
         let claim = FreeClaim { person, account: account.clone(), limit };
@@ -36,4 +45,12 @@ impl Rules {
             .change_account(AccountChange { free: Some(free), ..AccountChange::of(account) })
             .await
     }
+}
+
+/// Whether an account's right to the free credits of `plan` is still to be decided. Answered from the document
+/// alone: who has no such right is asked for nothing.
+pub(super) fn is_open(plan: &Plan, document: &Document) -> bool {
+    document.free == FreeCredits::Unclaimed
+        && document.person.is_some()
+        && plan.allowances.iter().any(|given| given.class == Class::Free)
 }

@@ -206,7 +206,7 @@ mod tests {
             caps: vec![cap],
             slots: Vec::new(),
             rates: Vec::new(),
-            routes: None,
+            rights: Default::default(),
             ranks: Ranks::default(),
             max_debt: None,
         };

@@ -77,10 +77,9 @@ impl Rules {
     /// The routes with their features that a plan allows; without a plan, none.
     #[must_use]
     pub fn routes_of(&self, plan: Option<&Plan>) -> Vec<(&Name, Option<&Name>)> {
-        let allowed = |name: &Name| {
-            plan.is_some_and(|plan| plan.routes.as_ref().is_none_or(|list| list.contains(name)))
-        };
-        let routes = self.routes.iter().filter(|route| allowed(&route.name));
+        let routes = self.routes.iter().filter(|route| {
+            plan.is_some_and(|plan| plan.rights.include(&route.name, route.feature.as_ref()))
+        });
         routes.map(|route| (&route.name, route.feature.as_ref())).collect()
     }
 }

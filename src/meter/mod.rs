@@ -28,6 +28,7 @@ mod receipt;
 mod recovery;
 mod rejection;
 mod request_id;
+mod rights;
 mod route;
 mod settings;
 mod settler;
@@ -64,6 +65,7 @@ pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use recovery::{Recovered, recover};
 pub use rejection::{Cause, Detail, Dialect, Language, Manner, Media, Rejection};
 pub use request_id::{charge_named, request_id, request_of};
+pub use rights::body_limit;
 pub use route::{Found, RouteError, RouteProblem, RouteTable};
 
 pub use settings::{

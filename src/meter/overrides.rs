@@ -31,11 +31,11 @@ impl<'a> Overrides<'a> {
             same && holds(one, self.now) && one.scope.as_ref().is_none_or(|only| only == scope)
         };
         let changes = || self.all.iter().filter(meant).map(|one| one.adjustment);
-        let set = changes().filter_map(|change| match change {
+        let mut set = changes().filter_map(|change| match change {
             Adjustment::Set(value) => Some(value),
             _ => None,
         });
-        let base = set.last().unwrap_or(limit);
+        let base = set.next_back().unwrap_or(limit);
         let scaled = changes().fold(base, |limit, change| match change {
             Adjustment::Multiply(thousandths) => multiply(limit, thousandths),
             _ => limit,

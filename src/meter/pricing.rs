@@ -83,6 +83,11 @@ impl Unpriceable {
 /// # Errors
 /// When any quantity is missing, ambiguous, of the wrong type or out of range, or has no rate.
 pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
+    price_facts(due, read_request(due, asked)?)
+}
+
+/// What a request says of every quantity that its route declares.
+pub(super) fn read_request(due: &Due, asked: Asked<'_>) -> Result<Facts, Unpriceable> {
     query::check(asked.query)
         .map_err(|problem| Unpriceable::values("query".to_owned(), Why::Query(problem)))?;
     one_place(due, asked.query)?;
@@ -96,6 +101,11 @@ pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
     if let Ok(plan) = "plan".parse() {
         facts.0.insert(plan, Value::Text(asked.plan.to_string()));
     }
+    Ok(facts)
+}
+
+/// What they come to.
+pub(super) fn price_facts(due: &Due, facts: Facts) -> Result<Held, Unpriceable> {
     match due.price.of(&facts) {
         Ok(priced) => Ok(Held { facts, priced }),
         Err(error) => Err(no_price(due, &facts, &error)),

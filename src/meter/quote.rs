@@ -6,10 +6,11 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::admit::{Meter, Wanted};
-use super::identity::Shown;
+use super::identity::{Identity, Shown};
 use super::path::canonical;
 use super::pricing::{Asked, Held};
 use super::rejection::{Detail, Language, Rejection};
+use super::rights::entitled;
 use super::route::Found;
 use super::settings::{Route, Work};
 use crate::credit::Zone;
@@ -44,7 +45,10 @@ impl Meter {
         let Found::Route(route, captures) = self.routes.find(&asked.method, path) else {
             return Err(Rejection::unknown_route(asked.method.as_str(), path));
         };
-        let Work::Paid(due) = &route.work else { return Ok(free_quote(route)) };
+        let Work::Paid(due) = &route.work else {
+            let allowed = self.free_route(identity, route).await;
+            return Ok(free_quote(route, allowed.err(), asked.language));
+        };
         let query = asked.path.query().unwrap_or_default();
         let wanted = Wanted {
             route,
@@ -68,13 +72,33 @@ impl Meter {
     }
 }
 
-/// The quote of a free route.
+impl Meter {
+    /// Whether an account may use a free route: its plan and its key must have it. A refusal by a remembered
+    /// document is looked at once more with the ledger's own.
+    ///
+    /// # Errors
+    /// `route_not_in_plan`, `plan_unknown_here`, `invalid_key`, or `metering_unavailable`.
+    pub async fn free_route(&self, identity: Identity, route: &Route) -> Result<(), Rejection> {
+        match entitled(&identity, route) {
+            Ok(_) => Ok(()),
+            Err(refused) => {
+                let newer = self.newer(&identity, refused).await?;
+                entitled(&newer, route).map(drop)
+            }
+        }
+    }
+}
+
+/// The quote of a free route; what refuses it stands inside.
 #[must_use]
-pub fn free_quote(route: &Route) -> Value {
-    json!({
-        "object": "quote", "decision": "allow", "route": route.name, "free": true,
-        "hold": "0", "charged": "0",
-    })
+pub fn free_quote(route: &Route, refused: Option<Rejection>, language: Language) -> Value {
+    match refused {
+        Some(why) => blocked(route.name.as_str(), None, &why, language),
+        None => json!({
+            "object": "quote", "decision": "allow", "route": route.name, "free": true,
+            "hold": "0", "charged": "0",
+        }),
+    }
 }
 
 /// The answer to a quote; a request that would be refused is answered with the refusal inside.
@@ -87,20 +111,24 @@ pub fn quote_body(
 ) -> Value {
     match quoted {
         Ok((held, quoted)) => allowed(route, zone, &held, &quoted),
-        Err((held, why)) => json!({
-            "object": "quote",
-            "decision": "block",
-            "route": route,
-            "code": why.code(),
-            "status": why.status().as_u16(),
-            "detail": why.told(language),
-            "hold": held.as_ref().map(|held| held.priced.total),
-            "inputs": held.as_ref().map(|held| &held.facts),
-            "lines": held.as_ref().map(|held| &held.priced.lines),
-            "limits": why.members,
-            "charged": "0",
-        }),
+        Err((held, why)) => blocked(route, held.as_ref(), &why, language),
     }
+}
+
+fn blocked(route: &str, held: Option<&Held>, why: &Rejection, language: Language) -> Value {
+    json!({
+        "object": "quote",
+        "decision": "block",
+        "route": route,
+        "code": why.code(),
+        "status": why.status().as_u16(),
+        "detail": why.told(language),
+        "hold": held.map(|held| held.priced.total),
+        "inputs": held.map(|held| &held.facts),
+        "lines": held.map(|held| &held.priced.lines),
+        "limits": why.members,
+        "charged": "0",
+    })
 }
 
 fn allowed(route: &str, zone: &Zone, held: &Held, quoted: &Quoted) -> Value {

@@ -104,6 +104,14 @@ pub struct Quantity {
     pub missing: Missing,
 }
 
+impl Quantity {
+    /// Whether a request says it.
+    #[must_use]
+    pub const fn is_asked(&self) -> bool {
+        !self.request.is_empty()
+    }
+}
+
 /// What a quantity must be. Values out of range or not listed are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueType {

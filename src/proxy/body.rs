@@ -59,12 +59,14 @@ pub(super) struct Sending {
     pub(super) body: Outgoing,
     /// What was wrong with it.
     pub(super) faults: Faults,
+    /// How many bytes it may have, if it is only measured on its way.
+    pub(super) limit: Option<u64>,
 }
 
 impl Sending {
     /// No body.
     pub(super) fn nothing() -> Self {
-        Self { body: empty(), faults: Faults::default() }
+        Self { body: empty(), faults: Faults::default(), limit: None }
     }
 
     /// Bytes that were read, and the trailers behind them. Where there are trailers the length is not told:
@@ -86,19 +88,19 @@ impl Sending {
                 StreamBody::new(frames).map_frame(held).boxed_unsync()
             }
         };
-        Self { body, faults: Faults::default() }
+        Self { body, faults: Faults::default(), limit: None }
     }
 
     /// A client's body as it comes.
     pub(super) fn passing(upload: Upload, taken: Taken) -> Self {
-        let faults = upload.faults();
+        let (faults, limit) = (upload.faults(), Some(upload.limit()));
         let body = upload.map_frame(move |mut frame| {
             if let Some(trailers) = frame.trailers_mut() {
                 trailers_outward(trailers, &taken);
             }
             frame
         });
-        Self { body: body.boxed_unsync(), faults }
+        Self { body: body.boxed_unsync(), faults, limit }
     }
 }
 

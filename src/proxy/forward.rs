@@ -53,10 +53,10 @@ type Answer = oneshot::Receiver<Result<Response<Body>, Box<Rejection>>>;
 
 fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let Metered { head, body, route, onward, admitted, story } = metered;
-    let (index, body_limit) = (route.upstream, route.body_limit);
+    let index = route.upstream;
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
-    let Sending { body, faults } = body;
+    let Sending { body, faults, limit } = body;
     let onward = Going { onward, pass: route.pass, story: &story, observed: admitted.is_some() };
     let request = outgoing(core, upstream, head, body, &onward)?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
@@ -66,7 +66,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
         core: core.clone(),
         upstream: index,
         account,
-        body_limit,
+        body_limit: limit.unwrap_or(route.body_limit),
         faults,
         head_only,
         counts,

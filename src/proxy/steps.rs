@@ -18,8 +18,8 @@ use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
 use super::upload::{Fault, Upload};
 use super::upstream::{Upstream, chain};
 use crate::meter::{
-    Asked, Cause, Detail, Due, Found, Language, Rejection, RequestSource, Shown, Wanted, Work,
-    canonical, free_quote, quote_body,
+    Asked, Cause, Detail, Due, Found, Identity, Language, Rejection, RequestSource, Route, Shown,
+    Wanted, Work, body_limit, canonical, free_quote, quote_body,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -166,19 +166,18 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let Routed { mut head, body, route, captures, story, .. } = routed;
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
-    declared_length(&head.headers, route.body_limit)?;
+    let (length, nothing) =
+        (http_body::Body::size_hint(&body).exact(), http_body::Body::is_end_stream(&body));
+    let (identity, limit) = fitting(&core, identity, &route, &head.headers, nothing).await?;
     // What is priced is what is forwarded.
     strip_named(&mut head.headers);
     let taken = taken(&core, route.upstream);
     let limits = &core.settings.limits;
-    let (length, nothing) =
-        (http_body::Body::size_hint(&body).exact(), http_body::Body::is_end_stream(&body));
-    let upload = Upload::new(body, route.body_limit, limits.body_rate, core.meter.clock.clone());
+    let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
-            let room = room(&core, length, route.body_limit)?;
-            let (bytes, trailers) =
-                collect(upload, route.body_limit, limits.body_ms, &taken).await?;
+            let room = room(&core, length, limit)?;
+            let (bytes, trailers) = collect(upload, limit, limits.body_ms, &taken).await?;
             (Sending::read(bytes.clone(), trailers, room), Some(bytes))
         }
         _ if nothing => (Sending::nothing(), None),
@@ -208,6 +207,27 @@ fn room(core: &Core, length: Option<u64>, limit: u64) -> Result<OwnedSemaphorePe
 
 fn needs_body(due: &Due) -> bool {
     due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
+}
+
+/// The account, and how much it may send: as it is remembered or, where plans differ in that and it might be too
+/// much, as the ledger has it.
+async fn fitting(
+    core: &Core,
+    identity: Identity,
+    route: &Route,
+    headers: &http::HeaderMap,
+    nothing: bool,
+) -> Result<(Identity, u64), Rejection> {
+    let limit = body_limit(&identity, route);
+    let fits = declared_length(headers, limit);
+    let known = nothing || headers.contains_key(CONTENT_LENGTH);
+    if !core.meter.rules.sizes_by_plan(route) || (fits.is_ok() && known) {
+        return fits.map(|()| (identity, limit));
+    }
+    let identity = core.meter.newest(&identity).await?.unwrap_or(identity);
+    let limit = body_limit(&identity, route);
+    declared_length(headers, limit)?;
+    Ok((identity, limit))
 }
 
 fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejection> {
@@ -247,9 +267,12 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story } =
         priced;
     let Work::Paid(due) = &route.work else {
+        let allowed = core.meter.free_route(identity, &route).await;
         if quote {
-            return Err(Stop::Answered(json(&free_quote(&route))));
+            let language = Language::of(&head.headers);
+            return Err(Stop::Answered(json(&free_quote(&route, allowed.err(), language))));
         }
+        allowed?;
         return Ok(Metered { head, body, route, onward, admitted: None, story });
     };
     let timeouts = core.upstreams.get(route.upstream).map(Upstream::timeouts);

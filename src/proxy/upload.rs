@@ -78,6 +78,7 @@ impl Faults {
 /// See the module.
 pub(super) struct Upload {
     body: Incoming,
+    limit: u64,
     /// How many bytes may still come.
     left: u64,
     pace: Pace,
@@ -87,7 +88,12 @@ pub(super) struct Upload {
 impl Upload {
     /// `body`, of at most `limit` bytes and at least `rate` bytes a second; 0: as slow as it likes.
     pub(super) fn new(body: Incoming, limit: u64, rate: u64, clock: Arc<dyn Clock>) -> Self {
-        Self { body, left: limit, pace: Pace::new(rate, clock), faults: Faults::default() }
+        Self { body, limit, left: limit, pace: Pace::new(rate, clock), faults: Faults::default() }
+    }
+
+    /// How many bytes it may have.
+    pub(super) const fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Where its fault will be.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use tollgate::count::Spread;
-use tollgate::credit::{AccountId, Class, KeyId, Name, Plan, Zone};
+use tollgate::credit::{
+    AccountId, Allowance, Class, Cycle, Every, KeyId, Name, Plan, Start, When, Zone,
+};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
 use tollgate::meter::{
@@ -87,7 +89,7 @@ fn meter(
         caps: Vec::new(),
         slots: Vec::new(),
         rates: Vec::new(),
-        routes: None,
+        rights: Default::default(),
         max_debt: None,
     };
     let rules = Arc::new(Rules {
@@ -215,4 +217,44 @@ fn an_end_that_the_ledger_does_not_take_is_counted_while_it_waits() {
     };
     let done = wait_timed(async { tokio::task::LocalSet::new().run_until(story).await });
     assert_eq!(done, Some(()));
+}
+
+/// Free credits that nobody has decided about: who cannot ask whose they are forwards nothing, and holds nothing.
+#[test]
+fn an_account_whose_free_credits_cannot_be_claimed_waits() {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let (_, document) = ledger(&clock);
+    let folder = tempfile::tempdir().unwrap();
+    let stubborn = Stubborn::saying(None);
+    let (meter, route, due) = meter(stubborn.clone(), &clock, folder.path());
+    let given = Allowance {
+        name: name("daily"),
+        kind: kind(),
+        class: Class::Free,
+        priority: 0,
+        amount: credits(5),
+        cycle: Cycle { every: Every::Day, start: Start::Calendar },
+        only: Vec::new(),
+        when: When::Always,
+        rollover: None,
+    };
+    let plan = meter.rules.plan("pro").cloned().unwrap();
+    let plan = Some(Arc::new(Plan { allowances: vec![given], ..plan }));
+    let document = Rc::new(Document { person: Some("maria".into()), ..document });
+    let named = Rc::new(Named::key(key(), [1; 32]));
+    let identity = Identity { key: key(), document, zone: Zone::UTC, plan, named };
+    let (method, headers, name) = (Method::POST, HeaderMap::new(), name("pro"));
+    let wanted = wanted(&route, &due, (&method, &headers, &name));
+    let story = async {
+        for says in [None, Some(Refusal::Unavailable("gone".into()))] {
+            stubborn.now_says(says);
+            let refused = meter.admit(identity.clone(), &wanted).await.unwrap_err();
+            assert_eq!(refused.code(), "metering_unavailable");
+            let (_, refused) = meter.quote(identity.clone(), &wanted).await.unwrap_err();
+            assert_eq!(refused.code(), "metering_unavailable");
+        }
+        // Nothing was asked for, so nothing has to be given back.
+        assert_eq!(meter.tally.waiting.value(), 0);
+    };
+    wait(tokio::task::LocalSet::new().run_until(story));
 }

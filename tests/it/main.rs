@@ -143,6 +143,8 @@ mod refusals;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod sample;

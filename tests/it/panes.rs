@@ -339,7 +339,7 @@ fn plan(name: &str) -> Plan {
         caps: Vec::new(),
         slots: Vec::new(),
         rates: Vec::new(),
-        routes: None,
+        rights: Default::default(),
         max_debt: None,
     }
 }

@@ -216,7 +216,11 @@ impl World {
     }
 
     #[track_caller]
-    fn seeded_of(yaml: &str, changes: &[(&str, &str)], seed: impl FnOnce(&Path)) -> Self {
+    pub(crate) fn seeded_of(
+        yaml: &str,
+        changes: &[(&str, &str)],
+        seed: impl FnOnce(&Path),
+    ) -> Self {
         let options = Options { check_secret: true, log: None };
         let upstream = SampleUpstream::start("127.0.0.1:0".parse().unwrap(), &options).unwrap();
         let folder = tempfile::tempdir().unwrap();

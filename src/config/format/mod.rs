@@ -37,13 +37,14 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
     fn read<T: Format>(text: &str) -> Result<(), String> {
         T::read(text).map(drop)
     }
-    use crate::credit::{Amount, Decimal, Kind, Name};
+    use crate::credit::{Amount, Decimal, Kind, Name, Paid};
     use crate::meter::StatusSet;
     use crate::observe::Pointer;
     match format {
         "name" => read::<Name>(text),
         "kind" => read::<Kind>(text),
         "amount" => read::<Amount>(text),
+        "money" => read::<Paid>(text),
         "number" => read::<Decimal>(text),
         "pointer" => read::<Pointer>(text),
         "duration" => read::<Millis>(text),

@@ -1,9 +1,9 @@
-//! Names, amounts, numbers, pointers and the scalars that a price compares.
+//! Names, amounts, sums of money, numbers, pointers and the scalars that a price compares.
 
 use schemars::{Schema, json_schema};
 
 use super::{Format, digits, text};
-use crate::credit::{Amount, Decimal, Kind, Name};
+use crate::credit::{Amount, Decimal, Kind, Name, Paid};
 use crate::observe::Pointer;
 
 /// A word, a number, yes or no, as it was written.
@@ -56,6 +56,21 @@ impl Format for Amount {
 
     fn schema() -> Schema {
         digits("amount", r"^[0-9]+(\.[0-9]+)?$")
+    }
+}
+
+impl Format for Paid {
+    /// An amount, a space, a currency of three capitals.
+    fn read(text: &str) -> Result<Self, String> {
+        let say = "what is paid is an amount and a currency (ISO 4217), such as 5.00 USD";
+        let (amount, currency) = text.split_once(' ').ok_or(say)?;
+        let capitals = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
+        let amount = Amount::read(amount).ok().filter(|_| capitals).ok_or(say)?;
+        Ok(Self { amount, currency: currency.to_owned() })
+    }
+
+    fn schema() -> Schema {
+        text("money", r"^[0-9]+(\.[0-9]+)? [A-Z]{3}$")
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::{Schema, json_schema};
 use super::Format;
 use crate::admin::Role;
 use crate::config::mirror::{Durability, GrantClass, Passing, QuantityType};
-use crate::credit::{Every, Measure, Rounding, ScopeKind};
+use crate::credit::{Class as Credit, Every, Measure, Rounding, ScopeKind, Start, When};
 use crate::ledger::{OnUnknown, OverRun};
 use crate::meter::{Class, Dialect, OnDisconnect, Way};
 use crate::proxy::ClientAddress;
@@ -36,8 +36,24 @@ words!(Durability {
     "process" => Self::Process, "What was acknowledged survives the end of the process. Not accepted yet.";
 });
 words!(GrantClass {
-    "plan" => Self::Plan, "Credits of a plan: drawn first.";
-    "free" => Self::Free, "Credits given for nothing: drawn last.";
+    "plan" => Self::Plan, "Credits of a plan.";
+    "free" => Self::Free, "Credits given for nothing: never carried over, and only for so many accounts of a person.";
+});
+words!(Credit {
+    "rollover" => Self::Rollover, "Left over from an earlier period.";
+    "plan" => Self::Plan, "An allowance of the plan.";
+    "goodwill" => Self::Goodwill, "Given for good will, or in place of paid credits that ended while they were held.";
+    "bonus" => Self::Bonus, "Came with a purchase.";
+    "purchased" => Self::Purchased, "Bought.";
+    "free" => Self::Free, "Given for nothing.";
+});
+words!(Start {
+    "calendar" => Self::Calendar, "At midnight in the account's time zone: of each day, of Mondays, of the first of the month.";
+    "anchor" => Self::Anchor, "At the account's billing anchor, and every so often after it.";
+});
+words!(When {
+    "always" => Self::Always, "From its beginning.";
+    "paid_exhausted" => Self::PaidExhausted, "Once paid credits cannot cover a request, which takes the rest of them: for `class: free`.";
 });
 words!(Role {
     "owner" => Self::Owner, "Everything.";
@@ -46,8 +62,9 @@ words!(Role {
     "viewer" => Self::Viewer, "Looking, metrics included.";
 });
 words!(Every {
-    "day" => Self::Day, "Each calendar day in the account's time zone.";
-    "month" => Self::Month, "Each calendar month in the account's time zone.";
+    "day" => Self::Day, "Each day in the account's time zone.";
+    "week" => Self::Week, "Each week in the account's time zone; on the calendar from Monday (ISO 8601).";
+    "month" => Self::Month, "Each month in the account's time zone.";
 });
 words!(Measure {
     "requests" => Self::Requests, "Each reserved request counts one.";

@@ -3,22 +3,28 @@
 //! Invariant: says what may be written, not what it means. Every scalar keeps its place.
 
 mod admin;
+mod allowance;
 mod identity;
 mod outcome;
+mod pack;
 mod plan;
 mod price;
 mod quantity;
+mod rights;
 mod route;
 mod server;
 mod store;
 mod upstream;
 
 pub(super) use admin::Admin;
+pub(super) use allowance::{Allowance, GrantClass, Rollover};
 pub(super) use identity::{Identity, Issuer, KeySet, Keys, Shape};
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
-pub(super) use plan::{Allowance, Cap, Concurrency, GrantClass, Plan, Rate};
+pub(super) use pack::Pack;
+pub(super) use plan::{Cap, Concurrency, Plan, Rate};
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
+pub(super) use rights::OptionRight;
 pub(super) use route::{Route, Stream};
 pub(super) use server::{File, ListenerTls};
 pub(super) use store::{Deadlines, Durability, Embedded, Export, Redis, Sentinel, Store, Tls};

@@ -1,11 +1,12 @@
-//! Plans: allowances, caps and limits.
+//! Plans: what they give, what they allow, and their limits.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::format::Millis;
-use crate::config::placed::At;
-use crate::credit::{Amount, Every, Kind, Measure, Name, ScopeKind};
+use super::{Allowance, OptionRight};
+use crate::config::format::{Bytes, Millis};
+use crate::config::placed::{At, Named};
+use crate::credit::{Amount, Class, Every, Kind, Measure, Name, ScopeKind};
 
 /// What an account of this plan has a right to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -13,41 +14,29 @@ use crate::credit::{Amount, Every, Kind, Measure, Name, ScopeKind};
 pub(in crate::config) struct Plan {
     /// Credits that come by themselves. Default: none.
     pub(in crate::config) allowances: Vec<Allowance>,
-    /// Limits per day or month. Default: none.
+    /// In which order classes of credit pay, each of them once; debt never pays. Default: rollover, plan,
+    /// goodwill, bonus, purchased, free.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) draw_order: Option<Vec<At<Class>>>,
+    /// Limits per day, week or month. Default: none.
     pub(in crate::config) caps: Vec<Cap>,
     /// Limits on how many generations run at once. Default: none.
     pub(in crate::config) concurrency: Vec<Concurrency>,
     /// Limits on how fast requests come. Default: none.
     pub(in crate::config) rate: Vec<Rate>,
-    /// The routes that it may use, by name. Default: all.
+    /// The routes that it may use, by name. Default: all; with `features`, only theirs.
     pub(in crate::config) routes: Option<Vec<At<Name>>>,
+    /// The features whose routes it may use, beside those of `routes`. Default: all; with `routes`, none.
+    pub(in crate::config) features: Option<Vec<At<Name>>>,
+    /// The routes or features that it may not use, whatever `routes` and `features` say. Default: none.
+    pub(in crate::config) refuse: Vec<At<Name>>,
+    /// Which values of quantities it may use, by the quantity's name. Default: all.
+    pub(in crate::config) options: Named<OptionRight>,
+    /// The largest request body by route or feature, instead of the route's own; a route's name goes before its
+    /// feature's. Default: as each route says.
+    pub(in crate::config) body_limits: Named<At<Bytes>>,
     /// The most credits that an account may owe per kind. Default: its largest hold among open debts.
     pub(in crate::config) max_debt: Option<At<Amount>>,
-}
-
-/// Credits of a period, which end with it.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Allowance {
-    /// Its name; the grant is called `name@period`.
-    pub(in crate::config) name: At<Name>,
-    /// What sort of credit it gives. Default: credits.
-    pub(in crate::config) kind: Option<At<Kind>>,
-    /// Whether it is drawn first or last. Default: plan.
-    pub(in crate::config) class: Option<At<GrantClass>>,
-    /// Its place among allowances of its class: lower is drawn first. Default: 0.
-    pub(in crate::config) priority: Option<At<u8>>,
-    /// How many credits for each period; never 0.
-    pub(in crate::config) amount: At<Amount>,
-    /// How long a period is.
-    pub(in crate::config) every: At<Every>,
-}
-
-/// The class of an allowance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum GrantClass {
-    Plan,
-    Free,
 }
 
 /// A limit on requests or credits per period.
@@ -62,7 +51,7 @@ pub(in crate::config) struct Cap {
     pub(in crate::config) kind: Option<At<Kind>>,
     /// How many: a whole number of requests, or an amount of credits.
     pub(in crate::config) limit: At<Amount>,
-    /// Per day or month.
+    /// Per day, week or month. A cap of this name in another plan is the same cap: it counts the same.
     pub(in crate::config) every: At<Every>,
     /// What it counts over. Default: account.
     pub(in crate::config) scope: Option<At<ScopeKind>>,

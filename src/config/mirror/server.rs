@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Admin, Identity, Issuer, Keys, Plan, Price, Route, Store, Upstream};
+use super::{Admin, Identity, Issuer, Keys, Pack, Plan, Price, Route, Store, Upstream};
 use crate::config::format::{Bytes, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
@@ -64,6 +64,12 @@ pub(in crate::config) struct File {
     /// What accounts have a right to, by the plan's name.
     #[schemars(extend("minProperties" = 1))]
     pub(in crate::config) plans: Named<Plan>,
+    /// How many accounts of one person may have free credits; further ones get none. Default: 2.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(in crate::config) free_accounts_per_person: Option<At<u32>>,
+    /// What is sold, by the pack's name. Default: nothing.
+    #[serde(default)]
+    pub(in crate::config) packs: Named<Pack>,
     /// What work costs, by the price's name.
     #[serde(default)]
     pub(in crate::config) prices: Named<Price>,

@@ -2,16 +2,20 @@
 //!
 //! Invariant: goes on after an error, with a stand-in that is never served: one error hides no other.
 
+mod across;
 mod admin;
+mod allowance;
 mod conflict;
 mod coverage;
 mod extract;
 mod identity;
 mod issuer;
 mod outcome;
+mod pack;
 mod plan;
 mod price;
 mod quantity;
+mod rights;
 mod route;
 mod secret;
 mod server;
@@ -66,12 +70,15 @@ impl Resolver<'_, '_> {
         let proxy = self.proxy();
         let prices = self.prices();
         let plans = self.plans();
+        self.across();
         let routes = self.routes(&prices);
         self.tables();
         self.unused();
         let identity = self.identity();
         let dialect = self.dialect();
-        let (packs, free_accounts) = (Vec::new(), 2);
+        let packs = self.packs();
+        let free = self.file.free_accounts_per_person.as_ref();
+        let free_accounts = or(free, defaults::FREE_ACCOUNTS);
         let rules =
             Rules { revision, routes, plans, identity: identity?, dialect, packs, free_accounts };
         Some(Settings {
@@ -148,6 +155,11 @@ fn help<'n>(written: &str, known: impl Iterator<Item = &'n str> + Clone, what: &
 /// What was written, or what holds without it.
 fn or<T: Clone>(at: Option<&At<T>>, default: T) -> T {
     at.map_or(default, |at| at.value.clone())
+}
+
+/// What was written in a list of names.
+fn values(names: &[At<Name>]) -> Vec<Name> {
+    names.iter().map(|at| at.value.clone()).collect()
 }
 
 fn shown(Millis(ms): Millis) -> String {

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Resolver, help, or};
+use super::{Resolver, help, or, values};
 use crate::config::defaults;
 use crate::config::format::Millis;
-use crate::config::mirror::{self, GrantClass};
+use crate::config::mirror;
 use crate::config::placed::At;
-use crate::credit::{
-    Allowance, Amount, Cap, Class, Cycle, Kind, Measure, Name, Plan, Ranks, RateLimit, ScopeKind,
-    SlotLimit, Start, When,
-};
+use crate::credit::{Amount, Cap, Kind, Measure, Name, Plan, RateLimit, ScopeKind, SlotLimit};
 
 /// The longest window of a rate.
 const DAY: Millis = Millis(86_400_000);
@@ -27,16 +24,6 @@ impl Resolver<'_, '_> {
         self.once("caps", plan.caps.iter().map(|cap| &cap.name));
         self.once("concurrency limits", plan.concurrency.iter().map(|limit| &limit.name));
         self.once("rates", plan.rate.iter().map(|rate| &rate.name));
-        for at in plan.routes.iter().flatten() {
-            if !self.file.routes.iter().any(|route| route.name.value == at.value) {
-                self.unknown(
-                    "unknown_route",
-                    "route",
-                    at,
-                    self.file.routes.iter().map(|route| route.name.value.as_str()),
-                );
-            }
-        }
         Some(Plan {
             name: self.name(name)?,
             allowances: plan
@@ -47,33 +34,9 @@ impl Resolver<'_, '_> {
             caps: plan.caps.iter().filter_map(|cap| self.cap(cap)).collect(),
             slots: plan.concurrency.iter().map(|limit| self.slots(limit)).collect(),
             rates: plan.rate.iter().map(|rate| self.rate(rate)).collect(),
-            routes: plan.routes.as_ref().map(|routes| values(routes)),
-            ranks: Ranks::default(),
+            rights: self.rights(plan),
+            ranks: self.ranks(plan),
             max_debt: plan.max_debt.as_ref().map(|at| at.value),
-        })
-    }
-
-    fn allowance(&mut self, allowance: &mirror::Allowance) -> Option<Allowance> {
-        if allowance.amount.value.is_zero() {
-            let message = "an allowance gives more than nothing";
-            self.findings
-                .error("zero_grant", allowance.amount.place, message)
-                .help("remove it, or say how much");
-        }
-        let class = match or(allowance.class.as_ref(), GrantClass::Plan) {
-            GrantClass::Plan => Class::Plan,
-            GrantClass::Free => Class::Free,
-        };
-        Some(Allowance {
-            name: allowance.name.value.clone(),
-            kind: self.kind(allowance.kind.as_ref())?,
-            class,
-            priority: or(allowance.priority.as_ref(), 0),
-            amount: allowance.amount.value,
-            cycle: Cycle { every: allowance.every.value, start: Start::Calendar },
-            only: Vec::new(),
-            when: When::Always,
-            rollover: None,
         })
     }
 
@@ -144,7 +107,7 @@ impl Resolver<'_, '_> {
     }
 
     /// Notes names in `only` that are neither a route nor a feature, or not of the scope's sort.
-    fn only(&mut self, scope: ScopeKind, only: &[At<Name>]) {
+    pub(super) fn only(&mut self, scope: ScopeKind, only: &[At<Name>]) {
         let routes = self.file.routes.iter().map(|route| route.name.value.as_str());
         let features = self
             .file
@@ -163,8 +126,13 @@ impl Resolver<'_, '_> {
         }
     }
 
+    /// Notes names that are neither a route nor a feature.
+    pub(super) fn route_or_feature(&mut self, names: &[At<Name>]) {
+        self.only(ScopeKind::Account, names);
+    }
+
     /// A kind of credit; noted if no price is paid in it.
-    fn kind(&mut self, at: Option<&At<Kind>>) -> Option<Kind> {
+    pub(super) fn kind(&mut self, at: Option<&At<Kind>>) -> Option<Kind> {
         let kind = match at {
             Some(at) => at.value.clone(),
             None => defaults::KIND.parse().ok()?,
@@ -183,8 +151,4 @@ impl Resolver<'_, '_> {
         }
         Some(kind)
     }
-}
-
-fn values(names: &[At<Name>]) -> Vec<Name> {
-    names.iter().map(|at| at.value.clone()).collect()
 }

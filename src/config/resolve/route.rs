@@ -14,7 +14,7 @@ use crate::meter::{Due, OnDisconnect, Route, StreamRules, Work};
 /// The longest time for which an unknown outcome may be kept.
 const RECONCILE_MAX: Millis = Millis(30 * 86_400_000);
 /// The largest body that a route may take, in bytes.
-const BODY_MAX: u64 = 1 << 30;
+pub(super) const BODY_MAX: u64 = 1 << 30;
 
 impl Resolver<'_, '_> {
     /// The routes without errors.

@@ -102,12 +102,15 @@ impl Resolver<'_, '_> {
     /// What does not fit one body would refuse it for ever.
     fn room_for_bodies(&mut self) -> u64 {
         let limit = |route: &Route| or(route.body_limit.as_ref(), Bytes(defaults::BODY_LIMIT)).0;
-        let largest = self.file.routes.iter().map(limit).max().unwrap_or(0);
+        let plans = self.file.plans.0.iter();
+        let by_plan =
+            plans.flat_map(|(_, plan)| plan.body_limits.0.iter().map(|(_, at)| at.value.0));
+        let largest = self.file.routes.iter().map(limit).chain(by_plan).max().unwrap_or(0);
         let Some(at) = self.file.limits.bodies.as_ref() else {
             return defaults::BODIES.max(largest);
         };
         if at.value.0 < largest {
-            let message = "this is less than the largest `body_limit` of a route";
+            let message = "this is less than the largest `body_limit` of a route or plan";
             self.findings.error("out_of_range", at.place, message);
         }
         at.value.0

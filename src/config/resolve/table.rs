@@ -91,24 +91,9 @@ impl Resolver<'_, '_> {
                 if !declared.is_empty() && !declared.iter().any(|written| can_be(written, text)) {
                     let message =
                         format!("`{}` is never `{text}`: this row never matches", name.value);
-                    let words = declared
-                        .iter()
-                        .flat_map(|written| written.one_of.iter().flatten())
-                        .map(|at| at.value.0.as_str());
-                    let canonical = Decimal::exact(text).ok().map(|number| number.to_string());
-                    let words: Vec<&str> = words.collect();
-                    let help = match canonical.filter(|canonical| canonical != text) {
-                        Some(canonical) => Some(format!(
-                            "numbers are compared as they are shortest: write {canonical}"
-                        )),
-                        None if words.is_empty() => {
-                            Some("look at its `type`, `minimum` and `maximum`".to_owned())
-                        }
-                        None => Some(help(text, words.into_iter(), "such word")),
-                    };
                     self.findings
                         .error("row_never_matches", at.place, message)
-                        .maybe_help(help.as_deref());
+                        .help(never(&declared, text));
                 }
             }
         }
@@ -127,8 +112,22 @@ pub(super) fn quantity<'a>(route: &'a Route, name: &Name) -> Option<&'a Quantity
         .map(|(_, written)| written)
 }
 
+/// What to do about a value that a quantity never has.
+pub(super) fn never(declared: &[&Quantity], text: &str) -> String {
+    let words = declared.iter().flat_map(|written| written.one_of.iter().flatten());
+    let words: Vec<&str> = words.map(|at| at.value.0.as_str()).collect();
+    let seconds = declared.iter().any(|written| written.kind.value == QuantityType::Seconds);
+    let digits = text.strip_suffix('s').filter(|_| seconds).unwrap_or(text);
+    let canonical = Decimal::exact(digits).ok().map(|number| number.to_string());
+    match canonical.filter(|canonical| canonical != text) {
+        Some(canonical) => format!("numbers are compared as they are shortest: write {canonical}"),
+        None if words.is_empty() => "look at its `type`, `minimum` and `maximum`".to_owned(),
+        None => help(text, words.into_iter(), "such word"),
+    }
+}
+
 /// Whether a quantity's value may be written so.
-fn can_be(written: &Quantity, text: &str) -> bool {
+pub(super) fn can_be(written: &Quantity, text: &str) -> bool {
     let range = || {
         let minimum = written.minimum.as_ref().map_or(Decimal::ZERO, |at| at.value);
         minimum..=written.maximum.as_ref().map_or(minimum, |at| at.value)

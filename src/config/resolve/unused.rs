@@ -56,13 +56,14 @@ impl Resolver<'_, '_> {
             .chain(tables)
             .map(|at| at.value.as_str())
             .collect();
-        for (name, _) in
-            route.quantities.0.iter().filter(|(name, _)| !used.contains(name.value.as_str()))
-        {
+        let plans = self.file.plans.0.iter();
+        let held: HashSet<&str> = plans.flat_map(|(_, plan)| plan.options.names()).collect();
+        let vain = |name: &str| !used.contains(name) && !held.contains(name);
+        for (name, _) in route.quantities.0.iter().filter(|(name, _)| vain(&name.value)) {
             let message = format!("the price does not use `{}`", name.value);
             self.findings
                 .warning("unused_quantity", name.place, message)
-                .help("remove it, or give it a line of the price");
+                .help("remove it, or give it a line of the price or a plan's `options`");
         }
     }
 }

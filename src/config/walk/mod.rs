@@ -154,6 +154,9 @@ fn accepts(schema: &'static Object, name: &str) -> bool {
 fn expected(schema: &'static Object) -> String {
     let format = schema.get("format").and_then(Value::as_str);
     if let Some(format) = format.filter(|format| *format != "testable") {
+        if format == "money" {
+            return "an amount and a currency".to_owned();
+        }
         let article = if format.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
         let name = match format {
             "url" => "URL",

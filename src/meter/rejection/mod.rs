@@ -150,6 +150,23 @@ impl Rejection {
         Self::new(Cause::RouteNotInPlan, detail).with("plan", plan).with("route", route)
     }
 
+    /// The key is for other routes.
+    #[must_use]
+    pub fn not_for_key(route: &str) -> Self {
+        let detail = Detail::NotForKey { route: route.to_owned() };
+        Self::new(Cause::RouteNotInPlan, detail).with("scope", "key").with("route", route)
+    }
+
+    /// The plan has no right to this value of a quantity.
+    #[must_use]
+    pub fn option_not_in_plan(quantity: &str, value: String, plan: &str) -> Self {
+        let (said, quantity, plan) = (value.clone(), quantity.to_owned(), plan.to_owned());
+        let members = [("plan", plan.clone()), ("quantity", quantity.clone()), ("value", said)];
+        let detail = Detail::OptionNotInPlan { quantity, value, plan };
+        let rejection = Self::new(Cause::OptionNotInPlan, detail);
+        members.into_iter().fold(rejection, |rejection, (name, value)| rejection.with(name, value))
+    }
+
     /// The account's plan is not in this instance's configuration.
     #[must_use]
     pub fn plan_unknown_here(plan: &str) -> Self {

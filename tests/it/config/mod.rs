@@ -1,6 +1,7 @@
 //! Configuration: what is committed is accepted, what is wrong is reported, what is priced is exact.
 
 mod commands;
+mod credits;
 mod prices;
 
 use std::fmt::Write as _;
@@ -106,7 +107,7 @@ fn the_committed_schema_is_the_code() {
 #[test]
 fn every_runnable_file_is_accepted_without_warnings() {
     let found = files(&at("config"), "yaml");
-    assert_eq!(found.len(), 12, "{found:?}");
+    assert_eq!(found.len(), 13, "{found:?}");
     for path in found {
         let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap();
         let above = if path.starts_with("config/examples/") { ".." } else { "." };
@@ -119,7 +120,7 @@ fn every_runnable_file_is_accepted_without_warnings() {
 #[test]
 fn every_bad_file_has_its_report() {
     let cases = files(&at("tests/cases/config"), "yaml");
-    assert_eq!(cases.len(), 65);
+    assert_eq!(cases.len(), 74);
     for path in cases {
         let name = path.file_name().unwrap().to_str().unwrap();
         let report = match load_text(name, &read(&path), &Fake) {
