@@ -36,6 +36,8 @@ pub(super) async fn create(State(parts): Shared, Asked(mut asked, once): Asked) 
     let (account, repeated) = named_or_made(&parts, id, &once).await?;
     let call = NewAccount { account, plan, zone, anchor, label, person, reference };
     let document = made(&parts, call).await?;
+    let named = |problem: Problem| problem.with("id", document.account.as_str());
+    let document = claimed(&parts, document.clone()).await.map_err(named)?;
     Ok(Done::created(document.account.as_str(), shown(&document)).repeated(repeated))
 }
 
@@ -73,6 +75,14 @@ async fn made(parts: &Parts, call: NewAccount) -> Result<Document> {
         }
         (document, _) => document,
     }
+}
+
+/// The account, once it was decided whether it has its person's free credits.
+pub(super) async fn claimed(parts: &Parts, document: Document) -> Result<Document> {
+    if document.status == AccountStatus::Closed {
+        return Ok(document);
+    }
+    applied(parts.rules.claim_free(&*parts.ledger, document).await)
 }
 
 /// Which accounts a list is about.
@@ -175,6 +185,8 @@ pub(super) fn shown(document: &Document) -> Value {
         "reference": document.reference,
         "created": document.created.to_string(),
         "keys": document.keys.len(),
+        "restricted_until": document.restricted_until.map(|moment| moment.to_string()),
+        "free_credits": document.free,
         "version": document.version,
     })
 }

@@ -41,7 +41,8 @@ pub(super) async fn show(
     Ok(Json(receipt(&find(&parts, &id).await?)))
 }
 
-async fn find(parts: &Parts, id: &str) -> Result<ChargeRecord> {
+/// The record of a charge that a path names.
+pub(super) async fn find(parts: &Parts, id: &str) -> Result<ChargeRecord> {
     let charge = charge_named(id).ok_or_else(|| unknown(id))?;
     match parts.ledger.charge(charge).await {
         Answer::Refused(Refusal::UnknownCharge | Refusal::UnknownAccount) => Err(unknown(id)),

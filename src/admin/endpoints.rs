@@ -16,8 +16,8 @@ use super::problem::Problem;
 use super::role::Role;
 use super::token::Operator;
 use super::{
-    Parts, accounts, audit, charges, config, grants, holds, keys, metrics, money, new_keys,
-    openapi, standing, test_clock,
+    Parts, accounts, audit, charges, config, grants, holds, keys, metrics, money, new_grants,
+    new_keys, openapi, overrides, packs, refunds, standing, test_clock, withdrawals,
 };
 
 /// One thing that an operator may ask for.
@@ -41,6 +41,8 @@ impl std::fmt::Debug for Endpoint {
 
 const ANY: &[Role] = &Role::ALL;
 const OWNER: &[Role] = &[Role::Owner];
+/// What was bought, and its money.
+const MONEY: &[Role] = &[Role::Owner, Role::Finance];
 /// Helping customers.
 const HELP: &[Role] = &[Role::Owner, Role::Support];
 /// Giving credits; which ones is decided by what is asked.
@@ -86,20 +88,32 @@ endpoints! {
     get "/admin/v1/accounts/{account}/usage" ANY money::used, "Show what an account has used today or this month";
     get "/admin/v1/accounts/{account}/charges" ANY charges::list, "List an account's charges, the newest first";
     get "/admin/v1/accounts/{account}/holds" ANY holds::of_account, "List an account's open charges, the oldest first";
-    post "/admin/v1/accounts/{account}/grants" GIVE grants::create, "Give credits";
+    post "/admin/v1/accounts/{account}/grants" GIVE new_grants::create, "Give credits";
     get "/admin/v1/accounts/{account}/grants" ANY grants::list, "List an account's grants in the order in which they pay";
     get "/admin/v1/accounts/{account}/grants/{grant}" ANY grants::show, "Show a grant";
+    post "/admin/v1/accounts/{account}/grants/{grant}/void" MONEY withdrawals::void, "Take back what should not have been given";
+    post "/admin/v1/accounts/{account}/grants/{grant}/refund" MONEY withdrawals::refund, "Void the unused part of a purchase and say the money for it";
+    post "/admin/v1/accounts/{account}/grants/{grant}/reverse" MONEY withdrawals::reverse, "Take a purchase back whose payment failed; what was spent is owed";
+    post "/admin/v1/accounts/{account}/grants/{grant}/expire" MONEY withdrawals::expire, "Let a grant end now";
+    post "/admin/v1/accounts/{account}/grants/{grant}/freeze" MONEY withdrawals::freeze, "Keep a grant from paying and from ending";
+    post "/admin/v1/accounts/{account}/grants/{grant}/thaw" MONEY withdrawals::thaw, "Let a frozen grant pay again";
+    post "/admin/v1/accounts/{account}/overrides" HELP overrides::create, "Raise or cut a limit of an account for a time";
+    get "/admin/v1/accounts/{account}/overrides" ANY overrides::list, "List an account's overrides in the order in which they were made";
+    post "/admin/v1/accounts/{account}/overrides/{override}/end" HELP overrides::end, "Let an override end now";
     post "/admin/v1/accounts/{account}/keys" OWNER new_keys::create, "Make a key and show its secret, this once";
     post "/admin/v1/accounts/{account}/keys/import" OWNER new_keys::import, "Let a key that was made elsewhere speak, by its hash";
     get "/admin/v1/accounts/{account}/keys" ANY keys::list, "List an account's keys, the youngest first";
     get "/admin/v1/keys/{key}" ANY keys::show, "Show a key";
-    patch "/admin/v1/keys/{key}" OWNER keys::change, "Change a key's label or end";
+    patch "/admin/v1/keys/{key}" OWNER keys::change, "Change a key's label, end, member or routes";
     post "/admin/v1/keys/{key}/rotate" HELP new_keys::rotate, "Make a key in place of another, which ends";
     post "/admin/v1/keys/{key}/disable" HELP keys::disable, "Keep a key from speaking";
     post "/admin/v1/keys/{key}/enable" HELP keys::enable, "Let a disabled key speak again";
     post "/admin/v1/keys/{key}/revoke" OWNER keys::revoke, "End a key for ever";
     get "/admin/v1/charges/{charge}" ANY charges::show, "Explain a charge, by its id or its request's";
     post "/admin/v1/charges/{charge}/release" HELP charges::release, "End an open charge by giving its hold back";
+    post "/admin/v1/charges/{charge}/refund" GIVE refunds::refund, "Give back what a settled charge took, or a part of it";
+    post "/admin/v1/charges/{charge}/adjust" GIVE refunds::adjust, "Change what an open charge holds";
+    get "/admin/v1/packs" ANY packs::list, "List the packs that are sold";
     get "/admin/v1/config" ANY config::show, "Show which revision of the configuration is in force";
     post "/admin/v1/config/reload" OWNER config::reload, "Read the configuration again: on the whole instance, or not at all";
     get "/admin/v1/test_clock" ANY test_clock::show, "Show the time of a ledger for tests";

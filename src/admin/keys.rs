@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
-use super::asked::{Asked, Bare, Parameters, account, label, moment};
+use super::asked::{Asked, Bare, Parameters, account, label, moment, name};
 use super::done::Done;
 use super::problem::{Problem, applied};
 use super::{Parts, Result, Shared};
@@ -43,7 +43,7 @@ pub(super) async fn show(
     Ok(Json(shown(&document.account, &key, parts.clock.now())))
 }
 
-/// `PATCH /keys/{id}`: its label and its end; `null` as its end: it does not end by itself.
+/// `PATCH /keys/{id}`: its label, end, member and routes; `null` as its end: it does not end by itself.
 pub(super) async fn change(
     State(parts): Shared,
     Path(id): Path<String>,
@@ -52,11 +52,28 @@ pub(super) async fn change(
     let label = label(&mut asked)?;
     let ends = asked.nullable::<String>("ends_at")?;
     let ends = ends.map(|it| it.map(|text| moment("ends_at", &text)).transpose()).transpose()?;
+    let member = asked.nullable::<String>("member")?;
+    let member = member.map(|it| it.map(|it| name("member", it)).transpose()).transpose()?;
+    let said = asked.nullable::<Vec<String>>("routes")?;
+    let routes = said.map(|it| known_routes(&parts, it.unwrap_or_default())).transpose()?;
     asked.end()?;
     let key = known(&id)?;
     let repeated = once.claim(&parts).await?;
-    let call = KeyChange { label, ends, ..KeyChange::of(key) };
+    let call = KeyChange { label, ends, member, routes, ..KeyChange::of(key) };
     Ok(changed(&parts, call).await?.repeated(repeated))
+}
+
+/// Routes that a key may use: each must be one of the configuration's, since a slip of the pen would shut the key
+/// out.
+pub(super) fn known_routes(parts: &Parts, routes: Vec<String>) -> Result<Vec<String>> {
+    let known = |name: &String| parts.rules.routes.iter().any(|it| it.name.as_str() == name);
+    match routes.iter().find(|name| !known(name)) {
+        None => Ok(routes),
+        Some(odd) => {
+            let detail = format!("There is no route {odd:?} in the configuration.");
+            Err(Problem::invalid("routes", detail))
+        }
+    }
 }
 
 /// `POST /keys/{id}/disable`.
@@ -122,5 +139,7 @@ pub(super) fn shown(account: &AccountId, key: &KeyRecord, now: Timestamp) -> Val
         "status": status,
         "created": key.created.to_string(),
         "ends_at": key.ends.map(|end| end.to_string()),
+        "member": key.member,
+        "routes": key.routes,
     })
 }

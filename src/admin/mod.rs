@@ -1,6 +1,6 @@
 //! Floor 4: the operators' API, on a listener of its own.
 //!
-//! Accounts, keys, grants, balances, usage, charges and holds as JSON under `/admin/v1`; liveness, readiness
+//! Accounts, keys, grants, overrides, packs, balances, usage, charges and holds as JSON under `/admin/v1`; liveness, readiness
 //! and metrics beside it. Where an account is named, `ref:` and its reference will do. The command line is a
 //! client of this API and nothing more.
 //!
@@ -11,23 +11,30 @@
 mod accounts;
 mod asked;
 mod audit;
+mod changes;
 mod charges;
 mod config;
 mod done;
+mod due;
 mod endpoints;
 mod grants;
 mod guard;
 mod holds;
 mod keys;
 mod money;
+mod new_grants;
 mod new_keys;
 mod once;
+mod overrides;
+mod packs;
 mod problem;
 mod references;
+mod refunds;
 mod role;
 mod standing;
 mod test_clock;
 mod token;
+mod withdrawals;
 
 use std::fmt;
 use std::sync::Arc;

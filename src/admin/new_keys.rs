@@ -12,9 +12,9 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::asked::{Asked, account, duration, label, misread, time, to_come};
+use super::asked::{Asked, account, duration, label, misread, name, time, to_come};
 use super::done::Done;
-use super::keys::{find, shown};
+use super::keys::{find, known_routes, shown};
 use super::once::Turn;
 use super::problem::{Problem, applied};
 use super::{Parts, Result, Shared};
@@ -39,12 +39,38 @@ pub(super) async fn create(
     Path(id): Path<String>,
     Asked(mut asked, once): Asked,
 ) -> Result<Done> {
-    let (label, ends) = (label(&mut asked)?.unwrap_or_default(), ends(&parts, &mut asked)?);
+    let traits = Traits::read(&parts, &mut asked)?;
     asked.end()?;
     let account = account(&parts, &id).await?;
     let turn = once.turn(&parts, Partition::of(&account)).await?;
-    let made = secret(&parts, &account, turn, label, ends).await?;
+    let made = secret(&parts, &account, turn, traits).await?;
     Ok(done(&parts, &account, turn, made, json!({})))
+}
+
+/// What a new key is like, but for its secret.
+struct Traits {
+    label: String,
+    ends: Option<Timestamp>,
+    member: Option<String>,
+    routes: Vec<String>,
+}
+
+impl Traits {
+    fn read(parts: &Parts, asked: &mut Members) -> Result<Self> {
+        let member = asked.optional::<String>("member")?;
+        let routes = asked.optional::<Vec<String>>("routes")?.unwrap_or_default();
+        Ok(Self {
+            label: label(asked)?.unwrap_or_default(),
+            ends: ends(parts, asked)?,
+            member: member.map(|it| name("member", it)).transpose()?,
+            routes: known_routes(parts, routes)?,
+        })
+    }
+
+    fn key(self, account: AccountId, id: KeyId, hash: [u8; 32]) -> NewKey {
+        let Self { label, ends, member, routes } = self;
+        NewKey { account, id, hash, label, ends, member, routes }
+    }
 }
 
 fn ends(parts: &Parts, asked: &mut Members) -> Result<Option<Timestamp>> {
@@ -58,13 +84,7 @@ struct Made {
 }
 
 /// Makes a key, unless an earlier call with the same `Idempotency-Key` did.
-async fn secret(
-    parts: &Parts,
-    account: &AccountId,
-    turn: Turn,
-    label: String,
-    ends: Option<Timestamp>,
-) -> Result<Made> {
+async fn secret(parts: &Parts, account: &AccountId, turn: Turn, traits: Traits) -> Result<Made> {
     if turn.repeated
         && let Some(record) = there(parts, account, turn.id).await?
     {
@@ -76,15 +96,7 @@ async fn secret(
         let detail = "The machine has no randomness to make a key from.";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_entropy", detail)
     })?;
-    let call = NewKey {
-        account: account.clone(),
-        id: turn.id,
-        hash: made.hash,
-        label,
-        ends,
-        member: None,
-        routes: Vec::new(),
-    };
+    let call = traits.key(account.clone(), turn.id, made.hash);
     match insist(parts, call).await {
         Ok(record) => Ok(Made { record, text: Some(made.text) }),
         // The same call at the same time was faster.
@@ -144,7 +156,7 @@ pub(super) async fn import(
     Asked(mut asked, once): Asked,
 ) -> Result<Done> {
     let hash = sha256(&asked.required::<String>("sha256")?)?;
-    let (label, ends) = (label(&mut asked)?.unwrap_or_default(), ends(&parts, &mut asked)?);
+    let traits = Traits::read(&parts, &mut asked)?;
     asked.end()?;
     let account = account(&parts, &id).await?;
     // An account that is not there must not hold the hash.
@@ -152,19 +164,7 @@ pub(super) async fn import(
     let turn = once.turn(&parts, Partition::of(&account)).await?;
     let own = Alias { id: AliasId::of(SORT, &hash), account: account.clone(), key: Some(turn.id) };
     let id = pointed(&parts, own.clone()).await?;
-    let record = insist(
-        &parts,
-        NewKey {
-            account: account.clone(),
-            id,
-            hash,
-            label,
-            ends,
-            member: None,
-            routes: Vec::new(),
-        },
-    )
-    .await?;
+    let record = insist(&parts, traits.key(account.clone(), id, hash)).await?;
     // Somebody else may have taken the hash over while its key was not there yet.
     let now = applied(parts.ledger.alias(own.id).await)?;
     if now.account != account || now.key != Some(id) {
@@ -251,7 +251,9 @@ pub(super) async fn rotate(
         return Err(Problem::new(StatusCode::CONFLICT, "key_not_active", detail));
     }
     let label = label.unwrap_or_else(|| old.label.clone());
-    let made = secret(&parts, &account, turn, label, ends).await?;
+    // In place of the other: it may do as much, and counts for the same member.
+    let traits = Traits { label, ends, member: old.member.clone(), routes: old.routes.clone() };
+    let made = secret(&parts, &account, turn, traits).await?;
     let old = applied(parts.ledger.change_key(ending(&old, grace, parts.clock.now())).await)?
         .key(old.id)
         .map(|old| shown(&account, old, parts.clock.now()));

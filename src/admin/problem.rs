@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
 use super::role::Role;
+use crate::credit::ChargeId;
 use crate::ledger::{AccountStatus, Answer, Refusal};
 use crate::meter::Misread;
 
@@ -54,6 +55,19 @@ impl Problem {
     /// No such thing.
     pub(super) fn unknown(code: &'static str, id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, format!("There is no {id}."))
+    }
+
+    /// Whether its code is this.
+    pub(super) fn is(&self, code: &str) -> bool {
+        self.0.code == code
+    }
+
+    /// The same about a charge: one that is archived names the goodwill that may be given instead.
+    pub(super) fn of_charge(self, charge: ChargeId) -> Self {
+        if self.is("charge_archived") {
+            return self.with("goodwill", format!("gw:{charge}"));
+        }
+        self
     }
 
     /// The operator's role is not one of those that may.
@@ -121,12 +135,7 @@ impl From<Refusal> for Problem {
                 conflict("account_restricted", format!("The account may not spend until {until}."))
             }
             Refusal::UnknownBucket => missing("unknown_grant", "The account has no such grant."),
-            Refusal::ChargeArchived => conflict(
-                "charge_archived",
-                "The charge ended too long ago to be refunded. Give goodwill instead, with the id \
-                 gw: followed by the charge's id, so that it is given once."
-                    .to_owned(),
-            ),
+            Refusal::ChargeArchived => archived(),
             Refusal::RefundTooLarge { left } => unprocessable(
                 "refund_too_large",
                 format!("Of this charge {left} may still be refunded."),
@@ -151,6 +160,13 @@ impl From<Refusal> for Problem {
             }
         }
     }
+}
+
+/// What is known of a charge was archived.
+pub(super) fn archived() -> Problem {
+    let detail = "The charge ended too long ago to be refunded. Give goodwill instead, with the id gw: \
+                  followed by the charge's id, so that it is given once.";
+    Problem::new(StatusCode::CONFLICT, "charge_archived", detail)
 }
 
 /// What the ledger applied; else the problem.

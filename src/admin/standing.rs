@@ -1,10 +1,10 @@
-//! Accounts: changing, suspending, resuming, closing.
+//! Accounts: changing, restricting, suspending, resuming, closing.
 
 use axum::extract::{Path, State};
 use serde_json::Value;
 
-use super::accounts::{check_plan, check_zone, shown};
-use super::asked::{Asked, account, label, moment, name, needed_reason, reason};
+use super::accounts::{check_plan, check_zone, claimed, shown};
+use super::asked::{Asked, account, label, misread, moment, name, needed_reason, reason, to_come};
 use super::done::Done;
 use super::problem::applied;
 use super::references::{self, Claim};
@@ -12,8 +12,10 @@ use super::{Parts, Result, Shared};
 use crate::credit::AccountId;
 use crate::ledger::{AccountChange, AccountStatus, Answer, Document};
 use crate::meter::Members;
+use crate::seam::Timestamp;
 
-/// `PATCH /accounts/{id}`: what is not said stays; `null` takes a person or reference away.
+/// `PATCH /accounts/{id}`: what is not said stays; `null` takes a person, reference or restriction
+/// away.
 pub(super) async fn change(
     State(parts): Shared,
     Path(id): Path<String>,
@@ -23,7 +25,9 @@ pub(super) async fn change(
     let call = read(&parts, account, &mut asked)?;
     asked.end()?;
     let repeated = once.claim(&parts).await?;
-    Ok(done(&changed(&parts, call).await?).repeated(repeated))
+    let call = lifted(&parts, call).await?;
+    let document = changed(&parts, call).await?;
+    Ok(done(&claimed(&parts, document).await?).repeated(repeated))
 }
 
 fn read(parts: &Parts, account: AccountId, asked: &mut Members) -> Result<AccountChange> {
@@ -37,12 +41,49 @@ fn read(parts: &Parts, account: AccountId, asked: &mut Members) -> Result<Accoun
         said.map(|it| it.map(|it| name(member, it)).transpose()).transpose()
     };
     let (person, reference) = (named("person")?, named("reference")?);
+    let restricted_until = restriction(parts, asked, reason.as_deref())?;
     plan.as_deref().map_or(Ok(()), |plan| check_plan(parts, plan))?;
     zone.as_deref().map_or(Ok(()), check_zone)?;
     let anchor = anchor.map(|text| moment("anchor", &text)).transpose()?;
     let reason = reason.or_else(|| clears(status));
     let none = AccountChange::of(account);
-    Ok(AccountChange { plan, zone, status, label, anchor, reason, person, reference, ..none })
+    Ok(AccountChange {
+        plan,
+        zone,
+        status,
+        label,
+        anchor,
+        reason,
+        person,
+        reference,
+        restricted_until,
+        ..none
+    })
+}
+
+/// Until when the account may not spend; a reason belongs to it.
+fn restriction(
+    parts: &Parts,
+    asked: &mut Members,
+    reason: Option<&str>,
+) -> Result<Option<Option<Timestamp>>> {
+    let said = asked.nullable::<String>("restricted_until")?;
+    let Some(Some(text)) = said else { return Ok(said.map(|_| None)) };
+    let until = to_come(parts, "restricted_until", moment("restricted_until", &text)?)?;
+    match reason {
+        Some(_) => Ok(Some(Some(until))),
+        None => Err(misread("reason", "why the account is restricted must be said")),
+    }
+}
+
+/// The same; an active account whose restriction is lifted is as it is for no reason, unless one is given.
+async fn lifted(parts: &Parts, call: AccountChange) -> Result<AccountChange> {
+    if call.restricted_until != Some(None) || call.reason.is_some() {
+        return Ok(call);
+    }
+    let document = applied(parts.ledger.document(call.account.clone()).await)?;
+    let clear = document.restricted_until.is_some() && document.status == AccountStatus::Active;
+    Ok(AccountChange { reason: clear.then(String::new), ..call })
 }
 
 /// An account that is active again is so for no reason, unless one is given.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Failure;
 use super::output::Column;
 use super::remote::{Once, Remote};
+use super::restrict::Restrict;
 use super::who::{Query, Who};
 use crate::credit::AccountId;
 
@@ -83,6 +84,12 @@ Example:
         #[command(flatten)]
         remote: Remote,
     },
+    /// Keep an active account from spending until a moment, or lift that
+    #[command(after_help = "\
+Examples:
+  tollgate account restrict acct_maria --until 2099-12-22T00:00:00Z --reason 'fair use'
+  tollgate account restrict acct_maria --lift")]
+    Restrict(Restrict),
     /// Close an account for ever
     #[command(after_help = "\
 Example:
@@ -196,20 +203,23 @@ const LISTED: &[Column] = &[
     ("id", "/id"),
     ("status", "/status"),
     ("plan", "/plan"),
+    ("free credits", "/free_credits"),
     ("zone", "/zone"),
     ("keys", "/keys"),
     ("reference", "/reference"),
     ("created", "/created"),
     ("label", "/label"),
 ];
-const SHOWN: &[Column] = &[
+pub(super) const SHOWN: &[Column] = &[
     ("id", "/id"),
     ("status", "/status"),
+    ("restricted until", "/restricted_until"),
     ("reason", "/reason"),
     ("plan", "/plan"),
     ("zone", "/zone"),
     ("anchor", "/anchor"),
     ("person", "/person"),
+    ("free credits", "/free_credits"),
     ("reference", "/reference"),
     ("keys", "/keys"),
     ("created", "/created"),
@@ -232,6 +242,7 @@ impl Account {
             Self::Resume { account, reason, once, remote } => {
                 stands(&account, "/resume", reason.as_ref(), &once, &remote)
             }
+            Self::Restrict(restrict) => restrict.run(),
             Self::Close { account, reason, once, remote } => {
                 stands(&account, "/close", Some(&reason), &once, &remote)
             }

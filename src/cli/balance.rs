@@ -27,11 +27,14 @@ const SUMS: &[Column] = &[
     ("owed", "/owed"),
     ("next refill", "/next_refill/amount"),
     ("at", "/next_refill/at"),
+    ("zone", "/next_refill/time_zone"),
 ];
 const GRANTS: &[Column] = &[
     ("grant", "/id"),
     ("kind", "/kind"),
     ("class", "/class"),
+    ("standing", "/standing"),
+    ("pays for", "/only"),
     ("available", "/available"),
     ("held", "/held"),
     ("expires", "/expires_at"),
@@ -45,9 +48,19 @@ impl Balance {
             return json(&answer);
         }
         let sums = answer["balances"].as_array().map_or(&[][..], Vec::as_slice);
-        let grants = sums.iter().filter_map(|sum| sum["by_grant"].as_array()).flatten();
-        let grants: Vec<Value> = grants.cloned().collect();
-        print(&table(sums, SUMS))?;
-        if grants.is_empty() { Ok(()) } else { print(&format!("\n{}", table(&grants, GRANTS))) }
+        let of = |name: &str| -> Vec<Value> {
+            sums.iter().filter_map(|sum| sum[name].as_array()).flatten().cloned().collect()
+        };
+        let grants = [of("by_grant"), of("frozen"), of("upcoming")].concat();
+        let mut text = table(sums, SUMS);
+        if !grants.is_empty() {
+            text.push_str(&format!("\n{}", table(&grants, GRANTS)));
+        }
+        for told in of("allowances").iter().chain([&answer["free_credits"]]) {
+            if let Some(detail) = told["detail"].as_str() {
+                text.push_str(&format!("\n{detail}"));
+            }
+        }
+        print(&format!("{}\n", text.trim_end()))
     }
 }

@@ -9,9 +9,9 @@ use super::account::members;
 use super::output::{Column, Format, print, table};
 use super::remote::{Once, Remote};
 use super::who::{AnyId, Query, Who};
-use crate::credit::ChargeId;
+use crate::credit::{Amount, BucketId, ChargeId};
 
-/// Show, list and release charges
+/// Show, list, release, refund and adjust charges
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -66,6 +66,52 @@ Example:
         #[command(flatten)]
         remote: Remote,
     },
+    /// Give back what a settled charge took, or a part of it
+    #[command(after_help = "\
+The credits return to the grants that they came from. The same id gives back once. A charge that
+ended too long ago is archived: give goodwill with the id gw:chg_… instead.
+
+Examples:
+  tollgate charge refund chg_… --id ref_4711 --reason 'ticket 4711'
+  tollgate charge refund chg_… --id ref_4712 --amount 0.5 --reason 'half of it was blurred'")]
+    Refund {
+        /// Which charge: chg_… or the Request-Id, req_…
+        charge: AnyId,
+        /// The refund's own id
+        #[arg(long)]
+        id: BucketId,
+        /// How much [default: all that is left]
+        #[arg(long)]
+        amount: Option<Amount>,
+        /// Why; the customer reads it in the receipt
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        once: Once,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Change what an open charge holds
+    #[command(after_help = "\
+Less returns to the grants at once. More is drawn as far as there is some: what is missing is an
+over-run when the charge is settled.
+
+Example:
+  tollgate charge adjust chg_… --id adj_1 --held 2")]
+    Adjust {
+        /// Which charge: chg_… or the Request-Id, req_…
+        charge: AnyId,
+        /// The adjustment's own id
+        #[arg(long)]
+        id: BucketId,
+        /// What it holds from now on
+        #[arg(long)]
+        held: Amount,
+        #[command(flatten)]
+        once: Once,
+        #[command(flatten)]
+        remote: Remote,
+    },
 }
 
 const LISTED: &[Column] = &[
@@ -81,11 +127,14 @@ const SHOWN: &[Column] = &[
     ("id", "/id"),
     ("account", "/account"),
     ("key", "/key"),
+    ("member", "/member"),
+    ("feature", "/feature"),
     ("status", "/status"),
     ("why", "/why"),
     ("reserved", "/reserved"),
     ("charged", "/charged"),
     ("returned", "/returned"),
+    ("refunded", "/refunded"),
     ("debt", "/debt"),
     ("absorbed", "/absorbed"),
     ("request", "/request/id"),
@@ -99,6 +148,27 @@ const SHOWN: &[Column] = &[
     ("upstream", "/upstream/status"),
     ("flags", "/flags"),
 ];
+const REFUNDED: &[Column] = &[
+    ("id", "/id"),
+    ("charge", "/charge"),
+    ("account", "/account"),
+    ("given back", "/amount"),
+    ("refunded", "/refunded"),
+    ("costs now", "/charged"),
+    ("available", "/available"),
+    ("kind", "/kind"),
+];
+const ADJUSTED: &[Column] = &[
+    ("id", "/id"),
+    ("charge", "/charge"),
+    ("account", "/account"),
+    ("held", "/held"),
+    ("missing", "/short"),
+    ("available", "/available"),
+    ("kind", "/kind"),
+];
+const REFUNDS: &[Column] =
+    &[("refund", "/id"), ("amount", "/amount"), ("at", "/at"), ("reason", "/reason")];
 const LINES: &[Column] = &[
     ("line", "/label"),
     ("inputs", "/inputs"),
@@ -124,6 +194,20 @@ impl Charge {
                 let body = members(&[("reason", Some(&reason))]);
                 explain(&remote, &remote.write(Method::POST, &path, &body, &once)?)
             }
+            Self::Refund { charge, id, amount, reason, once, remote } => {
+                let (id, amount) = (id.to_string(), amount.map(|it| it.to_string()));
+                let given =
+                    [("id", Some(&id)), ("amount", amount.as_ref()), ("reason", Some(&reason))];
+                let path = charge.path("/refund");
+                let answer = remote.write(Method::POST, &path, &members(&given), &once)?;
+                remote.output.object(&answer, REFUNDED)
+            }
+            Self::Adjust { charge, id, held, once, remote } => {
+                let (id, held) = (id.to_string(), held.to_string());
+                let body = members(&[("id", Some(&id)), ("held", Some(&held))]);
+                let answer = remote.write(Method::POST, &charge.path("/adjust"), &body, &once)?;
+                remote.output.object(&answer, ADJUSTED)
+            }
         }
     }
 }
@@ -137,9 +221,13 @@ fn explain(remote: &Remote, receipt: &Value) -> Result<(), Failure> {
 fn parts(receipt: &Value) -> String {
     let mut text = String::new();
     let held = "/decision/hold/lines";
-    for (pointer, columns) in
-        [(held, LINES), ("/lines", LINES), ("/legs", LEGS), ("/timeline", TIMELINE)]
-    {
+    for (pointer, columns) in [
+        (held, LINES),
+        ("/lines", LINES),
+        ("/legs", LEGS),
+        ("/refunds", REFUNDS),
+        ("/timeline", TIMELINE),
+    ] {
         let items = receipt.pointer(pointer).and_then(Value::as_array);
         if let Some(items) = items.filter(|items| !items.is_empty()) {
             let title = if pointer == held { "\nWhat was held\n" } else { "\n" };

@@ -1,16 +1,17 @@
-//! `tollgate grant`: giving credits, and what became of them.
+//! `tollgate grant`: giving credits, what became of them, and taking them back.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use http::Method;
 
 use super::Failure;
-use super::account::members;
+use super::new_grant::Create;
 use super::output::Column;
-use super::remote::{Once, Remote};
+use super::remote::Remote;
 use super::who::{Query, Who, escaped};
-use crate::credit::{Amount, BucketId, Kind};
+use super::withdraw::{Act, Still};
+use crate::credit::BucketId;
 
-/// Give credits, and see what became of them
+/// Give credits, see what became of them, and take them back
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -23,8 +24,11 @@ Examples:
   tollgate grant create acct_maria 100 --id pay_4711 --reason 'order 4711'
   tollgate grant create acct_maria 5 --id sorry-1 --class goodwill --reason 'the outage of May'
   tollgate grant create acct_maria 0.5 --id fix-1 --class adjustment --reason 'charged twice'
-  tollgate grant create acct_maria 9 --id gift-1 --expires-at 2099-12-22T00:00:00Z --reason gift")]
-    Create(Create),
+  tollgate grant create acct_maria 9 --id gift-1 --expires-at 2099-12-22T00:00:00Z --reason gift
+  tollgate grant create acct_maria --pack small --id pay_4712 --reason 'order 4712'
+  tollgate grant create acct_maria 500 --id pay_4713 --paid 5.00 --currency USD --bonus 50 --reason 'order 4713'
+  tollgate grant create acct_maria 4 --id gw:chg_… --class goodwill --reason 'refund of an old charge'")]
+    Create(Box<Create>),
     /// List an account's grants in the order in which they pay, ended ones last
     #[command(after_help = "\
 Allowances of the plan and debts are grants too. Of a grant of which nothing is left, no more than
@@ -56,54 +60,48 @@ Example:
         #[command(flatten)]
         remote: Remote,
     },
+    /// Take back what should not have been given; what was spent stays spent
+    #[command(after_help = "\
+What open charges hold of it is void when it returns. Its bonus goes with it.
+
+Example:
+  tollgate grant void acct_maria pay_1 --reason 'given to the wrong account'")]
+    Void(Act),
+    /// Void the unused part of a purchase, and say the money for it
+    #[command(after_help = "\
+Its bonus goes in proportion. The money is the price of what is void by now, rounded down; paying it
+back is the payment provider's. While some of it is held, ask again when that has ended.
+
+Example:
+  tollgate grant refund acct_maria pay_1 --reason 'asked within 14 days'")]
+    Refund(Act),
+    /// Take a purchase back whose payment failed; what was spent of it is owed
+    #[command(after_help = "\
+Example:
+  tollgate grant reverse acct_maria pay_1 --reason 'chargeback 4711'")]
+    Reverse(Act),
+    /// Let a grant end now
+    #[command(after_help = "\
+Example:
+  tollgate grant expire acct_maria pay_1 --reason 'the trial is over'")]
+    Expire(Act),
+    /// Keep a grant from paying and from ending
+    #[command(after_help = "\
+Example:
+  tollgate grant freeze acct_maria pay_1 --reason 'payment disputed'")]
+    Freeze(Still),
+    /// Let a frozen grant pay again
+    #[command(after_help = "\
+Examples:
+  tollgate grant thaw acct_maria pay_1 --reason 'dispute won'
+  tollgate grant thaw acct_maria pay_1 --expires-at 2099-12-22T00:00:00Z --reason 'a month more'")]
+    Thaw(Still),
 }
 
-#[derive(Args, Debug)]
-pub(super) struct Create {
-    /// To whom
-    account: Who,
-    /// How many, such as 12.5
-    amount: Amount,
-    /// The grant's own id; for a purchase, the payment's
-    #[arg(long)]
-    id: BucketId,
-    /// Why, for people
-    #[arg(long)]
-    reason: String,
-    /// What sort of credit [default: credits]
-    #[arg(long)]
-    kind: Option<Kind>,
-    /// What sort of grant; an adjustment is drawn like goodwill [default: purchased]
-    #[arg(long, value_parser = ["purchased", "bonus", "goodwill", "adjustment", "free"])]
-    class: Option<String>,
-    /// Lower is drawn first within the class [default: 0]
-    #[arg(long)]
-    priority: Option<u8>,
-    /// From when on it may pay [default: now]
-    #[arg(long, value_name = "TIME")]
-    effective_at: Option<String>,
-    /// When it ends, such as 2026-12-22T00:00:00Z [default: never]
-    #[arg(long, value_name = "TIME")]
-    expires_at: Option<String>,
-    #[command(flatten)]
-    once: Once,
-    #[command(flatten)]
-    remote: Remote,
-}
-
-const COLUMNS: &[Column] = &[
-    ("id", "/id"),
-    ("kind", "/kind"),
-    ("class", "/class"),
-    ("granted", "/granted"),
-    ("available", "/available"),
-    ("repaid", "/repaid"),
-    ("effective", "/effective_at"),
-    ("expires", "/expires_at"),
-];
 const LISTED: &[Column] = &[
     ("id", "/id"),
     ("class", "/class"),
+    ("standing", "/standing"),
     ("kind", "/kind"),
     ("granted", "/granted"),
     ("available", "/available"),
@@ -117,6 +115,10 @@ const SHOWN: &[Column] = &[
     ("id", "/id"),
     ("kind", "/kind"),
     ("class", "/class"),
+    ("standing", "/standing"),
+    ("only", "/only"),
+    ("paid", "/paid"),
+    ("came with", "/parent"),
     ("priority", "/priority"),
     ("granted", "/granted"),
     ("available", "/available"),
@@ -140,28 +142,12 @@ impl Grant {
                 let path = account.path(&format!("/grants/{}", escaped(grant.as_str())));
                 remote.output.object(&remote.ask(Method::GET, &path, None)?, SHOWN)
             }
+            Self::Void(act) => act.run("void"),
+            Self::Refund(act) => act.run("refund"),
+            Self::Reverse(act) => act.run("reverse"),
+            Self::Expire(act) => act.run("expire"),
+            Self::Freeze(still) => still.run("freeze"),
+            Self::Thaw(still) => still.run("thaw"),
         }
-    }
-}
-
-impl Create {
-    fn run(self) -> Result<(), Failure> {
-        let (amount, id) = (self.amount.to_string(), self.id.to_string());
-        let kind = self.kind.map(|kind| kind.to_string());
-        let mut body = members(&[
-            ("id", Some(&id)),
-            ("amount", Some(&amount)),
-            ("reason", Some(&self.reason)),
-            ("kind", kind.as_ref()),
-            ("class", self.class.as_ref()),
-            ("effective_at", self.effective_at.as_ref()),
-            ("expires_at", self.expires_at.as_ref()),
-        ]);
-        if let Some(priority) = self.priority {
-            body["priority"] = priority.into();
-        }
-        let path = self.account.path("/grants");
-        let answer = self.remote.write(Method::POST, &path, &body, &self.once)?;
-        self.remote.output.object(&answer, COLUMNS)
     }
 }

@@ -22,6 +22,7 @@ pub(super) enum Key {
     #[command(after_help = "\
 Examples:
   tollgate key create acct_maria --label laptop
+  tollgate key create acct_maria --member ana --routes images
   tollgate key create acct_maria --ends-at 2099-12-31T00:00:00Z --idempotency-key maria-laptop")]
     Create(Create),
     /// Let a key that was made elsewhere speak, by the SHA-256 of its text
@@ -55,11 +56,12 @@ Example:
         #[command(flatten)]
         remote: Remote,
     },
-    /// Change a key's label or end
+    /// Change a key's label, end, member or routes
     #[command(after_help = "\
 Examples:
   tollgate key change key_… --label phone
-  tollgate key change key_… --no-end")]
+  tollgate key change key_… --no-end
+  tollgate key change key_… --member ana --all-routes")]
     Change(Change),
     /// Make a key in place of another, which ends after a while
     #[command(after_help = "\
@@ -94,6 +96,12 @@ pub(super) struct Create {
     /// When it ends [default: never by itself]
     #[arg(long, value_name = "TIME")]
     ends_at: Option<String>,
+    /// The member of the account's team whose it is; members may have caps of their own
+    #[arg(long)]
+    member: Option<String>,
+    /// The routes that it may use, with commas between [default: all that the plan allows]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    routes: Vec<String>,
     #[command(flatten)]
     once: Once,
     #[command(flatten)]
@@ -113,6 +121,12 @@ pub(super) struct Import {
     /// When it ends [default: never by itself]
     #[arg(long, value_name = "TIME")]
     ends_at: Option<String>,
+    /// The member of the account's team whose it is; members may have caps of their own
+    #[arg(long)]
+    member: Option<String>,
+    /// The routes that it may use, with commas between [default: all that the plan allows]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    routes: Vec<String>,
     #[command(flatten)]
     once: Once,
     #[command(flatten)]
@@ -132,6 +146,18 @@ pub(super) struct Change {
     /// It does not end by itself
     #[arg(long, conflicts_with = "ends_at")]
     no_end: bool,
+    /// Another member of the account's team whose it is
+    #[arg(long)]
+    member: Option<String>,
+    /// It is no member's any more
+    #[arg(long, conflicts_with = "member")]
+    no_member: bool,
+    /// Other routes that it may use, with commas between
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    routes: Vec<String>,
+    /// It may use all routes that the plan allows
+    #[arg(long, conflicts_with = "routes")]
+    all_routes: bool,
     #[command(flatten)]
     once: Once,
     #[command(flatten)]
@@ -173,6 +199,8 @@ const COLUMNS: &[Column] = &[
     ("status", "/status"),
     ("created", "/created"),
     ("ends", "/ends_at"),
+    ("member", "/member"),
+    ("routes", "/routes"),
     ("label", "/label"),
 ];
 const MADE: &[Column] = &[
@@ -180,6 +208,8 @@ const MADE: &[Column] = &[
     ("account", "/account"),
     ("label", "/label"),
     ("ends", "/ends_at"),
+    ("member", "/member"),
+    ("routes", "/routes"),
     ("secret", "/secret"),
 ];
 const ROTATED: &[Column] = &[
@@ -217,7 +247,14 @@ impl Key {
 
 impl Create {
     fn run(self) -> Result<(), Failure> {
-        let body = members(&[("label", self.label.as_ref()), ("ends_at", self.ends_at.as_ref())]);
+        let mut body = members(&[
+            ("label", self.label.as_ref()),
+            ("ends_at", self.ends_at.as_ref()),
+            ("member", self.member.as_ref()),
+        ]);
+        if !self.routes.is_empty() {
+            body["routes"] = json!(self.routes);
+        }
         let path = self.account.path("/keys");
         let answer = self.remote.write(Method::POST, &path, &body, &self.once)?;
         made(&self.remote, &answer, MADE)
@@ -226,11 +263,15 @@ impl Create {
 
 impl Import {
     fn run(self) -> Result<(), Failure> {
-        let body = members(&[
+        let mut body = members(&[
             ("sha256", Some(&self.sha256)),
             ("label", self.label.as_ref()),
             ("ends_at", self.ends_at.as_ref()),
+            ("member", self.member.as_ref()),
         ]);
+        if !self.routes.is_empty() {
+            body["routes"] = json!(self.routes);
+        }
         let path = self.account.path("/keys/import");
         let answer = self.remote.write(Method::POST, &path, &body, &self.once)?;
         self.remote.output.object(&answer, COLUMNS)
@@ -239,13 +280,22 @@ impl Import {
 
 impl Change {
     fn run(self) -> Result<(), Failure> {
-        let mut body =
-            members(&[("label", self.label.as_ref()), ("ends_at", self.ends_at.as_ref())]);
-        if self.no_end {
-            body["ends_at"] = Value::Null;
+        let mut body = members(&[
+            ("label", self.label.as_ref()),
+            ("ends_at", self.ends_at.as_ref()),
+            ("member", self.member.as_ref()),
+        ]);
+        for (taken, name) in [(self.no_end, "ends_at"), (self.no_member, "member")] {
+            if taken {
+                body[name] = Value::Null;
+            }
+        }
+        if self.all_routes || !self.routes.is_empty() {
+            body["routes"] = json!(self.routes);
         }
         if body == json!({}) {
-            let wanted = "nothing to change: give --label, --ends-at or --no-end";
+            let wanted =
+                "nothing to change: give --label, --ends-at, --member, --routes or another";
             return Err(Failure::usage(wanted));
         }
         let path = format!("/keys/{}", self.key);

@@ -24,10 +24,18 @@ const CAPS: &[Column] = &[
     ("measure", "/measure"),
     ("used", "/used"),
     ("limit", "/limit"),
+    ("in the plan", "/base_limit"),
+    ("overrides", "/overrides"),
     ("resets", "/resets_at"),
 ];
-const SLOTS: &[Column] =
-    &[("concurrency", "/name"), ("scope", "/scope"), ("in use", "/in_use"), ("limit", "/limit")];
+const SLOTS: &[Column] = &[
+    ("concurrency", "/name"),
+    ("scope", "/scope"),
+    ("in use", "/in_use"),
+    ("limit", "/limit"),
+    ("in the plan", "/base_limit"),
+    ("overrides", "/overrides"),
+];
 const RATES: &[Column] = &[
     ("rate", "/name"),
     ("scope", "/scope"),

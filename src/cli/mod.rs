@@ -24,14 +24,19 @@ pub mod http;
 mod key;
 mod ledger;
 mod limits;
+mod new_grant;
 mod output;
+mod overrides;
+mod packs;
 mod remote;
+mod restrict;
 mod sample_upstream;
 mod schema;
 mod serve;
 mod token;
 mod usage;
 mod who;
+mod withdraw;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -63,6 +68,9 @@ enum Command {
     Key(key::Key),
     #[command(subcommand)]
     Grant(grant::Grant),
+    Packs(packs::Packs),
+    #[command(subcommand)]
+    Override(overrides::Overrides),
     #[command(subcommand)]
     Charge(charge::Charge),
     #[command(subcommand)]
@@ -105,6 +113,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Account(account) => account.run(),
         Command::Key(key) => key.run(),
         Command::Grant(grant) => grant.run(),
+        Command::Packs(packs) => packs.run(),
+        Command::Override(overrides) => overrides.run(),
         Command::Charge(charge) => charge.run(),
         Command::Hold(hold) => hold.run(),
         Command::Config(config) => config.run(),

@@ -60,7 +60,7 @@ pub use members::{Fault, Members, Misread, Page};
 pub use path::{PathProblem, canonical};
 pub use pricing::{Asked, Held, Reason, Unpriceable, price_request};
 pub use query::QueryProblem;
-pub use quote::{QuoteRequest, free_quote, quote_body};
+pub use quote::{QuoteRequest, free_quote};
 pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use recovery::{Recovered, recover};
 pub use rejection::{Cause, Detail, Dialect, Language, Manner, Media, Rejection};

@@ -23,19 +23,30 @@ impl<'a> Overrides<'a> {
         Self { all, now }
     }
 
+    /// Those that change this limit now, in the order in which they were made.
+    pub(super) fn of(
+        &self,
+        limited: Limited,
+        name: &str,
+        scope: &Scope,
+    ) -> impl Iterator<Item = &'a Override> {
+        let now = self.now;
+        let meant = move |one: &&Override| {
+            let same = one.limited == limited && one.name == name;
+            same && holds(one, now) && one.scope.as_ref().is_none_or(|only| only == scope)
+        };
+        self.all.iter().filter(meant)
+    }
+
     /// A limit as it is now: the last `Set`, then every `Multiply`, then every `Add` and `Cut`.
     #[must_use]
     pub(super) fn apply(&self, limited: Limited, name: &str, scope: &Scope, limit: u64) -> u64 {
-        let meant = |one: &&Override| {
-            let same = one.limited == limited && one.name == name;
-            same && holds(one, self.now) && one.scope.as_ref().is_none_or(|only| only == scope)
-        };
-        let changes = || self.all.iter().filter(meant).map(|one| one.adjustment);
-        let mut set = changes().filter_map(|change| match change {
+        let changes = || self.of(limited, name, scope).map(|one| one.adjustment);
+        let set = changes().filter_map(|change| match change {
             Adjustment::Set(value) => Some(value),
             _ => None,
         });
-        let base = set.next_back().unwrap_or(limit);
+        let base = set.last().unwrap_or(limit);
         let scaled = changes().fold(base, |limit, change| match change {
             Adjustment::Multiply(thousandths) => multiply(limit, thousandths),
             _ => limit,

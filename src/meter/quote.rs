@@ -7,14 +7,16 @@ use serde_json::{Value, json};
 
 use super::admit::{Meter, Wanted};
 use super::identity::{Identity, Shown};
+use super::look::look;
 use super::path::canonical;
 use super::pricing::{Asked, Held};
 use super::rejection::{Detail, Language, Rejection};
 use super::rights::entitled;
 use super::route::Found;
 use super::settings::{Route, Work};
-use crate::credit::Zone;
-use crate::ledger::{CapState, Quoted};
+use super::statement;
+use crate::credit::{AccountId, Amount, Zone};
+use crate::ledger::{Answer, CapState, Document, Quoted};
 
 /// A request whose price is asked, told and not sent.
 #[derive(Debug)]
@@ -66,9 +68,50 @@ impl Meter {
             credits_max: None,
             timeout_ms: 0,
         };
-        let zone = identity.zone.clone();
-        let quoted = self.quote(identity, &wanted).await;
-        Ok(quote_body(route.name.as_str(), &zone, quoted, asked.language))
+        Ok(self.quoted(identity, &wanted, asked.language).await)
+    }
+
+    /// What a priced request would cost, whether it would pass, and by which rules its account has credits.
+    pub async fn quoted(
+        &self,
+        identity: Identity,
+        wanted: &Wanted<'_>,
+        language: Language,
+    ) -> Value {
+        let (zone, plan) = (identity.zone.clone(), identity.plan_name().to_owned());
+        let account = identity.document.account.clone();
+        let quoted = self.quote(identity, wanted).await;
+        let price = match &quoted {
+            Ok((held, _)) | Err((Some(held), _)) => Some(held.priced.total),
+            Err((None, _)) => None,
+        };
+        let mut body = quote_body(wanted.route.name.as_str(), &zone, quoted, language);
+        body["balance"] = match price {
+            Some(price) => self.covers(account, plan, wanted, price).await,
+            None => Value::Null,
+        };
+        body
+    }
+
+    /// What the account has for the request; `null` if the ledger cannot say.
+    async fn covers(
+        &self,
+        account: AccountId,
+        plan: String,
+        wanted: &Wanted<'_>,
+        price: Amount,
+    ) -> Value {
+        let Answer::Applied(document) = self.ledger.document(account).await else {
+            return Value::Null;
+        };
+        // A token's word goes before the account's own plan.
+        let document = Document { plan, ..document };
+        let (route, kind) = (wanted.route, &wanted.due.price.kind);
+        let meant = (&route.name, route.feature.as_ref());
+        match look(&*self.ledger, &self.rules, &document, None, self.clock.now()).await {
+            Answer::Applied(sight) => statement::coverage(&sight, kind, meant, price),
+            Answer::Refused(_) | Answer::Unknown(_) => Value::Null,
+        }
     }
 }
 
@@ -102,8 +145,7 @@ pub fn free_quote(route: &Route, refused: Option<Rejection>, language: Language)
 }
 
 /// The answer to a quote; a request that would be refused is answered with the refusal inside.
-#[must_use]
-pub fn quote_body(
+fn quote_body(
     route: &str,
     zone: &Zone,
     quoted: Result<(Held, Quoted), (Option<Held>, Box<Rejection>)>,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::credit::{Amount, Facts, PricedLine};
-use crate::ledger::{CapState, ChargeRecord, ChargeState, NOTE_MAX};
+use crate::ledger::{CapState, ChargeRecord, ChargeState, NOTE_MAX, RefundPart};
 use crate::seam::Timestamp;
 
 /// The longest path that a note keeps, in bytes.
@@ -130,21 +130,27 @@ pub fn receipt(record: &ChargeRecord) -> Value {
     let end: Value = serde_json::from_slice(&record.explanation).unwrap_or(Value::Null);
     let open = record.ended.is_none();
     let held = if open { record.held } else { Amount::ZERO };
-    let returned = if open { Amount::ZERO } else { record.held.saturating_sub(record.charged) };
+    let refunded: Amount = record.refunds.iter().map(|part| part.amount).sum();
+    let taken = record.charged.saturating_add(refunded);
+    let returned = if open { Amount::ZERO } else { record.held.saturating_sub(taken) };
     json!({
         "object": "charge",
         "id": record.charge,
         "account": record.account,
         "key": record.key,
+        "member": record.member,
+        "feature": record.feature,
         "status": status(record),
         "kind": record.kind,
         "reserved": record.held,
         "held": held,
         "charged": record.charged,
         "returned": returned,
+        "refunded": refunded,
+        "refunds": record.refunds.iter().map(refund).collect::<Vec<_>>(),
         "debt": record.debt,
         "absorbed": record.absorbed,
-        "why": why(record, &end),
+        "why": why(record, &end, refunded),
         "request": {
             "id": note["request_id"], "method": note["method"], "path": note["path"],
             "route": record.route,
@@ -168,6 +174,12 @@ pub fn receipt(record: &ChargeRecord) -> Value {
     })
 }
 
+fn refund(part: &RefundPart) -> Value {
+    json!({
+        "id": part.id, "amount": part.amount, "at": part.at.to_string(), "reason": part.reason,
+    })
+}
+
 const fn status(record: &ChargeRecord) -> &'static str {
     match record.state {
         ChargeState::Held => "held",
@@ -177,25 +189,27 @@ const fn status(record: &ChargeRecord) -> &'static str {
     }
 }
 
-fn why(record: &ChargeRecord, end: &Value) -> String {
+fn why(record: &ChargeRecord, end: &Value, refunded: Amount) -> String {
     let said = end["why"].as_str().unwrap_or_default();
-    match record.state {
+    let taken = record.charged.saturating_add(refunded);
+    let told = match record.state {
         ChargeState::Held => format!("{} is held while the request runs.", record.held),
         ChargeState::Unknown => {
             format!("{} is held: the outcome is not known. {said}", record.held)
-                .trim_end()
-                .to_owned()
         }
         ChargeState::Settled | ChargeState::Released if record.by_deadline => format!(
-            "{} was held and nobody said how the work ended; {} was charged when the time was over.",
-            record.held, record.charged
+            "{} was held and nobody said how the work ended; {taken} was charged when the time was over.",
+            record.held
         ),
         ChargeState::Settled | ChargeState::Released => {
-            format!("{} was held and {} was charged. {said}", record.held, record.charged)
-                .trim_end()
-                .to_owned()
+            format!("{} was held and {taken} was charged. {said}", record.held)
         }
+    };
+    let told = told.trim_end();
+    if refunded.is_zero() {
+        return told.to_owned();
     }
+    format!("{told} {refunded} was refunded; it costs {} now.", record.charged)
 }
 
 fn moment(value: &Value) -> Value {
@@ -227,5 +241,7 @@ fn timeline(record: &ChargeRecord, end: &Value) -> Value {
     if let Some(ended) = record.ended {
         events.push(json!({ "at": ended.to_string(), "event": status(record) }));
     }
+    let refunds = record.refunds.iter();
+    events.extend(refunds.map(|part| json!({ "at": part.at.to_string(), "event": "refunded" })));
     Value::Array(events)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Portal;
 use super::call::{Call, Refused};
 use super::identity::{Identity, applied, identify};
-use crate::credit::{ChargeId, Every};
+use crate::credit::{ChargeId, Every, Zone};
 use crate::ledger::{Answer, Refusal};
 use crate::meter::{
     Cause, Detail, Fault, Misread, Page, Rejection, Sight, charge_named, look, receipt, statement,
@@ -48,18 +48,24 @@ async fn own(portal: &Portal, call: &Call) -> Result<Value, Refused> {
     let Identity { document, key } = identify(portal, call).await?;
     Page::none(&call.query()?)?;
     let record = document.key(key).ok_or_else(Rejection::invalid_key)?;
+    let zone = document.zone.parse::<Zone>().unwrap_or(Zone::UTC);
+    let plan = portal.rules.plan(&document.plan);
     Ok(json!({
         "object": "key",
         "id": record.id,
         "label": record.label,
         "created": record.created.to_string(),
         "ends_at": record.ends.map(|end| end.to_string()),
+        "member": record.member,
+        "routes": record.routes,
         "account": {
             "id": document.account,
             "label": document.label,
             "status": document.status,
             "plan": document.plan,
             "time_zone": document.zone,
+            "restriction": statement::restriction(&document, &zone, portal.clock.now()),
+            "free_credits": statement::free_credits(&document, plan),
         },
     }))
 }

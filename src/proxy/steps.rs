@@ -19,7 +19,7 @@ use super::upload::{Fault, Upload};
 use super::upstream::{Upstream, chain};
 use crate::meter::{
     Asked, Cause, Detail, Due, Found, Identity, Language, Rejection, RequestSource, Route, Shown,
-    Wanted, Work, body_limit, canonical, free_quote, quote_body,
+    Wanted, Work, body_limit, canonical, free_quote,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -293,15 +293,8 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         timeout_ms: timeouts.map_or(0, |timeouts| timeouts.total_ms),
     };
     if quote {
-        let zone = identity.zone.clone();
-        let quoted = core.meter.quote(identity, &wanted).await;
         let language = Language::of(&head.headers);
-        return Err(Stop::Answered(json(&quote_body(
-            route.name.as_str(),
-            &zone,
-            quoted,
-            language,
-        ))));
+        return Err(Stop::Answered(json(&core.meter.quoted(identity, &wanted, language).await)));
     }
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));

@@ -87,6 +87,7 @@ fn an_account_is_made_shown_changed_and_listed() {
         [
             "anchor",
             "created",
+            "free_credits",
             "id",
             "keys",
             "label",
@@ -95,6 +96,7 @@ fn an_account_is_made_shown_changed_and_listed() {
             "plan",
             "reason",
             "reference",
+            "restricted_until",
             "status",
             "version",
             "zone"

@@ -64,7 +64,7 @@ fn what_a_grant_cannot_be_is_said() {
     };
     let negative = give(json!({ "amount": "-5", "class": "adjustment" }));
     assert_eq!(negative.problem(), (422, "negative_amount"));
-    assert!(negative.body["detail"].as_str().unwrap().contains("cannot be taken back"));
+    assert!(negative.body["detail"].as_str().unwrap().contains("/void"));
     for class in ["debt", "plan", "rollover", "purchase", "top_up"] {
         let reply = give(json!({ "class": class }));
         assert_eq!(

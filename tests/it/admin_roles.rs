@@ -27,6 +27,15 @@ GET   /admin/v1/accounts/{account}/holds           OFSV
 POST  /admin/v1/accounts/{account}/grants          OFS
 GET   /admin/v1/accounts/{account}/grants          OFSV
 GET   /admin/v1/accounts/{account}/grants/{grant}  OFSV
+POST  /admin/v1/accounts/{account}/grants/{grant}/void     OF
+POST  /admin/v1/accounts/{account}/grants/{grant}/refund   OF
+POST  /admin/v1/accounts/{account}/grants/{grant}/reverse  OF
+POST  /admin/v1/accounts/{account}/grants/{grant}/expire   OF
+POST  /admin/v1/accounts/{account}/grants/{grant}/freeze   OF
+POST  /admin/v1/accounts/{account}/grants/{grant}/thaw     OF
+POST  /admin/v1/accounts/{account}/overrides       OS
+GET   /admin/v1/accounts/{account}/overrides       OFSV
+POST  /admin/v1/accounts/{account}/overrides/{override}/end  OS
 POST  /admin/v1/accounts/{account}/keys            O
 POST  /admin/v1/accounts/{account}/keys/import     O
 GET   /admin/v1/accounts/{account}/keys            OFSV
@@ -42,6 +51,9 @@ GET   /admin/v1/test_clock                         OFSV
 POST  /admin/v1/test_clock/advance                 O
 GET   /admin/v1/audit                              OFSV
 GET   /admin/v1/accounts/{account}/audit           OFSV
+POST  /admin/v1/charges/{charge}/refund            OFS
+POST  /admin/v1/charges/{charge}/adjust            OFS
+GET   /admin/v1/packs                              OFSV
 GET   /admin/v1/holds                              OFSV
 GET   /admin/v1/config                             OFSV
 POST  /admin/v1/config/reload                      O

@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "account suspend",
     "account resume",
     "account close",
+    "account restrict",
     "key",
     "key create",
     "key import",
@@ -38,10 +39,23 @@ const COMMANDS: &[&str] = &[
     "grant create",
     "grant list",
     "grant show",
+    "grant void",
+    "grant refund",
+    "grant reverse",
+    "grant expire",
+    "grant freeze",
+    "grant thaw",
+    "packs",
+    "override",
+    "override create",
+    "override list",
+    "override end",
     "charge",
     "charge show",
     "charge list",
     "charge release",
+    "charge refund",
+    "charge adjust",
     "config",
     "config show",
     "config reload",
@@ -105,14 +119,15 @@ fn every_example_works_as_it_stands() {
             }
         }
     }
-    assert!(count > 50, "{count}");
+    assert!(count > 75, "{count}");
 }
 
 /// What the examples speak of, but for what they make themselves: the ids of a key and a charge.
 fn prepared(server: &Server, example: &str) -> (String, String) {
     let own = example.starts_with("tollgate account create acct_maria");
     let id = if own { "acct_other" } else { "acct_maria" };
-    let (_, key) = server.panes.account(id, "studio");
+    let plan = if example.starts_with("tollgate override") { "tiny" } else { "studio" };
+    let (_, key) = server.panes.account(id, plan);
     let reference = serde_json::json!({ "reference": "crm-4711" });
     if !example.contains("create --plan studio --reference") {
         let path = format!("/accounts/{id}");
@@ -120,12 +135,20 @@ fn prepared(server: &Server, example: &str) -> (String, String) {
     }
     server.panes.give(id, "pay_1", "100");
     let charge = server.panes.hold(id, &key, 4, Default::default());
+    if example.contains("charge refund") {
+        server.panes.settle(id, charge, 4);
+    }
+    if example.contains("ov_1") {
+        let one = serde_json::json!({ "id": "ov_1", "limit": "cap", "name": "two-a-day", "add": 1,
+                                      "reason": "a test" });
+        server.panes.operator("POST", &format!("/accounts/{id}/overrides"), Some(one)).ok();
+    }
     (key, charge.to_string())
 }
 
 #[test]
 fn every_command_is_in_the_list_above() {
-    for group in ["account", "key", "grant", "charge", "hold", "token"] {
+    for group in ["account", "key", "grant", "override", "charge", "hold", "token"] {
         let text = help(group);
         let verbs = text.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
         for line in verbs.lines().filter(|line| !line.trim().is_empty()) {

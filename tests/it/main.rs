@@ -8,10 +8,14 @@
 mod admin;
 #[cfg(test)]
 mod admin_accounts;
+mod admin_grants;
 #[cfg(test)]
 mod admin_keys;
 #[cfg(test)]
 mod admin_money;
+mod admin_overrides;
+mod admin_people;
+mod admin_refunds;
 #[cfg(test)]
 mod admin_roles;
 #[cfg(test)]
@@ -129,6 +133,7 @@ mod packaging;
 #[cfg(test)]
 mod panes;
 #[cfg(test)]
+mod policy;
 mod portal;
 #[cfg(test)]
 mod pricing;
@@ -152,6 +157,7 @@ mod sample;
 mod sdk;
 #[cfg(test)]
 mod secrets;
+mod shop;
 #[cfg(test)]
 mod smuggling;
 #[cfg(test)]

@@ -29,6 +29,7 @@ use super::ledger_redis;
 use super::ledger_world::embedded_in_memory;
 use super::openapi;
 use super::redis_server::RedisServer;
+use super::shop;
 
 /// What operators show.
 pub(crate) const TOKEN: &str = "an-admin-token-of-24-chars";
@@ -98,13 +99,17 @@ impl Panes {
         Self { ledger, clock, ready, quotes, admin, portal, entropy: SeededEntropy::new(3) }
     }
 
+    /// Runs a test over the rules alone and over the embedded store.
+    pub(crate) fn on_own_stores(test: impl Fn(&Self)) {
+        test(&Self::new());
+        let own = Arc::new(SimulatedClock::at(NOON));
+        test(&Self::on(Arc::new(embedded_in_memory(&own)), own));
+    }
+
     /// Runs a test over each store that there is, one after the other.
     pub(crate) fn on_every_store(test: impl Fn(&Self)) {
-        let clock = || Arc::new(SimulatedClock::at(NOON));
-        test(&Self::new());
-        let own = clock();
-        test(&Self::on(Arc::new(embedded_in_memory(&own)), own));
-        let own = clock();
+        Self::on_own_stores(&test);
+        let own = Arc::new(SimulatedClock::at(NOON));
         let server = RedisServer::start(&[]);
         ledger_redis::create(&server, true);
         let ledger = ledger_redis::open(&ledger_redis::settings(&server), &own);
@@ -331,7 +336,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-fn plan(name: &str) -> Plan {
+pub(crate) fn plan(name: &str) -> Plan {
     Plan {
         ranks: Default::default(),
         name: name.parse().unwrap(),
@@ -401,10 +406,10 @@ fn rules() -> Rules {
     };
     Rules {
         free_accounts: 2,
-        packs: Vec::new(),
+        packs: shop::packs(),
         revision: "rev".to_owned(),
         routes: vec![Arc::new(route)],
-        plans: vec![Arc::new(plan("studio")), Arc::new(tiny())],
+        plans: [plan("studio"), tiny(), shop::starter(), shop::club()].map(Arc::new).into(),
         dialect: Dialect::Openai,
         identity: Default::default(),
     }

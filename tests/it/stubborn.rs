@@ -181,6 +181,12 @@ fn refusals() -> Vec<(Refusal, u16, &'static str)> {
         (Refusal::UnknownAccount, 404, "unknown_account"),
         (Refusal::InvalidKey, 404, "unknown_key"),
         (Refusal::UnknownCharge, 404, "unknown_charge"),
+        (Refusal::UnknownBucket, 404, "unknown_grant"),
+        (Refusal::UnknownAlias, 404, "unknown_alias"),
+        (Refusal::Broken(INNER.to_owned()), 503, "record_broken"),
+        (Refusal::ChargeArchived, 409, "charge_archived"),
+        (Refusal::RefundTooLarge { left: zero }, 422, "refund_too_large"),
+        (Refusal::AccountRestricted { until: NOON }, 409, "account_restricted"),
         (Refusal::AccountStatus(AccountStatus::Closed), 409, "account_closed"),
         (Refusal::AccountStatus(AccountStatus::Suspended), 409, "account_suspended"),
         (Refusal::Conflict, 409, "conflict"),
@@ -218,6 +224,57 @@ fn every_refusal_has_a_name_for_operators() {
         assert_eq!(reply.headers.contains_key("retry-after"), status == 503, "{refusal:?}");
         assert_eq!(reply.body["id"], "pay_1");
         assert!(!reply.body.to_string().contains("10.0.0.7"));
+    }
+}
+
+#[test]
+fn a_refusal_says_what_is_left_and_until_when() {
+    let left: Amount = "1.5".parse().unwrap();
+    let reply = grant_refused(Some(Refusal::RefundTooLarge { left }));
+    assert_eq!(reply.body["left"], "1.5");
+    let reply = grant_refused(Some(Refusal::AccountRestricted { until: NOON }));
+    let detail = reply.body["detail"].as_str().unwrap();
+    assert!(detail.contains("2026-11-22T12:00:00"), "{detail}");
+    let reply = grant_refused(Some(Refusal::ChargeArchived));
+    let detail = reply.body["detail"].as_str().unwrap();
+    assert!(detail.contains("goodwill") && detail.contains("gw:"), "{detail}");
+}
+
+/// Every act of a person on credits tells a refusal by its name, and a lost answer as one.
+#[test]
+fn acts_that_are_refused_are_told_as_such() {
+    let (key, charge) = (format!("key_{}", "0".repeat(26)), format!("chg_{}", "0".repeat(26)));
+    let why = json!({ "reason": "r" });
+    let acts = [
+        ("POST", "accounts/acct_a/grants/pay_1/void".to_owned(), why.clone()),
+        ("POST", "accounts/acct_a/grants/pay_1/refund".to_owned(), why.clone()),
+        ("POST", "accounts/acct_a/grants/pay_1/reverse".to_owned(), why.clone()),
+        ("POST", "accounts/acct_a/grants/pay_1/expire".to_owned(), why.clone()),
+        ("POST", "accounts/acct_a/grants/pay_1/freeze".to_owned(), why.clone()),
+        ("POST", "accounts/acct_a/grants/pay_1/thaw".to_owned(), why),
+        ("POST", format!("charges/{charge}/adjust"), json!({ "id": "a", "held": "1" })),
+        ("POST", "accounts/acct_a/overrides/ov_1/end".to_owned(), json!({})),
+        ("PATCH", "accounts/acct_a".to_owned(), json!({ "restricted_until": null })),
+        ("PATCH", format!("keys/{key}"), json!({ "member": "ana" })),
+    ];
+    for (refusal, status, code) in [
+        (Some(Refusal::Unavailable(INNER.to_owned())), 503, "ledger_unavailable"),
+        (Some(Refusal::Conflict), 409, "conflict"),
+        (Some(Refusal::Tick), 503, "busy"),
+        (None, 503, "outcome_unknown"),
+    ] {
+        let (admin, _) = panes::over(Stubborn::saying(refusal));
+        for (method, path, body) in &acts {
+            let request = Request::builder()
+                .method(*method)
+                .uri(format!("/admin/v1/{path}"))
+                .header("host", "127.0.0.1")
+                .header("authorization", format!("Bearer {TOKEN}"))
+                .body(Body::from(body.to_string()));
+            let reply = call(&admin, request.unwrap());
+            assert_eq!(reply.problem(), (status, code), "{path} {}", reply.body);
+            assert!(!reply.body.to_string().contains("10.0.0.7"));
+        }
     }
 }
 

@@ -88,7 +88,10 @@ pub(crate) fn change_account(
         change_overrides(&mut document.overrides, change, now)?;
     }
     document.restricted_until = call.restricted_until.unwrap_or(document.restricted_until);
-    document.free = call.free.unwrap_or(document.free);
+    // Another person's accounts are counted anew; the claim of the one before stays.
+    let asked =
+        if document.person == before.person { document.free } else { FreeCredits::Unclaimed };
+    document.free = call.free.unwrap_or(asked);
     document.anchor = call.anchor.unwrap_or(document.anchor);
     document.status = call.status.unwrap_or(document.status);
     if *document != before && before.status == AccountStatus::Closed {
