@@ -50,11 +50,29 @@ impl History {
                 self.time_passes(&dice);
                 Ok(())
             }
+            _ if dice.one_in(2) => self.crowding(step, &dice),
             _ => {
                 self.restart();
                 Ok(())
             }
         }
+    }
+
+    /// So many free requests at once that their leases' end is too much to be done beside another verb.
+    fn crowding(&mut self, step: Step, dice: &Dice) -> Result<(), String> {
+        let (account, partition) = {
+            let account = self.account(dice);
+            (account.clone(), Partition::of(&account))
+        };
+        let entropy = SeededEntropy::new(step.seed);
+        for _ in 0..20 {
+            let charge = ChargeId::make(self.clock.now(), partition, &entropy).unwrap();
+            let mut call = self.reserve(step, dice);
+            (call.account, call.charge) = (account.clone(), charge);
+            (call.amount, call.gates) = (Amount::ZERO, Gates::default());
+            let _ = ask!(self, reserve(call));
+        }
+        Ok(())
     }
 
     fn account(&self, dice: &Dice) -> AccountId {
@@ -171,11 +189,11 @@ impl History {
 
     fn settling(&mut self, step: Step, dice: &Dice) -> Result<(), String> {
         let (account, charge) = self.earlier(step, dice);
-        let said = self.settles.get(&charge).filter(|_| dice.one_in(2)).copied();
+        let said = self.settles.get(&charge).filter(|_| dice.one_in(2)).map(|(_, said)| *said);
         let actual = said.unwrap_or_else(|| dice.amount());
         let call = Settle { account, charge, actual, explanation: b"said".to_vec() };
         if let Answer::Applied(settled) = ask!(self, settle(call)) {
-            self.settles.insert(charge, actual);
+            self.settles.insert(charge, (call.account, actual));
             self.count("late", settled.late);
             self.count("debt", !settled.debt.is_zero());
             self.count("absorbed", !settled.absorbed.is_zero());
@@ -263,7 +281,13 @@ impl History {
     }
 
     fn refunding(&mut self, step: Step, dice: &Dice) -> Result<(), String> {
-        let (account, charge) = self.earlier(step, dice);
+        let (mut account, mut charge) = self.earlier(step, dice);
+        // Mostly one that was settled lately.
+        let settled: Vec<_> = self.settles.iter().rev().take(6).collect();
+        if !settled.is_empty() && !dice.one_in(3) {
+            let (id, (owner, _)) = dice.pick(&settled);
+            (account, charge) = (owner.clone(), **id);
+        }
         let id = format!("r{}", dice.below(4)).parse().unwrap();
         let amount = if dice.one_in(3) { Amount::MICRO } else { dice.below(4 * Amount::MICRO) };
         let amount = Amount::from_micro(amount).unwrap();

@@ -38,7 +38,7 @@ pub(crate) struct History {
     pub(super) ids: BTreeMap<usize, ChargeId>,
     /// Calls whose ids are used again.
     pub(super) grants: BTreeMap<BucketId, Grant>,
-    pub(super) settles: BTreeMap<ChargeId, Amount>,
+    pub(super) settles: BTreeMap<ChargeId, (AccountId, Amount)>,
     /// What each charge took in the end: the ledger forgets after 30 days, the reckoning does not.
     charged: BTreeMap<ChargeId, (AccountId, Kind, Amount)>,
     /// Purchases whose payment had failed.
