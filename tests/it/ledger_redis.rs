@@ -151,7 +151,7 @@ pub(crate) fn open_by_server(settings: &Settings, clock: Arc<dyn Clock>) -> Redi
 
 /// Makes the ledger's epoch in every partition.
 pub(crate) fn create(server: &RedisServer, for_tests: bool) {
-    let mut record = vec![1, u8::from(for_tests)];
+    let mut record = vec![2, u8::from(for_tests)];
     record.extend([7; 16]);
     record.extend(0_u64.to_le_bytes());
     record.extend(0_u64.to_le_bytes());

@@ -17,9 +17,26 @@ enum Token {
 use Token::{Name, Number, Sign, Text};
 
 /// Verbs, each with a contract; the other files are parts that verbs share.
-const VERBS: [&str; 16] = [
-    "alias", "charge", "claim", "document", "doubt", "exported", "extend", "grant", "lease",
-    "look", "look_due", "release", "reserve", "returned", "settle", "tick",
+const VERBS: [&str; 19] = [
+    "alias",
+    "charge",
+    "claim",
+    "claim_free",
+    "commit",
+    "document",
+    "doubt",
+    "exported",
+    "extend",
+    "grant",
+    "lease",
+    "look",
+    "look_due",
+    "release",
+    "reserve",
+    "returned",
+    "settle",
+    "tick",
+    "whole",
 ];
 const PARTS: [&str; 7] = ["charges", "due", "ending", "ends", "money", "prelude", "write"];
 

@@ -42,11 +42,16 @@ pub(super) fn archive(money: &mut Money, now: Timestamp) {
     });
 }
 
-/// Whether nothing is left of it: no credit that may be used, held or is owed.
+/// Whether nothing is left of it: no credit that may be used, held or is owed, and nothing to be done with it.
 fn dead(purse: &Purse) -> bool {
     let bucket = &purse.bucket;
     let owed = bucket.class == Class::Debt && !bucket.spent.is_zero();
-    bucket.available.is_zero() && bucket.held.is_zero() && !owed
+    bucket.available.is_zero() && bucket.held.is_zero() && !owed && !purse.fresh
+}
+
+/// When a bucket that is used up leaves the record at the latest; `None`: it is not used up.
+pub(crate) fn leaves_at(purse: &Purse) -> Option<Timestamp> {
+    dead(purse).then(|| age(purse).plus_ms(LISTED_MS))
 }
 
 fn age(purse: &Purse) -> Timestamp {

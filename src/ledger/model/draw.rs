@@ -82,7 +82,9 @@ pub(super) fn join(legs: &mut Vec<Leg>, more: Vec<Leg>) -> Result<(), Stop> {
 pub(super) fn spend(money: &mut Money, legs: &[Leg], now: Timestamp) -> Result<(), Stop> {
     for leg in legs {
         money.post(&leg.bucket, (Column::Held, Column::Spent), leg.amount, now)?;
-        super::debt::owe_more(money, &leg.bucket, leg.amount, now)?;
+        if money.purse(&leg.bucket)?.bucket.standing == Standing::Voided {
+            super::debt::owe_more(money, &leg.bucket, leg.amount, now)?;
+        }
     }
     Ok(())
 }

@@ -72,12 +72,14 @@ pub(crate) fn next(account: &Account) -> Option<Timestamp> {
         .open
         .values()
         .filter_map(|open| if open.unknown { open.deadline } else { Some(open.lease_end) });
-    let buckets = account.money.purses.iter().filter_map(|purse| {
-        let wakes = purse.fresh.then_some(purse.bucket.effective);
-        let ends = !purse.bucket.available.is_zero() && purse.bucket.standing != Standing::Frozen;
-        wakes.or_else(|| purse.bucket.expires.filter(|_| ends))
-    });
-    leases.chain(buckets).min()
+    leases.chain(account.money.purses.iter().filter_map(wakes_at)).min()
+}
+
+/// When a bucket begins or ends, if it is still to do so.
+pub(crate) fn wakes_at(purse: &Purse) -> Option<Timestamp> {
+    let wakes = purse.fresh.then_some(purse.bucket.effective);
+    let ends = !purse.bucket.available.is_zero() && purse.bucket.standing != Standing::Frozen;
+    wakes.or_else(|| purse.bucket.expires.filter(|_| ends))
 }
 
 /// Lets grants that have become effective repay debt. Every verb that moves money does this first: what

@@ -140,7 +140,7 @@ fn check_account(draft: &Draft, call: &Grant) -> Result<(), Stop> {
     let of_kind = money.purses.iter().map(|purse| &purse.bucket).filter(|b| b.kind == call.kind);
     let there: Amount = of_kind.map(|b| b.available.saturating_add(b.held)).sum();
     let bonus = call.bonus.as_ref().map_or(Amount::ZERO, |bonus| bonus.amount);
-    let given = call.amount.saturating_add(bonus);
-    let all = there.saturating_add(owed(money, &call.kind)).checked_add(given);
+    let owed = owed(money, &call.kind);
+    let all = call.amount.checked_add(bonus).and_then(|all| all.checked_add(there.saturating_add(owed)));
     all.map(|_| ()).ok_or_else(|| invalid("the account would have more than 2^53 micro-credits"))
 }

@@ -42,9 +42,10 @@ pub use state::{
     Account, Adjustment, Context, Counted, Counter, Ended, Kept, Money, Open, Pace, Purse, Span,
 };
 
+pub(crate) use archive::leaves_at;
 pub(crate) use desk::placed;
 pub(crate) use directory::{change_account, change_key, create_account, create_key};
-pub(crate) use due::next as next_due;
+pub(crate) use due::{next as next_due, wakes_at};
 pub(crate) use grant::sound as sound_grant;
 pub(crate) use rate::LONGEST_US;
 pub(crate) use records::{Given, KEPT_MS, Records, ended_purge};

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::posting::Posting;
 use super::state::{Account, Ended, Open};
 use super::stop::Stop;
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
@@ -30,6 +31,11 @@ pub(crate) struct Given {
 pub(crate) trait Records {
     /// An account with its money and its open charges.
     fn account(&self, id: &AccountId) -> Result<Option<Account>, Stop>;
+    /// Hears, just before the account is written, what has been posted to its buckets, in order. A store
+    /// that keeps no stream lets it go.
+    fn tell(&mut self, _told: &[Posting]) -> Result<(), Stop> {
+        Ok(())
+    }
     /// Writes an account; `before` is what was loaded.
     fn save(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop>;
     /// At most `limit` documents' accounts after `after`.

@@ -45,6 +45,7 @@ pub(super) mod status {
     pub(in super::super) const TOO_MANY: u8 = 18;
     pub(in super::super) const INVALID: u8 = 19;
     pub(in super::super) const NEWER: u8 = 20;
+    pub(in super::super) const ACCOUNT_RESTRICTED: u8 = 21;
 }
 
 /// How an error begins by which a script refuses a record that a newer program has written. Scripts raise

@@ -3,9 +3,9 @@
 //! Invariant: what a script cannot say exactly is refused here, before anything is sent.
 
 use super::bytes::Writer;
-use super::records::class_number;
+use super::records::{VERSION, class_number, write_extra};
 use super::settings::Settings;
-use crate::credit::{BucketId, ChargeId, Measure, Period};
+use crate::credit::{BucketId, ChargeId, Measure, Period, When};
 use crate::ledger::model::{LONGEST_US, Stop};
 use crate::ledger::{
     AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
@@ -24,7 +24,7 @@ pub(super) struct Frame<'a> {
 impl Frame<'_> {
     pub(super) fn bytes(&self) -> Result<Vec<u8>, Stop> {
         let mut w = Writer::default();
-        w.byte(1).number(self.clock.0);
+        w.byte(VERSION).number(self.clock.0);
         w.flag(self.test.is_some_and(|(_, grace)| grace));
         w.maybe(self.test.map(|(now, _)| now.0));
         Ok(w.word(self.account)?.done())
@@ -47,9 +47,12 @@ pub(super) fn reserve(call: &Reserve, settings: &Settings) -> Result<Vec<u8>, St
     w.flag(call.over_run == OverRun::Debt);
     w.word(call.kind.as_str())?.word(&call.route)?;
     w.flag(call.feature.is_some()).word(call.feature.as_deref().unwrap_or_default())?;
-    let rest = Writer::default().text(&call.revision)?.text(&call.instance)?.done();
+    w.flag(call.member.is_some()).word(call.member.as_deref().unwrap_or_default())?;
+    // No adjustments yet.
+    let rest = Writer::default().text(&call.revision)?.text(&call.instance)?.short(0)?.done();
     w.text(rest)?.text(&call.note)?;
     let gates = &call.gates;
+    w.raw(&gates.ranks.0).number(gates.window.from.0).number(gates.window.until.0);
     list(&mut w, &gates.rates, rate)?;
     list(&mut w, &gates.slots, slot)?;
     list(&mut w, &gates.caps, |w, check| cap(w, check, call))?;
@@ -88,15 +91,27 @@ fn cap(w: &mut Writer, check: &CapCheck, call: &Reserve) -> Result<(), Stop> {
 }
 
 fn allowance(w: &mut Writer, check: &AllowanceCheck) -> Result<(), Stop> {
-    w.word(check.kind.as_str())?.byte(class_number(check.class)).byte(check.priority);
-    w.number(check.amount.micro());
+    w.word(cut(&check.name))?.word(check.kind.as_str())?;
+    w.byte(class_number(check.class)).byte(check.priority).number(check.amount.micro());
+    w.flag(check.when == When::PaidExhausted).text(write_extra(&check.only, None, None, None)?)?;
+    w.flag(check.carry.is_some());
+    if let Some(carry) = &check.carry {
+        w.number(carry.min.micro()).number(carry.max.micro()).byte(carry.percent);
+        w.number(carry.until[0].0).number(carry.until[1].0);
+    }
     for period in &check.periods {
         // An empty id says that it would be too long.
         let id = format!("{}@{}", check.name, period.id);
         let id = id.parse::<BucketId>().map(|_| id).unwrap_or_default();
-        bounds(w.word(id)?, period);
+        bounds(w.word(id)?.word(cut(&period.id))?, period);
     }
     Ok(())
+}
+
+/// As much of a name as fits. One that is longer is part of no bucket's id.
+fn cut(name: &str) -> &[u8] {
+    let length = name.len().min(usize::from(u8::MAX));
+    name.as_bytes().get(..length).unwrap_or_default()
 }
 
 fn bounds(w: &mut Writer, period: &Period) {
@@ -170,6 +185,11 @@ pub(super) fn grant(call: &Grant, fingerprint: &[u8; 32]) -> Result<Vec<u8>, Sto
     w.raw(fingerprint).word(call.id.as_str())?.word(call.kind.as_str())?;
     w.byte(class_number(call.class)).byte(call.priority).number(call.amount.micro());
     w.maybe(call.effective.map(|at| at.0)).maybe(call.expires.map(|at| at.0));
+    w.text(write_extra(&call.only, None, call.paid.as_ref(), None)?)?.flag(call.bonus.is_some());
+    let bonus = call.bonus.as_ref();
+    w.number(bonus.map_or(0, |bonus| bonus.amount.micro()));
+    w.maybe(bonus.and_then(|bonus| bonus.expires).map(|at| at.0));
+    w.text(write_extra(&call.only, Some(&call.id), None, None)?)?;
     let told = Writer::default().word(call.id.as_str())?.text(&call.reason)?.done();
     Ok(w.text(told)?.done())
 }
@@ -180,6 +200,7 @@ pub(super) fn document(expected: u64, document: &Document, bytes: &[u8]) -> Resu
     let keys: Vec<u8> = active.flat_map(|key| *key.id.as_bytes()).collect();
     let mut w = Writer::default();
     w.number(expected).number(document.version).byte(status_number(document.status));
+    w.maybe(document.restricted_until.map(|until| until.0));
     Ok(w.text(keys)?.blob(bytes)?.done())
 }
 

@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 
 use super::bytes::Reader;
 use super::records;
-use crate::credit::{AccountId, Amount, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure};
-use crate::ledger::ChargeState;
+use crate::credit::{
+    AccountId, Amount, BucketId, ChargeId, Class, KeyId, Kind, Leg, Measure, Name, Paid, Standing,
+};
 use crate::ledger::model::{Counted, Stop};
+use crate::ledger::{ChargeState, RefundPart, Withdrawal};
 use crate::seam::Timestamp;
 
 /// Where an entry lay.
@@ -58,8 +60,24 @@ struct Entry {
     postings: Vec<Posting>,
     buckets: Vec<NewBucket>,
     charges: Vec<EndedCharge>,
+    #[serde(flatten)]
+    more: More,
+}
+
+/// What is told beside postings, buckets and charges; each verb's own.
+#[derive(Debug, Default, Serialize)]
+struct More {
+    /// Buckets that stand otherwise now, or end at another moment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grant: Option<Given>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjust: Option<Adjusted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdraw: Option<Withdrawn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freeze: Option<Frozen>,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,6 +99,45 @@ struct NewBucket {
     #[serde(serialize_with = "maybe_shown")]
     expires: Option<Timestamp>,
     granted: Amount,
+    /// The routes or features that it may pay for; none: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    only: Vec<Name>,
+    /// For a bonus: the purchase that it came with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<BucketId>,
+    /// For a purchase: what the buyer paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid: Option<Paid>,
+}
+
+/// How a bucket stands from now on.
+#[derive(Debug, Serialize)]
+struct Change {
+    bucket: BucketId,
+    standing: Standing,
+    #[serde(serialize_with = "maybe_shown")]
+    expires: Option<Timestamp>,
+}
+
+/// What an open charge is to hold.
+#[derive(Debug, Serialize)]
+struct Adjusted {
+    charge: ChargeId,
+    id: BucketId,
+    held: Amount,
+}
+
+#[derive(Debug, Serialize)]
+struct Withdrawn {
+    bucket: BucketId,
+    how: Withdrawal,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Frozen {
+    bucket: BucketId,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,7 +149,11 @@ struct EndedCharge {
     returned: Amount,
     debt: Amount,
     absorbed: Amount,
+    /// What carried it before anything was refunded.
     legs: Vec<Leg>,
+    /// All that was refunded of it by now, oldest first; a line that tells a refund leaves out what was said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<Refunded>,
     #[serde(serialize_with = "shown")]
     ended: Timestamp,
     by_deadline: bool,
@@ -107,11 +168,22 @@ struct EndedCharge {
 }
 
 #[derive(Debug, Serialize)]
+struct Refunded {
+    id: BucketId,
+    amount: Amount,
+    #[serde(serialize_with = "shown")]
+    at: Timestamp,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
 struct Begun {
     held: Amount,
     kind: Kind,
     route: String,
     feature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<String>,
     key: KeyId,
     revision: String,
     instance: String,
@@ -202,12 +274,59 @@ fn entry(bytes: &[u8], id: &str) -> Result<Entry, Stop> {
     let buckets = r.list(count, new_bucket)?;
     let count = r.short()?;
     let charges = r.list(count, charge)?;
-    let more = r.text()?;
-    let grant = if verb == "grant" { Some(given(more, &what)?) } else { None };
-    if !r.rest().is_empty() || (grant.is_none() && !more.is_empty()) {
+    let said = &mut Reader::new(r.text()?, &what);
+    let more = more(verb, said)?;
+    if !r.rest().is_empty() || !said.rest().is_empty() {
         return Err(r.broken("says more than is known"));
     }
-    Ok(Entry { account, sequence, at, verb, postings, buckets, charges, grant })
+    Ok(Entry { account, sequence, at, verb, postings, buckets, charges, more })
+}
+
+fn more(verb: &str, r: &mut Reader<'_>) -> Result<More, Stop> {
+    let mut more = More::default();
+    if matches!(verb, "refund" | "adjust" | "withdraw" | "freeze") {
+        let count = r.short()?;
+        more.changes = r.list(count, change)?;
+    }
+    match verb {
+        "grant" => more.grant = Some(given(r)?),
+        "adjust" => more.adjust = Some(adjusted(r)?),
+        "withdraw" => more.withdraw = Some(withdrawn(r)?),
+        "freeze" => more.freeze = Some(Frozen { bucket: id(r)?, reason: reason(r)? }),
+        _ => {}
+    }
+    Ok(more)
+}
+
+fn id<T: std::str::FromStr>(r: &mut Reader<'_>) -> Result<T, Stop> {
+    let id = r.word()?;
+    r.parse(id)
+}
+
+fn reason(r: &mut Reader<'_>) -> Result<String, Stop> {
+    let reason = r.text()?;
+    r.parse(reason)
+}
+
+fn change(r: &mut Reader<'_>) -> Result<Change, Stop> {
+    let (bucket, standing) = (id(r)?, records::standing(r)?);
+    Ok(Change { bucket, standing, expires: r.maybe()?.map(Timestamp) })
+}
+
+fn adjusted(r: &mut Reader<'_>) -> Result<Adjusted, Stop> {
+    Ok(Adjusted { charge: id(r)?, id: id(r)?, held: r.amount()? })
+}
+
+fn withdrawn(r: &mut Reader<'_>) -> Result<Withdrawn, Stop> {
+    let bucket = id(r)?;
+    let how = match r.byte()? {
+        b'v' => Withdrawal::Void,
+        b'f' => Withdrawal::Refund,
+        b'r' => Withdrawal::Reversal,
+        b'x' => Withdrawal::Expire,
+        other => return Err(r.broken(&format!("takes back in a way that is not known: {other}"))),
+    };
+    Ok(Withdrawn { bucket, how, reason: reason(r)? })
 }
 
 fn verb(r: &mut Reader<'_>) -> Result<&'static str, Stop> {
@@ -218,6 +337,10 @@ fn verb(r: &mut Reader<'_>) -> Result<&'static str, Stop> {
         b'd' => "doubt",
         b't' => "tick",
         b'g' => "grant",
+        b'f' => "refund",
+        b'j' => "adjust",
+        b'w' => "withdraw",
+        b'z' => "freeze",
         other => return Err(r.broken(&format!("is of a verb that is not known: {other}"))),
     })
 }
@@ -250,6 +373,9 @@ fn new_bucket(r: &mut Reader<'_>) -> Result<NewBucket, Stop> {
         effective: bucket.effective,
         expires: bucket.expires,
         granted: bucket.granted,
+        only: bucket.only,
+        parent: bucket.parent,
+        paid: bucket.paid,
     })
 }
 
@@ -264,6 +390,7 @@ fn charge(r: &mut Reader<'_>) -> Result<EndedCharge, Stop> {
         kind: open.kind,
         route: open.route,
         feature: open.feature,
+        member: open.member,
         key: open.key,
         revision: open.revision,
         instance: open.instance,
@@ -279,6 +406,7 @@ fn charge(r: &mut Reader<'_>) -> Result<EndedCharge, Stop> {
         debt: ended.debt,
         absorbed: ended.absorbed,
         legs: ended.legs,
+        refunds: ended.refunds.into_iter().map(refunded).collect(),
         ended: ended.at,
         by_deadline: ended.by_deadline,
         late: ended.late,
@@ -288,16 +416,18 @@ fn charge(r: &mut Reader<'_>) -> Result<EndedCharge, Stop> {
     })
 }
 
+fn refunded(part: RefundPart) -> Refunded {
+    let RefundPart { id, amount, at, reason } = part;
+    Refunded { id, amount, at, reason }
+}
+
 fn cap_count(counted: Counted) -> CapCount {
     let Counted { name: cap, scope, measure, period, amount, .. } = counted;
     CapCount { cap, scope: scope.to_string(), measure, period, amount }
 }
 
-fn given(more: &[u8], what: &str) -> Result<Given, Stop> {
-    let r = &mut Reader::new(more, what);
-    let (id, reason) = (r.word()?, r.text()?);
-    let given = Given { id: r.parse(id)?, reason: r.parse(reason)? };
-    if r.rest().is_empty() { Ok(given) } else { Err(r.broken("says more than is known")) }
+fn given(r: &mut Reader<'_>) -> Result<Given, Stop> {
+    Ok(Given { id: id(r)?, reason: reason(r)? })
 }
 
 /// Nothing said is nothing told.

@@ -8,7 +8,7 @@
 use crate::seam::Timestamp;
 
 /// The format that is read and written.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// What a ledger that was made for tests carries: its clock may be a test's.
 const FOR_TESTS: u8 = 1;
 
@@ -74,7 +74,7 @@ mod tests {
         };
         let bytes = epoch.bytes();
         assert_eq!(bytes.len(), 34);
-        assert_eq!(bytes[..2], [1, 1]);
+        assert_eq!(bytes[..2], [2, 1]);
         assert_eq!(&bytes[2..18], b"0123456789abcdef");
         assert_eq!(bytes[18..26], [2, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(bytes[26..], [0x0d, 0x0c, 0x0b, 0x0a, 0, 0, 0, 0]);
@@ -92,7 +92,7 @@ mod tests {
         };
         let good = good.bytes();
         assert!(Epoch::read(&good).is_some());
-        for (at, byte) in [(0, 0), (0, 2), (1, 2)] {
+        for (at, byte) in [(0, 0), (0, 1), (0, 3), (1, 2)] {
             let mut bad = good.clone();
             bad[at] = byte;
             assert_eq!(Epoch::read(&bad), None);

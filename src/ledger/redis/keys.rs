@@ -96,6 +96,12 @@ impl Keys {
         self.of(id.partition(), &format!("l:{id}"))
     }
 
+    /// The accounts that have their person's free credits (set), in the partition of the person's hash. Never
+    /// forgotten.
+    pub(super) fn free(&self, person: AliasId) -> Vec<u8> {
+        self.of(person.partition(), &format!("f:{person}"))
+    }
+
     /// Accounts by the moment at which a lease lapses or a deadline comes, or earlier (sorted set).
     pub(super) fn leases(&self, partition: Partition) -> Vec<u8> {
         self.of(partition, "leases")

@@ -45,9 +45,9 @@ async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Contex
 }
 
 /// A text and another that belongs to it.
-type Pair = (Vec<u8>, Vec<u8>);
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
-fn pairs(value: Value) -> Result<Vec<Pair>, Stop> {
+pub(super) fn pairs(value: Value) -> Result<Vec<Pair>, Stop> {
     let mut texts = match value {
         Value::Map(map) => {
             let both = |(key, value)| Ok((replies::text_of(key)?, replies::text_of(value)?));
@@ -113,9 +113,9 @@ fn check(account: &Account, head: &Head) -> Result<(), String> {
     if usize::try_from(head.open) != Ok(account.open.len()) {
         return Err(format!("says {} open charges, has {}", head.open, account.open.len()));
     }
-    let slots = slots(account);
-    if slots != head.slots {
-        return Err(format!("says slots {:?}, has {slots:?}", head.slots));
+    let (slots, said) = (slots(account), head.slots.iter().cloned().collect::<BTreeMap<_, _>>());
+    if slots != said {
+        return Err(format!("says slots {said:?}, has {slots:?}"));
     }
     let next = model::next_due(account);
     let known = [head.lease_next, head.wake_next].into_iter().flatten().min();
@@ -131,8 +131,9 @@ fn slots(account: &Account) -> BTreeMap<Vec<u8>, u32> {
     let mut slots: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
     for open in account.open.values().filter(|open| !open.unknown) {
         let feature = open.feature.clone().map(Scope::Feature);
+        let member = open.member.clone().map(Scope::Member);
         let scopes = [Scope::Account, Scope::Key(open.key), Scope::Route(open.route.clone())];
-        for scope in scopes.into_iter().chain(feature) {
+        for scope in scopes.into_iter().chain(feature).chain(member) {
             let used = slots.entry(calls::slot_scope(&scope)).or_default();
             *used = used.saturating_add(1);
         }

@@ -1,12 +1,15 @@
 //! Many gateways, one ledger: the rules as scripts inside Redis or Valkey, 7.0 or later.
 //!
-//! Money is decided by scripts, the second opinion beside `model`. Documents of accounts are decided by
-//! the model's own rules here and written if nobody else has changed them meanwhile; readers fetch an
-//! account's records in one step and look at them with the model's rules.
+//! The verbs of every request are decided by scripts, the second opinion beside `model`. Documents of accounts
+//! and rare verbs (refund, adjust, withdraw, freeze) are decided by the model's own rules here and written by a
+//! script if nothing that was decided with has changed meanwhile; readers fetch an account's records in one
+//! step and look at them with the model's rules.
 //!
-//! Invariant: a verb that moves money is one script, one round trip, all or nothing.
+//! Invariant: what is written is written by one script, all or nothing. A verb of every request is one round
+//! trip.
 
 mod aliases;
+mod amend;
 mod asking;
 mod assemble;
 mod bytes;
@@ -219,24 +222,29 @@ impl Ledger for RedisLedger {
         async move { answered(grant(&desk, call).await) }.boxed()
     }
 
-    fn refund(&self, _call: Refund) -> Reply<Refunded> {
-        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    fn refund(&self, call: Refund) -> Reply<Refunded> {
+        let desk = self.0.clone();
+        async move { answered(amend::refund(&desk, &call).await) }.boxed()
     }
 
-    fn adjust(&self, _call: Adjust) -> Reply<Adjusted> {
-        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    fn adjust(&self, call: Adjust) -> Reply<Adjusted> {
+        let desk = self.0.clone();
+        async move { answered(amend::adjust(&desk, &call).await) }.boxed()
     }
 
-    fn withdraw(&self, _call: Withdraw) -> Reply<Withdrawn> {
-        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    fn withdraw(&self, call: Withdraw) -> Reply<Withdrawn> {
+        let desk = self.0.clone();
+        async move { answered(amend::withdraw(&desk, &call).await) }.boxed()
     }
 
-    fn freeze(&self, _call: Freeze) -> Reply<Bucket> {
-        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    fn freeze(&self, call: Freeze) -> Reply<Bucket> {
+        let desk = self.0.clone();
+        async move { answered(amend::freeze(&desk, &call).await) }.boxed()
     }
 
-    fn claim_free(&self, _call: FreeClaim) -> Reply<bool> {
-        done(Err(Refusal::Unavailable("not yet".to_owned()).into()))
+    fn claim_free(&self, call: FreeClaim) -> Reply<bool> {
+        let desk = self.0.clone();
+        async move { answered(amend::claim_free(&desk, &call).await) }.boxed()
     }
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {

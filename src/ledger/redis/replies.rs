@@ -42,6 +42,7 @@ fn refused(heard: &Heard, call: Option<&Reserve>) -> Result<Refusal, Stop> {
         (status::INVALID_KEY, _) => Refusal::InvalidKey,
         (status::UNKNOWN_CHARGE, _) => Refusal::UnknownCharge,
         (status::ACCOUNT_STATUS, _) => Refusal::AccountStatus(calls::status(r.byte()?)),
+        (status::ACCOUNT_RESTRICTED, _) => Refusal::AccountRestricted { until: r.time()? },
         (status::CONFLICT, _) => Refusal::Conflict,
         (status::TOO_OLD, _) => Refusal::TooOld { now: heard.now },
         (status::ENDED, _) => Refusal::Ended(state(r.byte()?)),
@@ -165,7 +166,8 @@ pub(super) fn granted(heard: &Heard) -> Result<Granted, Stop> {
     let r = &mut applied(heard, None)?;
     let repaid: Amount = r.amount()?;
     let (_, purse) = records::purse(r)?;
-    Ok(Granted { bucket: purse.bucket, repaid, bonus: None })
+    let bonus = if r.flag()? { Some(records::purse(r)?.1.bucket) } else { None };
+    Ok(Granted { bucket: purse.bucket, repaid, bonus })
 }
 
 /// A list's bytes: a list of texts.

@@ -1,6 +1,6 @@
 //! The scripts, put together: one file for each verb behind the parts that it shares with others.
 //!
-//! Invariant: only `reserve` and `grant` are refused when memory is full: what gives back, ends, corrects or
+//! Invariant: only `reserve`, `grant` and `claim_free` are refused when memory is full: what gives back, ends, corrects or
 //! revokes must never be.
 
 use super::assemble::assemble;
@@ -26,6 +26,9 @@ pub(super) enum Verb {
     Returned,
     Lease,
     Exported,
+    Whole,
+    Commit,
+    ClaimFree,
 }
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
@@ -45,7 +48,7 @@ const GROWS: &str = "#!lua\n";
 const ENDS_THINGS: &str = "#!lua flags=allow-oom\n";
 
 impl Verb {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 20] = [
         Self::Reserve,
         Self::Quote,
         Self::Settle,
@@ -63,6 +66,9 @@ impl Verb {
         Self::Returned,
         Self::Lease,
         Self::Exported,
+        Self::Whole,
+        Self::Commit,
+        Self::ClaimFree,
     ];
 
     /// Its place in the list.
@@ -107,6 +113,11 @@ impl Verb {
                 let spread = "local spread = unpack\n";
                 let parts = vec![spread, PRELUDE, include_str!("lua/exported.lua")];
                 ("exported", ENDS_THINGS, parts)
+            }
+            Self::Whole => ("whole", READS, vec![PRELUDE, include_str!("lua/whole.lua")]),
+            Self::Commit => ("commit", ENDS_THINGS, vec![PRELUDE, include_str!("lua/commit.lua")]),
+            Self::ClaimFree => {
+                ("claim_free", GROWS, vec![PRELUDE, include_str!("lua/claim_free.lua")])
             }
         }
     }

@@ -56,13 +56,18 @@ pub(crate) fn freeze(r: &mut dyn Records, c: &Context, call: &Freeze) -> Outcome
     Ok(bucket)
 }
 
-pub(crate) fn claim_free(r: &mut dyn Records, call: &FreeClaim) -> Outcome<bool> {
+/// How many accounts of the person may have free credits, at most; a refusal if the call makes no sense.
+pub(crate) fn sound_claim(call: &FreeClaim) -> Outcome<u32> {
     directory::check_name("person", Some(&call.person))?;
+    Ok(call.limit.min(CLAIMS_MAX))
+}
+
+pub(crate) fn claim_free(r: &mut dyn Records, call: &FreeClaim) -> Outcome<bool> {
+    let limit = usize::try_from(sound_claim(call)?).unwrap_or_default();
     let mut claimed = r.claims(&call.person)?;
     if claimed.contains(&call.account) {
         return Ok(true);
     }
-    let limit = usize::try_from(call.limit.min(CLAIMS_MAX)).unwrap_or_default();
     if claimed.len() >= limit {
         return Ok(false);
     }

@@ -5,7 +5,7 @@
 mod amend;
 mod people;
 
-pub(crate) use amend::{adjust, claim_free, freeze, refund, withdraw};
+pub(crate) use amend::{adjust, claim_free, freeze, refund, sound_claim, withdraw};
 pub(crate) use people::{
     accounts, alias, change_account, change_key, create_account, create_alias, create_key,
     document, document_of_key, remove_alias,
@@ -299,7 +299,7 @@ fn write(r: &mut dyn Records, c: &Context, before: &Account, mut draft: Draft) -
     }
     draft.finish(c.now)?;
     // What was posted is for the store's stream; the record does not keep it.
-    draft.account.money.postings.clear();
+    r.tell(&std::mem::take(&mut draft.account.money.postings))?;
     r.save(Some(before), &draft.account)?;
     let owner = &before.document.account;
     for (charge, note) in &draft.notes {

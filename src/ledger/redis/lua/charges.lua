@@ -5,9 +5,9 @@
 
 local SETTLED, RELEASED = 2, 3
 local ON_RELEASE, ON_CHARGE, ON_HOLD = 0, 1, 2
-local OPEN_HEAD = '<BBi8i8BBi8i8i8i8i8c32c16Bc0Bc0BBc0H'
+local OPEN_HEAD = '<BBi8i8BBi8i8i8i8i8c32c16Bc0Bc0BBc0BBc0H'
 local POINTER = '<BBHc0'
-local TOMB = '<BBBBi8i8i8i8i8i8Hc0H'
+local TOMB = '<BBBBi8i8i8i8i8i8Hc0Hc0H'
 
 local function read_legs(bytes, at, n)
   local legs = {}
@@ -34,12 +34,12 @@ end
 local function read_open(charge, bytes)
   check_version(charge, bytes)
   local _, unknown, lease_end, deadline, on_unknown, over_run, begun, timeout, reconcile, held, max_debt,
-    fingerprint, key, kind, route, has_feature, feature, n, at = unpack(OPEN_HEAD, bytes)
+    fingerprint, key, kind, route, has_feature, feature, has_member, member, n, at = unpack(OPEN_HEAD, bytes)
   local o = { charge = charge, unknown = unknown, lease_end = lease_end, deadline = deadline,
     on_unknown = on_unknown, over_run = over_run, begun = begun, timeout = timeout, reconcile = reconcile,
     held = held, max_debt = max_debt, fingerprint = fingerprint, key = key, kind = kind, route = route,
-    has_feature = has_feature, feature = feature, legs = false, counted = {}, rest = '', note = '',
-    explanation = '', later = '' }
+    has_feature = has_feature, feature = feature, has_member = has_member, member = member, legs = false,
+    counted = {}, rest = '', note = '', explanation = '', later = '' }
   o.legs, at = read_legs(bytes, at, n)
   n, at = unpack('<H', bytes, at)
   for i = 1, n do
@@ -55,7 +55,8 @@ end
 local function write_core(o)
   local parts = { pack(OPEN_HEAD, VERSION, o.unknown, o.lease_end, o.deadline, o.on_unknown, o.over_run,
     o.begun, o.timeout, o.reconcile, o.held, o.max_debt, o.fingerprint, o.key, #o.kind, o.kind, #o.route,
-    o.route, o.has_feature, #o.feature, o.feature, short(#o.legs)), write_legs(o.legs), pack('<H', short(#o.counted)) }
+    o.route, o.has_feature, #o.feature, o.feature, o.has_member, #o.member, o.member, short(#o.legs)),
+    write_legs(o.legs), pack('<H', short(#o.counted)) }
   for _, c in ipairs(o.counted) do
     parts[#parts + 1] = pack('<Hc0Bc0i8B', #c.key, c.key, #c.period, c.period, c.amount, c.refundable)
   end
@@ -69,7 +70,8 @@ end
 
 local function write_tomb(e)
   return pack(TOMB, VERSION, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt,
-    e.absorbed, #e.account, e.account, short(#e.legs)) .. write_legs(e.legs) .. pack('<I4c0', #e.core, e.core)
+    e.absorbed, #e.account, e.account, #e.refunds, e.refunds, short(#e.legs)) .. write_legs(e.legs)
+    .. pack('<I4c0', #e.core, e.core)
 end
 
 -- A tombstone, or the pointer that stands in its place while the charge is open (`state` is 0).
@@ -80,8 +82,8 @@ local function read_tomb(charge, bytes)
     return { state = 0, account = owner }
   end
   local e, n, at = { charge = charge }, nil, nil
-  _, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt, e.absorbed, e.account, n,
-    at = unpack(TOMB, bytes)
+  _, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt, e.absorbed, e.account,
+    e.refunds, n, at = unpack(TOMB, bytes)
   e.legs, at = read_legs(bytes, at, n)
   e.core, at = unpack('<I4c0', bytes, at)
   e.texts = string.sub(bytes, at)
@@ -136,6 +138,7 @@ local function adjust_slots(o, by)
   adjust_slot('key:' .. o.key, by)
   adjust_slot('route:' .. o.route, by)
   if o.has_feature == 1 then adjust_slot('feature:' .. o.feature, by) end
+  if o.has_member == 1 then adjust_slot('member:' .. o.member, by) end
 end
 
 local function used_slots(scope)

@@ -34,8 +34,43 @@ local function due_rules()
     lapsed_now[o.charge] = o
   end
 
+  -- Where the byte stands in EXTRA that says whether something carries over, and the names that it is only for.
+  local function carry_of(extra)
+    local n, at = unpack('<B', extra)
+    for _ = 1, n do _, at = unpack('<Bc0', extra, at) end
+    local only = n > 0 and string.sub(extra, 1, at - 1) .. '\000\000\000' or ''
+    local paid
+    _, paid, at = unpack('<Bc0B', extra, at)
+    if paid == 1 then _, _, at = unpack('<i8c3', extra, at) end
+    return at, only
+  end
+
+  -- How much lives on of what is left. The product of both may be too large to be exact.
+  local function keeps(left, min, max, percent)
+    local WHOLE = 100
+    percent = math.min(percent, WHOLE)
+    local part = left % WHOLE
+    local kept = (left - part) / WHOLE * percent + math.floor(part * percent / WHOLE)
+    return math.min(math.max(kept, min), max, left)
+  end
+
+  -- A bucket has ended: what of an allowance lives on becomes a bucket of its own.
   local function expire(p)
-    post(p, 'available', 'expired', p.available)
+    local NO_EXTRA = '\000\000\000\000'
+    local left = p.available
+    post(p, 'available', 'expired', left)
+    if p.extra == '' then return end
+    local at, only = carry_of(p.extra)
+    local has, behind = unpack('<B', p.extra, at)
+    if has == 0 then return end
+    local min, max, percent, until_then, rest = unpack('<i8i8Bi8', p.extra, behind)
+    local without = string.sub(p.extra, 1, at - 1) .. '\000' .. string.sub(p.extra, rest)
+    p.extra = without == NO_EXTRA and '' or without
+    local kept = keeps(left, min, max, percent)
+    if kept == 0 then return end
+    local id = p.id .. '@rollover'
+    if find(id) then broken('there is a bucket ' .. id .. ' already') end
+    make_purse(id, p.kind, ROLLOVER, kept, p.priority, p.expires, until_then, only)
   end
 
   -- Charges in the order of their ids: no more of them than are done at a time, since sorting thousands

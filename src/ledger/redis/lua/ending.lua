@@ -51,10 +51,10 @@ local function write_end(verb, e, open, lapsed, unseen)
   call('SET', ACCOUNT, record)
 end
 
--- What remains available of the charge's kind; nothing for an id whose kind nobody knows.
+-- What remains for charges like this one; nothing for an id whose kind nobody knows.
 local function rest_of(open, e)
   local o = open or core_of(e)
-  return o and sum(o.kind, 'available') or 0
+  return o and available_for(o) or 0
 end
 
 local stored = call('MGET', EPOCH, ACCOUNT, CHARGE)

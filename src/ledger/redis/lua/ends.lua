@@ -13,7 +13,7 @@ local function tomb_of(o, e)
   account.open = account.open - 1
   -- Kept for ever until now, the account was still found among the leases.
   if account.open == 0 and account.lease_next == NONE then lease_moved = true end
-  e.charge, e.account, e.at, e.by_deadline, e.late = o.charge, account_id, now, 0, 0
+  e.charge, e.account, e.at, e.by_deadline, e.late, e.refunds = o.charge, account_id, now, 0, 0, ''
   e.charged, e.core = total_of(e.legs), write_core(o)
   return e
 end
@@ -22,7 +22,7 @@ end
 local function settle_open(o, actual)
   local kept = math.min(actual, o.held)
   local legs, tail = split(o.legs, kept)
-  for _, leg in ipairs(legs) do post(purse_of(leg.bucket), 'held', 'spent', leg.amount) end
+  spend(legs)
   give_back(o.charge, tail, 'held')
   local debt, absorbed = cover(o, legs, actual - kept)
   recount(o, actual)
@@ -41,8 +41,8 @@ end
 local function correct(e, state, actual)
   local LATE_MS = 3600000
   local o = core_of(e)
-  local settled = e.state == SETTLED and e.by_deadline == 0
-  if settled or not o or e.late == 1 or now - e.at > LATE_MS then return reply(ENDED, pack('<B', e.state)) end
+  local untouched = not (e.state == SETTLED and e.by_deadline == 0) and e.late == 0 and e.refunds == ''
+  if not untouched or not o or now - e.at > LATE_MS then return reply(ENDED, pack('<B', e.state)) end
   local kept = math.min(actual, e.charged)
   local legs, tail = split(e.legs, kept)
   give_back(e.charge, tail, 'spent')

@@ -1,9 +1,10 @@
 -- grant: gives credits. What becomes effective at once repays debt first.
 --
 -- KEYS  as every verb; 10 grant
--- ARGV  2 call: '<c32Bc0Bc0BBi8i8i8Hc0' fingerprint of the call, id, kind, class, priority, amount,
---         effective (-1: now), expires (-1: never), what the stream is told beside it
--- reply 0: '<i8' repaid, then the bucket as in the record
+-- ARGV  2 call: '<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0' fingerprint of the call, id, kind, class, priority, amount,
+--         effective (-1: now), expires (-1: never), EXTRA, whether a bonus comes with it, the bonus's amount,
+--         expires, EXTRA, what the stream is told beside it
+-- reply 0: '<i8' repaid, then the bucket as in the record, '<B' whether there is a bonus, its bucket
 --       1 lost, 3 clock jump, 6 unknown account, 9 status '<B', 10 conflict, 18 too many '<Hc0',
 --       19 invalid '<Hc0', 20 newer
 -- checks the id, its time, the account's status, the number of buckets, the sum
@@ -14,17 +15,20 @@ local LIVE_MAX = 64
 local GRANT_HEAD = '<Bc32'
 
 local r = {}
-r.fingerprint, r.id, r.kind, r.class, r.priority, r.amount, r.effective, r.expires, r.more =
-  unpack('<c32Bc0Bc0BBi8i8i8Hc0', ARGV[2])
+r.fingerprint, r.id, r.kind, r.class, r.priority, r.amount, r.effective, r.expires, r.extra, r.has_bonus,
+  r.bonus, r.bonus_expires, r.bonus_extra, r.more = unpack('<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0', ARGV[2])
 
 local function check()
   local start = math.max(r.effective, now)
-  if r.expires ~= NONE and r.expires <= start then
+  local function early(expires)
+    return expires ~= NONE and expires <= start
+  end
+  if early(r.expires) or (r.has_bonus == 1 and early(r.bonus_expires)) then
     return told(INVALID, 'the grant would end before it begins: give a later end')
   end
   if account.status == CLOSED then return reply(ACCOUNT_STATUS, pack('<B', CLOSED)) end
   if find(r.id) then return reply(CONFLICT) end
-  local live, there = 0, r.amount
+  local live, there = 0, r.amount + (r.has_bonus == 1 and r.bonus or 0)
   for _, p in ipairs(account.purses) do
     if p.available > 0 or p.held > 0 then live = live + 1 end
     if p.kind == r.kind then there = there + p.available + p.held + (owes(p, r.kind) and p.spent or 0) end
@@ -49,10 +53,21 @@ no = read_account(stored[2]) or check()
 if no then return no end
 wake_all()
 local effective = r.effective == NONE and now or r.effective
-local p = make_purse(r.id, r.kind, r.class, r.amount, r.priority, effective, r.expires)
+local p = make_purse(r.id, r.kind, r.class, r.amount, r.priority, effective, r.expires, r.extra)
+local bonus
+if r.has_bonus == 1 then
+  bonus = make_purse(r.id .. '@bonus', r.kind, BONUS, r.bonus, r.priority, effective, r.bonus_expires,
+    r.bonus_extra)
+end
 local repaid = 0
-if effective > now then p.fresh = 1 else repaid = repay(p) end
-local body = pack('<i8', repaid) .. write_purse(p)
+if effective > now then
+  p.fresh = 1
+  if bonus then bonus.fresh = 1 end
+else
+  repaid = repay(p) + (bonus and repay(bonus) or 0)
+end
+local body = pack('<i8', repaid) .. write_purse(p) .. pack('<B', r.has_bonus)
+if bonus then body = body .. write_purse(bonus) end
 local record = prepare('g', {}, r.more)
 put()
 call('SET', GRANT, pack(GRANT_HEAD, VERSION, r.fingerprint) .. body)

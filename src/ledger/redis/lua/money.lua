@@ -6,12 +6,12 @@ local function owes(p, kind)
   return p.class == DEBT and p.kind == kind and p.spent > 0
 end
 
--- Draws up to `amount` from what may pay, into a column; less where there is less.
-local function draw(kind, amount, to)
+-- Draws up to `amount` from what may pay for a use, into a column; less where there is less.
+local function draw(use, amount, to)
   local legs, need = {}, amount
   for _, p in ipairs(account.purses) do
     if need == 0 then break end
-    if p.available > 0 and p.kind == kind and p.class ~= DEBT and p.effective <= now and not ended(p) then
+    if p.available > 0 and pays(p, use, now) then
       local take = math.min(need, p.available)
       post(p, 'available', to, take)
       need = need - take
@@ -52,23 +52,80 @@ local function add_goodwill(charge, kind, amount)
     id = 'gw:' .. charge .. '@returned'
     p = find(id)
   end
-  if not p then return make_purse(id, kind, GOODWILL, amount, 0, now, now + GOODWILL_MS) end
-  p.granted, p.available, p.touched = p.granted + amount, p.available + amount, now
-  if p.granted > MAX then broken('a sum of credits is out of range') end
-  postings[#postings + 1] = pack('<Bc0c1c1i8', #id, id, 'g', 'a', amount)
+  if p then
+    grow(p, 'available', amount)
+  else
+    make_purse(id, kind, GOODWILL, amount, 0, now, now + GOODWILL_MS, '')
+  end
 end
 
--- Gives legs back from a column. What returns to a bucket that has ended expires; if it was bought or came
--- with a purchase, it lives on as good will.
+-- What is owed for a purchase whose payment failed; nil: nothing was said of that.
+local function reversal(p)
+  return find('debt:' .. p.id)
+end
+
+-- Forgives what is still owed of so much; the answer is how much that was.
+local function forgive_unpaid(debt, amount)
+  local owed = math.min(debt.spent, amount)
+  if owed > 0 then
+    post(debt, 'spent', 'voided', owed)
+    debt.repaid_by = debt.repaid_by or {}
+    join(debt.repaid_by, debt.id, owed)
+  end
+  return owed
+end
+
+-- What was advanced comes back: what is still owed of it is not owed any more; what was repaid returns to the
+-- buckets that repaid it, the last one first.
+local function forgive(charge, debt, amount)
+  local left = amount - forgive_unpaid(debt, amount)
+  while left > 0 do
+    local at
+    for i, leg in ipairs(debt.repaid_by or NOTHING) do
+      if leg.bucket ~= debt.id then at = i end
+    end
+    if not at then broken(debt.id .. ' was not repaid so much') end
+    local last = debt.repaid_by[at]
+    local back = math.min(left, last.amount)
+    last.amount = last.amount - back
+    if last.amount == 0 then table.remove(debt.repaid_by, at) end
+    join(debt.repaid_by, debt.id, back)
+    give_leg_back(charge, last.bucket, back, 'spent')
+    left = left - back
+  end
+end
+
+-- Gives back what one bucket carries. What returns to a bucket that has ended expires; if it was bought or came
+-- with a purchase, it lives on as good will. What returns to a bucket that was taken back is void. What was
+-- advanced is not owed any more.
+local function give_leg_back(charge, bucket, amount, from)
+  local p = purse_of(bucket)
+  if p.class == DEBT then
+    forgive(charge, p, amount)
+  elseif p.standing == VOIDED then
+    post(p, from, 'voided', amount)
+    local debt = from == 'spent' and reversal(p)
+    if debt then forgive_unpaid(debt, amount) end
+  elseif ended(p) then
+    post(p, from, 'expired', amount)
+    if p.class == PURCHASED or p.class == BONUS then add_goodwill(charge, p.kind, amount) end
+  else
+    post(p, from, 'available', amount)
+  end
+end
+
 local function give_back(charge, legs, from)
+  for _, leg in ipairs(legs) do give_leg_back(charge, leg.bucket, leg.amount, from) end
+end
+
+-- Moves legs from what is held to what is spent. What is spent of a purchase whose payment had failed by then is
+-- owed.
+local function spend(legs)
   for _, leg in ipairs(legs) do
     local p = purse_of(leg.bucket)
-    if not ended(p) then
-      post(p, from, 'available', leg.amount)
-    else
-      post(p, from, 'expired', leg.amount)
-      if p.class == PURCHASED or p.class == BONUS then add_goodwill(charge, p.kind, leg.amount) end
-    end
+    post(p, 'held', 'spent', leg.amount)
+    local debt = p.standing == VOIDED and reversal(p)
+    if debt then grow(debt, 'spent', leg.amount) end
   end
 end
 
@@ -82,10 +139,11 @@ local function by_age(test)
   return found
 end
 
--- Repays open debts of the bucket's kind from it, oldest first.
-local function repay(p)
+-- Repays open debts of the bucket's kind with at most so much of it, oldest first; the answer is how much.
+local function repay_up_to(p, most)
   p.fresh = 0
-  local left = p.available
+  local all = math.min(p.available, most)
+  local left = all
   for _, debt in ipairs(by_age(function(q) return owes(q, p.kind) end)) do
     local part = math.min(left, debt.spent)
     if part == 0 then break end
@@ -94,9 +152,12 @@ local function repay(p)
     debt.repaid_by[#debt.repaid_by + 1] = { bucket = p.id, amount = part }
     left = left - part
   end
-  local repaid = p.available - left
-  post(p, 'available', 'spent', repaid)
-  return repaid
+  post(p, 'available', 'spent', all - left)
+  return all - left
+end
+
+local function repay(p)
+  return repay_up_to(p, p.available)
 end
 
 -- Lets grants that have become effective repay debt: what is owed later is not theirs to repay.
@@ -123,14 +184,14 @@ end
 
 -- Covers `extra` for a charge: drawn, then advanced as debt, then let go. Legs join `legs`.
 local function cover(open, legs, extra)
-  local more, drawn = draw(open.kind, extra, 'spent')
+  local more, drawn = draw(open, extra, 'spent')
   for _, leg in ipairs(more) do join(legs, leg.bucket, leg.amount) end
   local rest = extra - drawn
   local debt = open.over_run == 1 and math.min(rest, room(open)) or 0
   if debt > 0 then
     local id = 'debt:' .. open.charge
     if find(id) then broken('there is a bucket ' .. id .. ' already') end
-    local p = make_purse(id, open.kind, DEBT, debt, 0, now, NONE)
+    local p = make_purse(id, open.kind, DEBT, debt, 0, now, NONE, '')
     p.hold = open.held
     post(p, 'available', 'spent', debt)
     join(legs, id, debt)

@@ -6,8 +6,11 @@
 -- reply one string: '<BBi8B' version, status, time, flags (1: something was written, 2: within grace); then
 --       the status's own
 --
--- Record of an account: HEAD, keys, purses in draw order, slots, counters, paces, buckets that are used
--- up, archive, and bytes of later versions, which are kept as they are.
+-- Record of an account: HEAD with its keys, purses in draw order by the ranks of HEAD, slots, counters, paces,
+-- allowances, buckets that are used up, archive, and bytes of later versions, which are kept as they are.
+-- EXTRA of a purse: nothing; or '<B' names that it is only for of '<Bc0', '<Bc0' the bucket that it came with,
+-- '<B' and if it was paid for '<i8c3' amount, currency, '<B' and if some of it carries over '<i8i8Bi8' min, max,
+-- percent, until.
 --
 -- Invariant: nothing is written before the last thing that can fail.
 -- Invariant: amounts are whole micro-credits below 2^53; a number leaves as packed bytes or by `digits`.
@@ -17,7 +20,7 @@ local EPOCH, ACCOUNT, DOCUMENT, OPEN, LAPSED = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local HISTORY, LEASES, WAKES, STREAM = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local call, pack, unpack = redis.call, struct.pack, struct.unpack
 
-local VERSION = 1
+local VERSION = 2
 local MAX = 9007199254740991
 local NONE = -1
 local MILLI = 1000
@@ -27,12 +30,14 @@ local APPLIED, LOST, CLOCK_JUMP, STALE, TICK = 0, 1, 3, 4, 5
 local UNKNOWN_ACCOUNT, INVALID_KEY, UNKNOWN_CHARGE, ACCOUNT_STATUS, CONFLICT = 6, 7, 8, 9, 10
 local TOO_OLD, ENDED, RATE_LIMITED, SLOTS_FULL, CAP_EXCEEDED = 11, 12, 13, 14, 15
 local INSUFFICIENT, EXISTS, TOO_MANY, INVALID, NEWER = 16, 17, 18, 19, 20
+local RESTRICTED = 21
 
 local ACTIVE, CLOSED = 0, 2
-local GOODWILL, BONUS, PURCHASED, DEBT = 2, 3, 4, 6
+local FROZEN, VOIDED = 1, 2
+local ROLLOVER, GOODWILL, BONUS, PURCHASED, DEBT = 0, 2, 3, 4, 6
 
-local HEAD = '<Bi8i8i8Bi8i8I4i8i8I4Hc0H'
-local PURSE = '<Bc0Bc0BBBi8i8i8i8i8i8i8i8i8i8i8H'
+local HEAD = '<Bi8i8i8Bi8i8i8I4i8i8I4c6Hc0H'
+local PURSE = '<Bc0Bc0BBBBi8i8i8i8i8i8i8i8i8i8i8Hc0H'
 local EPOCH_RECORD = '<BBc16i8i8'
 
 local now, grace, wrote = 0, false, 0
@@ -64,6 +69,11 @@ local function newer(what)
   error({ err = 'NEWER ' .. what })
 end
 
+-- An earlier program has made the ledger: its records cannot be read any more.
+local function older()
+  broken('the ledger was made by an earlier version: make a new ledger')
+end
+
 -- The length of a list, which its record keeps in two bytes.
 local function short(length)
   local SHORT_MAX = 65535
@@ -87,7 +97,8 @@ local function look_at_clock(record)
   account_id = id
   if not record then return reply(LOST) end
   local version, test, _, grace_until = unpack(EPOCH_RECORD, record)
-  if version ~= VERSION then return told(NEWER, 'the epoch') end
+  if version < VERSION then older() end
+  if version > VERSION then return told(NEWER, 'the epoch') end
   if test == 1 and test_clock ~= NONE then
     now, grace = test_clock, flags == 1
     return nil
@@ -102,12 +113,12 @@ end
 
 local function read_purse(bytes, at)
   -- Tables are made with all their fields at once: growing them costs more than the rest.
-  local id, kind, class, priority, fresh, effective, expires, granted, available, held, spent, expired,
-    voided, touched, hold, no, repaid, behind = unpack(PURSE, bytes, at)
-  local p = { id = id, kind = kind, class = class, priority = priority, fresh = fresh,
+  local id, kind, class, priority, fresh, standing, effective, expires, granted, available, held, spent,
+    expired, voided, touched, hold, no, extra, repaid, behind = unpack(PURSE, bytes, at)
+  local p = { id = id, kind = kind, class = class, priority = priority, fresh = fresh, standing = standing,
     effective = effective, expires = expires, granted = granted, available = available, held = held,
     spent = spent, expired = expired, voided = voided, touched = touched, hold = hold, no = no,
-    repaid_by = false }
+    extra = extra, repaid_by = false }
   at = behind
   if repaid > 0 then
     p.repaid_by = {}
@@ -122,9 +133,9 @@ end
 
 local function write_purse(p)
   local repaid = p.repaid_by or NOTHING
-  local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, p.class, p.priority, p.fresh, p.effective,
-    p.expires, p.granted, p.available, p.held, p.spent, p.expired, p.voided, p.touched, p.hold, p.no,
-    short(#repaid))
+  local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, p.class, p.priority, p.fresh, p.standing,
+    p.effective, p.expires, p.granted, p.available, p.held, p.spent, p.expired, p.voided, p.touched, p.hold,
+    p.no, #p.extra, p.extra, short(#repaid))
   for _, leg in ipairs(repaid) do
     bytes = bytes .. pack('<Bc0i8', #leg.bucket, leg.bucket, leg.amount)
   end
@@ -134,12 +145,15 @@ end
 -- Reads an account's record into `account`; a refusal if this version cannot.
 local function read_account(bytes)
   if not bytes then return reply(UNKNOWN_ACCOUNT) end
-  if string.byte(bytes, 1) ~= VERSION then return told(NEWER, 'the account') end
-  local _, seq, mark, document, status, lease_next, wake_next, open, next_no, dead_next, dead_count, keys, n,
-    at = unpack(HEAD, bytes)
-  local a = { seq = seq, mark = mark, document = document, status = status, lease_next = lease_next,
-    wake_next = wake_next, open = open, next_no = next_no, dead_next = dead_next, dead_count = dead_count,
-    keys = keys, purses = {}, slots = {}, counters = {}, paces = {}, dead = '', rest = '' }
+  local version = string.byte(bytes, 1) or 0
+  if version < VERSION then older() end
+  if version > VERSION then return told(NEWER, 'the account') end
+  local _, seq, mark, document, status, restricted, lease_next, wake_next, open, next_no, dead_next,
+    dead_count, ranks, keys, n, at = unpack(HEAD, bytes)
+  local a = { seq = seq, mark = mark, document = document, status = status, restricted = restricted,
+    lease_next = lease_next, wake_next = wake_next, open = open, next_no = next_no, dead_next = dead_next,
+    dead_count = dead_count, ranks = ranks, keys = keys, purses = {}, slots = {}, counters = {}, paces = {},
+    allowances = {}, dead = '', rest = '' }
   for i = 1, n do
     a.purses[i], at = read_purse(bytes, at)
   end
@@ -163,6 +177,11 @@ local function read_account(bytes)
     local key, tat, behind = unpack('<Hc0i8', bytes, at)
     a.paces[i], at = { key = key, tat = tat }, behind
   end
+  n, at = unpack('<H', bytes, at)
+  for i = 1, n do
+    local name, period, ends, amount, behind = unpack('<Bc0Bc0i8i8', bytes, at)
+    a.allowances[i], at = { name = name, period = period, ends = ends, amount = amount }, behind
+  end
   a.dead, at = unpack('<I4c0', bytes, at)
   a.rest = string.sub(bytes, at)
   if a.mark > now then now = a.mark end
@@ -170,27 +189,52 @@ local function read_account(bytes)
   return nil
 end
 
--- Amounts of a kind in a column, over buckets that may pay if it is `available`.
-local function sum(kind, column)
+-- Whether a bucket that is only for some routes or features is for this use.
+local function is_for(extra, use)
+  local n, at = unpack('<B', extra)
+  if n == 0 then return true end
+  for _ = 1, n do
+    local name
+    name, at = unpack('<Bc0', extra, at)
+    if name == use.route or (use.has_feature == 1 and name == use.feature) then return true end
+  end
+  return false
+end
+
+-- Whether a bucket may pay at a moment for a use: a charge, or the call that would make one.
+local function pays(p, use, moment)
+  return p.standing == ACTIVE and p.class ~= DEBT and p.kind == use.kind and p.effective <= moment
+    and (p.expires == NONE or p.expires > moment) and (p.extra == '' or is_for(p.extra, use))
+end
+
+-- What may be reserved for a use.
+local function available_for(use)
   local total = 0
   for _, p in ipairs(account.purses) do
-    local counts = p.kind == kind
-    if counts and column == 'available' then
-      counts = p.class ~= DEBT and p.effective <= now and (p.expires == NONE or p.expires > now)
-    end
-    if counts then total = total + p[column] end
+    if p.available > 0 and pays(p, use, now) then total = total + p.available end
   end
   return math.min(total, MAX)
 end
 
+-- What open charges hold of a kind.
+local function held_of(kind)
+  local total = 0
+  for _, p in ipairs(account.purses) do
+    if p.kind == kind then total = total + p.held end
+  end
+  return math.min(total, MAX)
+end
+
+-- The rank of a bucket's class; debt is never drawn and comes last.
 local function rank(p)
   local DEBT_RANK = 255
-  return p.class == DEBT and DEBT_RANK or p.class
+  return p.class == DEBT and DEBT_RANK or string.byte(account.ranks, p.class + 1)
 end
 
 -- The draw order, which is total.
 local function draws_before(p, q)
-  if p.class ~= q.class then return rank(p) < rank(q) end
+  local x, y = rank(p), rank(q)
+  if x ~= y then return x < y end
   if p.priority ~= q.priority then return p.priority < q.priority end
   if p.expires ~= q.expires then return q.expires == NONE or (p.expires ~= NONE and p.expires < q.expires) end
   if p.effective ~= q.effective then return p.effective < q.effective end
@@ -205,8 +249,9 @@ local function insert(p)
   table.insert(account.purses, at, p)
 end
 
+-- Whether its end has come. A frozen bucket waits.
 local function ended(p)
-  return p.expires ~= NONE and p.expires <= now
+  return p.expires ~= NONE and p.expires <= now and p.standing ~= FROZEN
 end
 
 -- Walks buckets that are used up; `visit` says whether the bucket stays there.
@@ -259,11 +304,20 @@ local function post(p, from, to, amount)
   postings[#postings + 1] = pack('<Bc0c1c1i8', #p.id, p.id, CODES[from], CODES[to], amount)
 end
 
+-- More is granted into a column.
+local function grow(p, to, amount)
+  p.granted, p[to], p.touched = p.granted + amount, p[to] + amount, now
+  if p.granted > MAX then broken('a sum of credits is out of range') end
+  postings[#postings + 1] = pack('<Bc0c1c1i8', #p.id, p.id, 'g', CODES[to], amount)
+end
+
 -- A new bucket, all of it available.
-local function make_purse(id, kind, class, amount, priority, effective, expires)
-  local p = { id = id, kind = kind, class = class, priority = priority, fresh = 0, effective = effective,
-    expires = expires, granted = amount, available = amount, held = 0, spent = 0, expired = 0, voided = 0,
-    touched = now, hold = 0, no = account.next_no, repaid_by = false }
+local function make_purse(id, kind, class, amount, priority, effective, expires, extra)
+  local ID_MAX = 128
+  if #id > ID_MAX then broken('the id ' .. id .. ' of a bucket is too long') end
+  local p = { id = id, kind = kind, class = class, priority = priority, fresh = 0, standing = ACTIVE,
+    effective = effective, expires = expires, granted = amount, available = amount, held = 0, spent = 0,
+    expired = 0, voided = 0, touched = now, hold = 0, no = account.next_no, extra = extra, repaid_by = false }
   account.next_no = account.next_no + 1
   insert(p)
   made[#made + 1] = write_purse(p)

@@ -19,7 +19,8 @@ if open then
   e = release_open(open)
 elseif unseen then
   e = { charge = r.charge, account = account_id, state = RELEASED, by_deadline = 0, late = 0, at = now,
-    actual = 0, charged = 0, returned = 0, debt = 0, absorbed = 0, legs = {}, core = '' }
+    actual = 0, charged = 0, returned = 0, debt = 0, absorbed = 0, refunds = '', legs = {},
+    core = '' }
 elseif e.state == RELEASED then
   -- Its deadline had released it already; now somebody has said that this was right.
   e.by_deadline = 0

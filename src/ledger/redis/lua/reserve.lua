@@ -1,94 +1,110 @@
 -- reserve, and with DRY set quote: every gate in order, then the hold. All or nothing.
 --
 -- KEYS  as every verb; 10 charge
--- ARGV  2 call: CALL below; then '<H' rates of '<Hc0i8i8' (key, interval and burst in microseconds), '<H'
---         slots of '<Hc0I4' (scope, limit), '<H' caps of '<Hc0Bi8B' (key, whether it counts, limit,
---         refundable) and two periods '<Bc0i8i8' (id, start, end), '<H' allowances of '<Bc0BBi8' (kind,
---         class, priority, amount) and two periods of which the id is the bucket's
+-- ARGV  2 call: CALL below, of which the last are the ranks of classes and the time for which the values hold;
+--         then '<H' rates of '<Hc0i8i8' (key, interval and burst in microseconds), '<H' slots of '<Hc0I4' (scope,
+--         limit), '<H' caps of '<Hc0Bi8B' (key, whether it counts, limit, refundable) and two periods '<Bc0i8i8'
+--         (id, start, end), '<H' allowances of '<Bc0Bc0BBi8BHc0B' (name, kind, class, priority, amount, when: 1 once
+--         everything else is used up, EXTRA without what carries over, whether some does), then if so '<i8i8Bi8i8'
+--         (min, max, percent, until when from each period), and two periods '<Bc0Bc0i8i8' (bucket's id, period's id,
+--         start, end)
 -- reply 0: '<i8i8i8H' available, held, lease's end, legs; legs '<Bc0i8'; per cap '<Bi8' (which period, 255:
 --         none; used); per slot '<I4'
 --       1 lost, 2 broken (an error), 3 clock jump, 4 stale: the document, 5 tick, 6 unknown account,
 --       7 invalid key, 9 status '<B', 10 conflict, 11 too old, 12 ended '<B' state, 13 rate limited '<Bi8' (which,
 --       when), 14 slots full '<B' (which; 255: open charges), 15 cap exceeded '<BBi8' (which, period, used),
---       16 insufficient '<i8i8i8' (available, held, freed at), 19 invalid '<Hc0', 20 newer '<Hc0'
--- checks the id, due work, age, document's version and periods, status, key, allowances, rates, slots, caps,
---       balance
+--       16 insufficient '<i8i8i8' (available, held, freed at), 19 invalid '<Hc0', 20 newer '<Hc0',
+--       21 restricted '<i8' until
+-- checks the id, due work, age, document's version, periods and window, status, restriction, key, allowances,
+--       rates, slots, caps, balance
 -- writes account, open, charge; indexes where a moment comes sooner; stream, open and lapsed for due work
 
 local CHARGE = KEYS[10]
-local CALL = '<Bc0c32c16i8i8i8i8i8i8i8i8BBBc0Bc0BBc0Hc0Hc0'
+local CALL = '<Bc0c32c16i8i8i8i8i8i8i8i8BBBc0Bc0BBc0BBc0Hc0Hc0c6i8i8'
 local AGE_MS = 600000
+local NO_PERIOD = 255
 
 local r = { charge = '', fingerprint = '', key = '', document = 0, born = 0, amount = 0, lease_ms = 0,
   timeout = 0, reconcile = 0, max_debt = 0, kept_ms = 0, on_unknown = 0, over_run = 0, kind = '', route = '',
-  has_feature = 0, feature = '', rest = '', note = '' }
+  has_feature = 0, feature = '', has_member = 0, member = '', rest = '', note = '', ranks = '', from = 0,
+  ends = 0 }
 local at
 r.charge, r.fingerprint, r.key, r.document, r.born, r.amount, r.lease_ms, r.timeout, r.reconcile, r.max_debt,
-  r.kept_ms, r.on_unknown, r.over_run, r.kind, r.route, r.has_feature, r.feature, r.rest, r.note, at =
-  unpack(CALL, ARGV[2])
+  r.kept_ms, r.on_unknown, r.over_run, r.kind, r.route, r.has_feature, r.feature, r.has_member, r.member, r.rest,
+  r.note, r.ranks, r.from, r.ends, at = unpack(CALL, ARGV[2])
 
-local function read_list(read)
+local rates, slots, caps, allowances = {}, {}, {}, {}
+-- Whether the values of the call hold now.
+local fits
+
+-- Which of two periods contains now.
+local function current(start, ends, next_start, next_ends)
+  if start <= now and now < ends then return 0 end
+  if next_start <= now and now < next_ends then return 1 end
+  fits = false
+  return NO_PERIOD
+end
+
+-- Reads what the call says of allowances, each with the period that contains now.
+local function read_allowances(n)
+  for i = 1, n do
+    local name, kind, class, priority, amount, when, extra, carries, behind = unpack('<Bc0Bc0BBi8BHc0B', ARGV[2], at)
+    local min, max, percent, kept_until, next_until = 0, 0, 0, 0, 0
+    if carries == 1 then
+      min, max, percent, kept_until, next_until, behind = unpack('<i8i8Bi8i8', ARGV[2], behind)
+    end
+    local bucket, period, start, ends, next_bucket, next_period, next_start, next_ends, next_at =
+      unpack('<Bc0Bc0i8i8Bc0Bc0i8i8', ARGV[2], behind)
+    at = next_at
+    if current(start, ends, next_start, next_ends) == 1 then
+      bucket, period, start, ends, kept_until = next_bucket, next_period, next_start, next_ends, next_until
+    end
+    allowances[i] = { name = name, kind = kind, class = class, priority = priority, amount = amount, when = when,
+      extra = extra, carries = carries, min = min, max = max, percent = percent, kept_until = kept_until,
+      bucket = bucket, period = period, start = start, ends = ends }
+  end
+end
+
+-- Reads the lists behind CALL, when the time is known.
+local function read_gates()
+  fits = r.from <= now and now < r.ends
   local n
   n, at = unpack('<H', ARGV[2], at)
-  local list = {}
-  for i = 1, n do list[i] = read() end
-  return list
-end
-
-local function read_periods(into)
-  for i = 1, 2 do
-    local p = { id = '', start = 0, ends = 0 }
-    p.id, p.start, p.ends, at = unpack('<Bc0i8i8', ARGV[2], at)
-    into[i] = p
+  for i = 1, n do
+    local key, interval, burst, behind = unpack('<Hc0i8i8', ARGV[2], at)
+    rates[i], at = { key = key, interval = interval, burst = burst }, behind
   end
-  return into
-end
-
-local rates = read_list(function()
-  local x = { key = '', interval = 0, burst = 0 }
-  x.key, x.interval, x.burst, at = unpack('<Hc0i8i8', ARGV[2], at)
-  return x
-end)
-local slots = read_list(function()
-  local x = { scope = '', limit = 0 }
-  x.scope, x.limit, at = unpack('<Hc0I4', ARGV[2], at)
-  return x
-end)
-local caps = read_list(function()
-  local x = { false, false, key = '', counts = 0, limit = 0, refundable = 0 }
-  x.key, x.counts, x.limit, x.refundable, at = unpack('<Hc0Bi8B', ARGV[2], at)
-  return read_periods(x)
-end)
-local allowances = read_list(function()
-  local x = { false, false, kind = '', class = 0, priority = 0, amount = 0 }
-  x.kind, x.class, x.priority, x.amount, at = unpack('<Bc0BBi8', ARGV[2], at)
-  return read_periods(x)
-end)
-
--- Which of two periods contains now; nil: none.
-local function current(periods)
-  for i = 1, 2 do
-    if periods[i].start <= now and now < periods[i].ends then return i end
+  n, at = unpack('<H', ARGV[2], at)
+  for i = 1, n do
+    local scope, limit, behind = unpack('<Hc0I4', ARGV[2], at)
+    slots[i], at = { scope = scope, limit = limit }, behind
   end
-  return nil
+  n, at = unpack('<H', ARGV[2], at)
+  for i = 1, n do
+    local key, counts, limit, refundable, period, start, ends, next_period, next_start, next_ends, behind =
+      unpack('<Hc0Bi8BBc0i8i8Bc0i8i8', ARGV[2], at)
+    local which = current(start, ends, next_start, next_ends)
+    if which == 1 then period, ends = next_period, next_ends end
+    caps[i], at = { key = key, counts = counts, limit = limit, refundable = refundable, which = which,
+      period = period, ends = ends }, behind
+  end
+  n, at = unpack('<H', ARGV[2], at)
+  if n > 0 then read_allowances(n) end
 end
 
-local function used_of(cap, which)
-  local counter = find_counter(cap.key)
-  for _, s in ipairs(counter and counter.spans or {}) do
-    if s.period == cap[which].id then return s.used end
+-- What a cap has counted in its period.
+local function used_of(cap)
+  local counter = cap.which ~= NO_PERIOD and find_counter(cap.key)
+  if not counter then return 0 end
+  for _, s in ipairs(counter.spans) do
+    if s.period == cap.period then return s.used end
   end
   return 0
 end
 
 local function answer(o)
-  local NO_PERIOD = 255
-  local parts = { pack('<i8i8i8H', sum(o.kind, 'available'), sum(o.kind, 'held'), o.lease_end, #o.legs),
-    write_legs(o.legs) }
-  for _, cap in ipairs(caps) do
-    local which = current(cap)
-    parts[#parts + 1] = pack('<Bi8', which and which - 1 or NO_PERIOD, which and used_of(cap, which) or 0)
-  end
+  local parts = { pack('<i8i8i8H', available_for(o), held_of(o.kind), o.lease_end, #o.legs), write_legs(o.legs) }
+  for _, cap in ipairs(caps) do parts[#parts + 1] = pack('<Bi8', cap.which, used_of(cap)) end
   for _, slot in ipairs(slots) do parts[#parts + 1] = pack('<I4', used_slots(slot.scope)) end
   return reply(APPLIED, table.concat(parts))
 end
@@ -103,17 +119,71 @@ end
 
 local function check_caller()
   local KEY_BYTES = 16
-  local fits = account.document == r.document
-  for _, cap in ipairs(caps) do fits = fits and current(cap) ~= nil end
-  for _, allowance in ipairs(allowances) do fits = fits and current(allowance) ~= nil end
-  if not fits then return reply(STALE, call('GET', DOCUMENT) or '') end
+  if account.document ~= r.document or not fits then return reply(STALE, call('GET', DOCUMENT) or '') end
   if account.status ~= ACTIVE then return reply(ACCOUNT_STATUS, pack('<B', account.status)) end
+  if account.restricted > now then return reply(RESTRICTED, pack('<i8', account.restricted)) end
   for i = 1, #account.keys, KEY_BYTES do
     if string.sub(account.keys, i, i + KEY_BYTES - 1) == r.key then return nil end
   end
   return reply(INVALID_KEY)
 end
 
+-- The order in which classes pay is the call's.
+local function adopt_ranks()
+  if r.ranks == account.ranks then return nil end
+  account.ranks = r.ranks
+  table.sort(account.purses, draws_before)
+  return nil
+end
+
+-- The period that has begun gets its bucket, unless there is one of this id: then the period's was given.
+local function begin(allowance)
+  if allowance.bucket == '' then
+    return told(INVALID, "an allowance's name with its period is at most 128 characters")
+  end
+  local kept = {}
+  for _, s in ipairs(account.allowances) do
+    if s.name ~= allowance.name and s.ends > now then kept[#kept + 1] = s end
+  end
+  kept[#kept + 1] = { name = allowance.name, period = allowance.period, ends = allowance.ends,
+    amount = allowance.amount }
+  account.allowances = kept
+  if find(allowance.bucket) then return nil end
+  local extra = allowance.extra
+  if allowance.carries == 1 then
+    -- The last byte of EXTRA says that nothing carries over.
+    local before = extra == '' and '\000\000\000' or string.sub(extra, 1, #extra - 1)
+    extra = before .. pack('<Bi8i8Bi8', 1, allowance.min, allowance.max, allowance.percent, allowance.kept_until)
+  end
+  repay(make_purse(allowance.bucket, allowance.kind, allowance.class, allowance.amount, allowance.priority,
+    allowance.start, allowance.ends, extra))
+  return nil
+end
+
+-- Where an allowance stands whose period is not over.
+local function running(allowance)
+  for _, s in ipairs(account.allowances) do
+    if s.name == allowance.name then return s.ends > now and s or nil end
+  end
+  return nil
+end
+
+-- Makes the bucket of a period that has begun, once; one that is there already runs to its end, and grows.
+local function touch(allowance)
+  local s = running(allowance)
+  if not s then return begin(allowance) end
+  local more = allowance.amount - s.amount
+  if more <= 0 then return nil end
+  s.amount = allowance.amount
+  local p = find(s.name .. '@' .. s.period)
+  if p and p.standing == ACTIVE then
+    grow(p, 'available', more)
+    repay_up_to(p, more)
+  end
+  return nil
+end
+
+-- Those that are only for when everything else is used up are left alone, unless they run.
 local function touch_allowances()
   local ALLOWANCES_MAX = 16
   local PLAN, FREE = 1, 5
@@ -123,14 +193,19 @@ local function touch_allowances()
       if allowance.class ~= PLAN and allowance.class ~= FREE then
         return told(INVALID, 'an allowance is of the class plan or free')
       end
-      local period = allowance[current(allowance)]
-      if period.id == '' then
-        return told(INVALID, "an allowance's name with its period is at most 128 characters")
-      end
-      if not find(period.id) then
-        repay(make_purse(period.id, allowance.kind, allowance.class, allowance.amount, allowance.priority,
-          period.start, period.ends))
-      end
+      local refused = (allowance.when == 0 or running(allowance)) and touch(allowance)
+      if refused then return refused end
+    end
+  end
+  return nil
+end
+
+-- Makes the buckets that the request needs beside everything else.
+local function touch_exhausted()
+  for _, allowance in ipairs(allowances) do
+    if allowance.when == 1 and allowance.amount > 0 and allowance.kind == r.kind and available_for(r) < r.amount then
+      local refused = touch(allowance)
+      if refused then return refused end
     end
   end
   return nil
@@ -145,11 +220,11 @@ local function pass_rates()
     return nil
   end
 
-  local now_us, running = now * MILLI, {}
+  local now_us, live = now * MILLI, {}
   for _, p in ipairs(account.paces) do
-    if p.tat > now_us then running[#running + 1] = p end
+    if p.tat > now_us then live[#live + 1] = p end
   end
-  account.paces = running
+  account.paces = live
   for i, rate in ipairs(rates) do
     local pace = find_pace(rate.key)
     local tat = math.min(math.max(pace and pace.tat or 0, now_us), now_us + rate.burst)
@@ -180,12 +255,11 @@ end
 
 local function pass_caps()
   for i, cap in ipairs(caps) do
-    local which = current(cap)
-    if cap.counts == 1 and which then
-      local used = used_of(cap, which)
+    if cap.counts == 1 then
+      local used = used_of(cap)
       -- A limit as large as counts get never refuses.
       if math.min(used + weight(cap.key, r.amount), MAX) > cap.limit then
-        return reply(CAP_EXCEEDED, pack('<BBi8', i - 1, which - 1, used))
+        return reply(CAP_EXCEEDED, pack('<BBi8', i - 1, cap.which, used))
       end
     end
   end
@@ -193,7 +267,7 @@ local function pass_caps()
 end
 
 local function pass_balance()
-  local available = sum(r.kind, 'available')
+  local available = available_for(r)
   if available >= r.amount then return nil end
   local SOON_MS = 60000
   local FREED_MAX = 512
@@ -209,8 +283,7 @@ local function pass_balance()
     local back = 0
     for _, leg in ipairs(o.legs) do
       local p = find(leg.bucket)
-      local pays = p and p.class ~= DEBT and p.effective <= moment and (p.expires == NONE or p.expires > moment)
-      if pays then back = back + leg.amount end
+      if p and pays(p, r, moment) then back = back + leg.amount end
     end
     return back
   end
@@ -236,7 +309,7 @@ local function pass_balance()
     return NONE
   end
 
-  return reply(INSUFFICIENT, pack('<i8i8i8', available, sum(r.kind, 'held'), freed_at(available)))
+  return reply(INSUFFICIENT, pack('<i8i8i8', available, held_of(r.kind), freed_at(available)))
 end
 
 -- Counts the charge in every cap that counts its kind.
@@ -255,17 +328,17 @@ local function count_in_caps()
   end
 
   -- The counter's span of this period; a new one pushes out the one before the previous.
-  local function span_of(cap, period)
+  local function span_of(cap)
     local counter = find_counter(cap.key)
     if not counter then
       counter = { key = cap.key, spans = {} }
       account.counters[#account.counters + 1] = counter
     end
     for _, s in ipairs(counter.spans) do
-      if s.period == period.id then return s end
+      if s.period == cap.period then return s end
     end
     if #counter.spans >= 2 then table.remove(counter.spans, 1) end
-    counter.spans[#counter.spans + 1] = { period = period.id, ends = period.ends, used = 0 }
+    counter.spans[#counter.spans + 1] = { period = cap.period, ends = cap.ends, used = 0 }
     return counter.spans[#counter.spans]
   end
 
@@ -273,21 +346,22 @@ local function count_in_caps()
   local counted = {}
   for _, cap in ipairs(caps) do
     if cap.counts == 1 then
-      local period, amount = cap[current(cap)], weight(cap.key, r.amount)
-      local span = span_of(cap, period)
+      local amount = weight(cap.key, r.amount)
+      local span = span_of(cap)
       span.used = math.min(span.used + amount, MAX)
-      counted[#counted + 1] = { key = cap.key, period = period.id, amount = amount, refundable = cap.refundable }
+      counted[#counted + 1] = { key = cap.key, period = cap.period, amount = amount, refundable = cap.refundable }
     end
   end
   return counted
 end
 
 local function make_hold()
-  local legs = draw(r.kind, r.amount, 'held')
+  local legs = draw(r, r.amount, 'held')
   local o = { charge = r.charge, unknown = 0, lease_end = math.min(now + r.lease_ms, MAX), deadline = NONE,
     on_unknown = r.on_unknown, over_run = r.over_run, begun = now, timeout = r.timeout,
     reconcile = r.reconcile, held = r.amount, max_debt = r.max_debt, fingerprint = r.fingerprint, key = r.key,
-    kind = r.kind, route = r.route, has_feature = r.has_feature, feature = r.feature, legs = legs,
+    kind = r.kind, route = r.route, has_feature = r.has_feature, feature = r.feature,
+    has_member = r.has_member, member = r.member, legs = legs,
     counted = count_in_caps(), rest = r.rest, note = r.note, explanation = '', later = '' }
   adjust_slots(o, 1)
   account.open = account.open + 1
@@ -328,6 +402,7 @@ end
 local stored = call('MGET', EPOCH, ACCOUNT, CHARGE)
 local no = look_at_clock(stored[1]) or read_account(stored[2])
 if no then return no end
+read_gates()
 local tomb, open = seen(stored[3])
 if tomb == 'another' then return reply(CONFLICT) end
 no = recognise(tomb, open)
@@ -348,7 +423,7 @@ if now - r.born > AGE_MS then return reply(TOO_OLD) end
 if r.born - now > AGE_MS then
   return told(INVALID, "the charge's id was made in the future: set the caller's clock")
 end
-no = check_caller() or touch_allowances() or pass_rates() or pass_slots() or pass_caps() or pass_balance()
+no = check_caller() or adopt_ranks() or touch_allowances() or touch_exhausted() or pass_rates() or pass_slots() or pass_caps() or pass_balance()
 if no then return no end
 local o = make_hold()
 if opens then opens[o.charge] = o end

@@ -96,13 +96,14 @@ local function pack_purses()
   local live, dead, next_wake = {}, {}, NONE
   for _, p in ipairs(account.purses) do
     check_purse(p)
-    if p.available == 0 and p.held == 0 and not (p.class == DEBT and p.spent > 0) then
+    if p.available == 0 and p.held == 0 and p.fresh == 0 and not (p.class == DEBT and p.spent > 0) then
       dead[#dead + 1] = write_purse(p)
       local leaves = age_of(p) + LISTED_MS
       if account.dead_next == NONE or leaves < account.dead_next then account.dead_next = leaves end
     else
       live[#live + 1] = write_purse(p)
-      local wakes = p.fresh == 1 and p.effective or (p.available > 0 and p.expires or NONE)
+      local ends = p.available > 0 and p.standing ~= FROZEN
+      local wakes = p.fresh == 1 and p.effective or (ends and p.expires or NONE)
       if wakes ~= NONE and (next_wake == NONE or wakes < next_wake) then next_wake = wakes end
     end
   end
@@ -124,8 +125,9 @@ local function pack_account()
   if not bookkeeping and (account.dead_count > DEAD_MAX or leaves) then archive() end
   if not bookkeeping then account.mark = now end
   local parts = { pack(HEAD, VERSION, account.seq, account.mark, account.document, account.status,
-    account.lease_next, account.wake_next, account.open, account.next_no, account.dead_next,
-    account.dead_count, #account.keys, account.keys, short(n)), purses, pack('<H', short(#account.slots)) }
+    account.restricted, account.lease_next, account.wake_next, account.open, account.next_no,
+    account.dead_next, account.dead_count, account.ranks, #account.keys, account.keys, short(n)), purses,
+    pack('<H', short(#account.slots)) }
   for _, s in ipairs(account.slots) do parts[#parts + 1] = pack('<Hc0I4', #s.scope, s.scope, s.used) end
   parts[#parts + 1] = pack('<H', short(#account.counters))
   for _, c in ipairs(account.counters) do
@@ -136,6 +138,10 @@ local function pack_account()
   end
   parts[#parts + 1] = pack('<H', short(#account.paces))
   for _, p in ipairs(account.paces) do parts[#parts + 1] = pack('<Hc0i8', #p.key, p.key, p.tat) end
+  parts[#parts + 1] = pack('<H', short(#account.allowances))
+  for _, s in ipairs(account.allowances) do
+    parts[#parts + 1] = pack('<Bc0Bc0i8i8', #s.name, s.name, #s.period, s.period, s.ends, s.amount)
+  end
   parts[#parts + 1] = pack('<I4c0', #account.dead, account.dead)
   parts[#parts + 1] = account.rest
   return table.concat(parts)

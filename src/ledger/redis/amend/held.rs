@@ -1,0 +1,218 @@
+//! One account's records, read in one step, as the rules want them.
+//!
+//! Invariant: nothing is asked for here and nothing is written: what a verb writes is kept to be committed.
+
+use super::super::records::{self, Head, Texts, Tomb};
+use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
+use crate::ledger::Alias;
+use crate::ledger::model::{Account, Ended, Given, Open, Posting, Records, Stop};
+use crate::seam::Timestamp;
+
+/// What was read of an account and of the charge that a verb is about.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The account's record as it was read.
+    pub(super) bytes: Vec<u8>,
+    /// The account and what its record says beside it; `None`: there is none.
+    pub(super) account: Option<(Account, Head)>,
+    /// The charge that was asked about, if there is something of it.
+    pub(super) charge: Option<Seen>,
+    /// What the verb has left.
+    pub(super) left: Left,
+}
+
+/// The record of a charge as it was read.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) id: ChargeId,
+    pub(super) owner: AccountId,
+    pub(super) bytes: Vec<u8>,
+    pub(super) what: What,
+}
+
+/// Where a charge's record lies, and what it says.
+#[derive(Debug)]
+pub(super) enum What {
+    /// Among the account's open charges.
+    Open(Texts),
+    /// A record of its own.
+    Ended(Box<Tomb>),
+    /// Among those that a deadline has ended.
+    Lapsed(Box<Tomb>),
+    /// Another account's, open or ended by a deadline: nobody was asked.
+    Elsewhere,
+}
+
+/// What a verb writes.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    pub(super) account: Option<Account>,
+    pub(super) ended: Vec<Ended>,
+    pub(super) told: Vec<Posting>,
+}
+
+impl Seen {
+    /// `tomb` is the charge's own record, `open` and `lapsed` what the account has of it; all may be empty.
+    pub(super) fn of(
+        account: &AccountId,
+        id: ChargeId,
+        tomb: Vec<u8>,
+        open: Option<Vec<u8>>,
+        lapsed: Vec<u8>,
+    ) -> Result<Option<Self>, Stop> {
+        let owner = match tomb.as_slice() {
+            [] => Some(account.clone()),
+            tomb => records::pointer(id, tomb)?,
+        };
+        let Some(owner) = owner else {
+            let read = records::tomb(id, &tomb)?;
+            let owner = read.ended.account.clone();
+            return Ok(Some(Self { id, owner, bytes: tomb, what: What::Ended(Box::new(read)) }));
+        };
+        if owner != *account {
+            return Ok(Some(Self { id, owner, bytes: tomb, what: What::Elsewhere }));
+        }
+        let (bytes, what) = match (open, lapsed.as_slice()) {
+            (Some(open), _) => {
+                let texts = records::open(account, id, &open)?.1;
+                (open, What::Open(texts))
+            }
+            (None, []) => return Ok(None),
+            (None, lapsed) => {
+                let read = records::tomb(id, lapsed)?;
+                (lapsed.to_vec(), What::Lapsed(Box::new(read)))
+            }
+        };
+        Ok(Some(Self { id, owner, bytes, what }))
+    }
+
+    /// Whether its record still counts: what has ended long ago only waits to be dropped.
+    pub(super) fn is_kept(&self, now: Timestamp, kept_ms: u64) -> bool {
+        self.ended().is_none_or(|ended| ended.at.plus_ms(kept_ms) > now)
+    }
+
+    fn ended(&self) -> Option<&Ended> {
+        match &self.what {
+            What::Ended(tomb) | What::Lapsed(tomb) => Some(&tomb.ended),
+            What::Open(_) | What::Elsewhere => None,
+        }
+    }
+}
+
+/// The refusal of what no verb that is decided here may ask for.
+fn beside<T>() -> Result<T, Stop> {
+    Err(Stop::Broken("a verb has asked for more than was read".to_owned()))
+}
+
+impl Records for Held {
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, Stop> {
+        let account = self.account.as_ref().map(|(account, _)| account);
+        if account.is_some_and(|account| account.document.account != *id) {
+            return beside();
+        }
+        Ok(account.cloned())
+    }
+
+    fn tell(&mut self, told: &[Posting]) -> Result<(), Stop> {
+        self.left.told.extend_from_slice(told);
+        Ok(())
+    }
+
+    fn save(&mut self, _before: Option<&Account>, after: &Account) -> Result<(), Stop> {
+        self.left.account = Some(after.clone());
+        Ok(())
+    }
+
+    fn charge_owner(&self, charge: ChargeId) -> Result<Option<AccountId>, Stop> {
+        let seen = self.charge.as_ref().filter(|seen| seen.id == charge);
+        Ok(seen.map(|seen| seen.owner.clone()))
+    }
+
+    fn save_charge(&mut self, charge: ChargeId, owner: &AccountId) -> Result<(), Stop> {
+        if self.charge_owner(charge)?.as_ref() == Some(owner) { Ok(()) } else { beside() }
+    }
+
+    fn ended(&self, charge: ChargeId) -> Result<Option<Ended>, Stop> {
+        let seen = self.charge.as_ref().filter(|seen| seen.id == charge);
+        Ok(seen.and_then(Seen::ended).cloned())
+    }
+
+    fn save_ended(&mut self, ended: &Ended) -> Result<(), Stop> {
+        self.left.ended.push(ended.clone());
+        Ok(())
+    }
+
+    fn purge(&mut self, _now: Timestamp, _limit: usize) -> Result<(), Stop> {
+        // Records end by themselves.
+        Ok(())
+    }
+
+    fn accounts(&self, _: Option<&AccountId>, _: usize) -> Result<Vec<AccountId>, Stop> {
+        beside()
+    }
+
+    fn key_owner(&self, _: KeyId) -> Result<Option<AccountId>, Stop> {
+        beside()
+    }
+
+    fn save_key_owner(&mut self, _: KeyId, _: &AccountId) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn alias(&self, _: AliasId) -> Result<Option<Alias>, Stop> {
+        beside()
+    }
+
+    fn save_alias(&mut self, _: &Alias) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn remove_alias(&mut self, _: AliasId) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn texts(&self, _: ChargeId) -> Result<[Vec<u8>; 2], Stop> {
+        beside()
+    }
+
+    fn save_note(&mut self, _: ChargeId, _: &[u8]) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn save_explanation(&mut self, _: ChargeId, _: &[u8]) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn given(&self, _: &BucketId) -> Result<Option<Given>, Stop> {
+        beside()
+    }
+
+    fn save_given(&mut self, _: &Given) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn claims(&self, _: &str) -> Result<Vec<AccountId>, Stop> {
+        beside()
+    }
+
+    fn save_claims(&mut self, _: &str, _: &[AccountId]) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn due(&self, _: Timestamp, _: usize, _: usize) -> Result<Vec<AccountId>, Stop> {
+        beside()
+    }
+
+    fn charges_of(
+        &self,
+        _: &AccountId,
+        _: Option<ChargeId>,
+        _: usize,
+    ) -> Result<Vec<ChargeId>, Stop> {
+        beside()
+    }
+
+    fn open_of(&self, _: &str) -> Result<Vec<Open>, Stop> {
+        beside()
+    }
+}

@@ -1,0 +1,166 @@
+//! Rare verbs: refunds, adjusted holds, withdrawals, frozen buckets, claims of free credits.
+//!
+//! The model's own rules decide them here, over the account's records as they were read in one step; a script
+//! writes what they leave if everything that they have decided with is still so. So they answer by the same
+//! rules as the embedded store, at the price of two round trips and of being tried again.
+//!
+//! Invariant: what has changed meanwhile is never overwritten: it is read and decided again.
+
+mod change;
+mod held;
+
+use std::sync::Arc;
+
+use redis::Value;
+
+use self::change::Said;
+use self::held::{Held, Left, Seen};
+use super::asking::{Desk, Heard};
+use super::bytes::Writer;
+use super::epoch::Epoch;
+use super::scripts::Verb;
+use super::{looking, records, replies};
+use crate::credit::{AccountId, AliasId, Bucket, ChargeId};
+use crate::ledger::model::{Context, Records, Stop, desk as rules, placed};
+use crate::ledger::{
+    Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Refusal, Withdraw, Withdrawal, Withdrawn,
+};
+
+/// How often a verb is decided again because something has changed meanwhile.
+const TRIES: usize = 64;
+
+pub(super) async fn refund(desk: &Arc<Desk>, call: &Refund) -> Result<Refunded, Stop> {
+    let said = Said { verb: b'f', more: Vec::new() };
+    let seen = Some(call.charge);
+    let asked = decide(desk, &call.account, seen, &said, |r, c| rules::refund(r, c, call)).await;
+    asked.map_err(|stop| archived(stop, desk, call))
+}
+
+/// A charge of which nothing is known any more was archived, if it is old enough for that.
+fn archived(stop: Stop, desk: &Desk, call: &Refund) -> Stop {
+    let unknown = matches!(&stop, Stop::Refused(why) if **why == Refusal::UnknownCharge);
+    let old = desk
+        .about_now()
+        .is_ok_and(|now| now.ms_since(call.charge.born()) >= desk.settings.refundable_for_ms);
+    let own = placed(call.charge.partition(), &call.account).is_ok();
+    if unknown && old && own { Refusal::ChargeArchived.into() } else { stop }
+}
+
+pub(super) async fn adjust(desk: &Arc<Desk>, call: &Adjust) -> Result<Adjusted, Stop> {
+    let mut more = Writer::default();
+    more.word(call.charge.to_string())?.word(call.id.as_str())?.number(call.held.micro());
+    let said = Said { verb: b'j', more: more.done() };
+    let seen = Some(call.charge);
+    decide(desk, &call.account, seen, &said, |r, c| rules::adjust(r, c, call)).await
+}
+
+pub(super) async fn withdraw(desk: &Arc<Desk>, call: &Withdraw) -> Result<Withdrawn, Stop> {
+    let mut more = Writer::default();
+    more.word(call.bucket.as_str())?.byte(how(call.how)).text(&call.reason)?;
+    let said = Said { verb: b'w', more: more.done() };
+    decide(desk, &call.account, None, &said, |r, c| rules::withdraw(r, c, call)).await
+}
+
+/// As the stream says it.
+const fn how(how: Withdrawal) -> u8 {
+    match how {
+        Withdrawal::Void => b'v',
+        Withdrawal::Refund => b'f',
+        Withdrawal::Reversal => b'r',
+        Withdrawal::Expire => b'x',
+    }
+}
+
+pub(super) async fn freeze(desk: &Arc<Desk>, call: &Freeze) -> Result<Bucket, Stop> {
+    let mut more = Writer::default();
+    more.word(call.bucket.as_str())?.text(&call.reason)?;
+    let said = Said { verb: b'z', more: more.done() };
+    decide(desk, &call.account, None, &said, |r, c| rules::freeze(r, c, call)).await
+}
+
+/// Lets a rule decide over what was read, and writes what it leaves; again if something has changed.
+async fn decide<T>(
+    desk: &Arc<Desk>,
+    account: &AccountId,
+    charge: Option<ChargeId>,
+    said: &Said,
+    rule: impl Fn(&mut dyn Records, &Context) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    // A charge of another partition cannot be read in one step; the rule refuses it.
+    let charge = charge.filter(|charge| placed(charge.partition(), account).is_ok());
+    let key = charge.map_or_else(
+        || desk.keys.epoch(crate::credit::Partition::of(account)),
+        |charge| desk.keys.charge(charge),
+    );
+    for _ in 0..TRIES {
+        let mut read = read(desk, account, charge, key.clone()).await?;
+        let answer = rule(&mut read.held, &read.context)?;
+        let Some(arg) = change::call(&read.held, &read.ledger, said, read.context.now)? else {
+            return Ok(answer);
+        };
+        let heard = desk.ask(Verb::Commit, account, vec![key.clone()], Ok(arg)).await?;
+        match replies::applied(&heard, None) {
+            Ok(_) => return Ok(answer),
+            Err(Stop::Refused(refusal)) if *refusal == Refusal::Exists => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Err(Refusal::Unavailable("too busy: the account keeps changing, ask again".to_owned()).into())
+}
+
+/// What was read in one step, and what the rules decide with.
+struct Read {
+    held: Held,
+    ledger: [u8; 16],
+    context: Context,
+}
+
+async fn read(
+    desk: &Arc<Desk>,
+    account: &AccountId,
+    charge: Option<ChargeId>,
+    key: Vec<u8>,
+) -> Result<Read, Stop> {
+    let name = charge.map(|charge| charge.to_string()).unwrap_or_default();
+    let arg = Writer::default().word(name)?.done();
+    let heard = desk.ask(Verb::Whole, account, vec![key], Ok(arg)).await?;
+    let context = heard.context(desk.settings.lease_ms);
+    let Heard { more, .. } = heard;
+    let [epoch, bytes, document, open, tomb, lapsed] = <[Value; 6]>::try_from(more)
+        .map_err(|_| Stop::Broken("a script answers too little".to_owned()))?;
+    let epoch = Epoch::read(&replies::text_of(epoch)?);
+    let epoch = epoch.ok_or_else(|| Stop::Broken("the epoch cannot be read".to_owned()))?;
+    let (bytes, document) = (replies::text_of(bytes)?, replies::text_of(document)?);
+    let open = looking::pairs(open)?;
+    let seen = match charge {
+        None => None,
+        Some(charge) => {
+            let name = charge.to_string();
+            let own = open.iter().find(|(id, _)| *id == name.as_bytes());
+            let own = own.map(|(_, bytes)| bytes.clone());
+            let (tomb, lapsed) = (replies::text_of(tomb)?, replies::text_of(lapsed)?);
+            let kept_ms = desk.settings.refundable_for_ms;
+            let seen = Seen::of(account, charge, tomb, own, lapsed)?;
+            seen.filter(|seen| seen.is_kept(context.now, kept_ms))
+        }
+    };
+    let known = match bytes.as_slice() {
+        [] => None,
+        bytes => Some(records::account(account, bytes, &document, &open)?),
+    };
+    let held = Held { bytes, account: known, charge: seen, left: Left::default() };
+    Ok(Read { held, ledger: epoch.id, context })
+}
+
+/// Claims a person's free credits, where the claims of that person lie.
+pub(super) async fn claim_free(desk: &Arc<Desk>, call: &FreeClaim) -> Result<bool, Stop> {
+    let limit = rules::sound_claim(call)?;
+    let person = AliasId::of("person", call.person.as_bytes());
+    let partition = person.partition();
+    let mut keys = vec![desk.keys.epoch(partition); 9];
+    keys.push(desk.keys.free(person));
+    let arg = Writer::default().long(limit).done();
+    let account = call.account.as_str();
+    let heard = desk.ask_with(Verb::ClaimFree, partition, keys, account, Ok(arg)).await?;
+    replies::applied(&heard, None)?.flag()
+}
