@@ -23,6 +23,8 @@ mod admission;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod calendar;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_examples;
