@@ -83,6 +83,8 @@ mod leavers;
 #[cfg(test)]
 mod ledger_audit;
 #[cfg(test)]
+mod ledger_amend;
+#[cfg(test)]
 mod ledger_broken;
 #[cfg(test)]
 mod ledger_cluster;

@@ -66,7 +66,7 @@ pub(crate) fn plan(text: &str) -> Plan {
         caps: Vec::new(),
         slots: Vec::new(),
         rates: Vec::new(),
-        routes: None,
+        rights: Default::default(),
         ranks: Ranks::default(),
         max_debt: None,
     };
