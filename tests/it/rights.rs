@@ -38,6 +38,7 @@ plans:
     body_limits: { upload: 1KiB, media: 2KiB }
   large: { body_limits: { image: 256KiB } }
   walled: { features: [media] }
+  gratis: { allowances: [{ name: daily, class: free, amount: 3, every: day }] }
 prices:
   images:
     lines:
@@ -327,6 +328,62 @@ fn two_of_a_persons_accounts_have_free_credits() {
     let (had, none) = (FreeCredits::Granted, FreeCredits::Unclaimed);
     assert_eq!(free, [had, had, FreeCredits::Refused, none, none]);
     books(&site);
+}
+
+/// Whether the account can pay for an image, on this connection.
+fn pays(wire: &mut Wire, payer: &Payer) -> bool {
+    let reply = wire.ask(&payer.images(1, "low"));
+    assert!(matches!(reply.status, 200 | 402), "{}", reply.text());
+    reply.status == 200
+}
+
+/// What is remembered of an account may name another person than it has by now: the claim is of the one whom
+/// the ledger names. One account of each has free credits here.
+#[test]
+fn a_claim_is_made_for_the_person_of_this_moment() {
+    let world = World::of(YAML, &[("plans:\n", "free_accounts_per_person: 1\nplans:\n")]);
+    let person = |name: &str| {
+        let payer = world.payer("gratis", "");
+        world.change(&payer, &json!({ "person": name }));
+        payer
+    };
+    let moved = person("maria");
+    let mut wire = world.wire();
+    // Remembered by this connection's core, and nothing was claimed yet.
+    wire.ask(&moved.get(MODELS)).ok();
+    world.change(&moved, &json!({ "person": "joao" }));
+    assert!(pays(&mut wire, &moved));
+    let [hers, his] = [person("maria"), person("joao")];
+    assert!(pays(&mut world.wire(), &hers));
+    assert!(!pays(&mut world.wire(), &his));
+    assert!(!pays(&mut world.wire(), &person("maria")));
+}
+
+/// A quote says what a request would find: it decides what the request would.
+#[test]
+fn a_quote_sees_free_credits_that_nobody_has_claimed_yet() {
+    let world = World::of(YAML, &[("plans:\n", "free_accounts_per_person: 1\nplans:\n")]);
+    let quoted = |payer: &Payer| {
+        let quoted = world.send(&quote(payer.images(1, "low"))).ok().json();
+        (quoted["decision"].clone(), quoted["code"].clone())
+    };
+    let person = || {
+        let payer = world.payer("gratis", "");
+        world.change(&payer, &json!({ "person": "maria" }));
+        payer
+    };
+    let (first, second) = (person(), person());
+    assert_eq!(quoted(&first), (json!("allow"), Value::Null));
+    assert_eq!(quoted(&second), (json!("block"), json!("insufficient_credits")));
+    assert!(pays(&mut world.wire(), &first));
+    assert!(!pays(&mut world.wire(), &second));
+    // What is refused for another reason claims nothing.
+    let other = world.payer("gratis", "");
+    world.change(&other, &json!({ "person": "rui" }));
+    assert_eq!(world.send(&other.images(11, "low")).status, 422);
+    let next = world.payer("gratis", "");
+    world.change(&next, &json!({ "person": "rui" }));
+    assert!(pays(&mut world.wire(), &next));
 }
 
 #[test]
