@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::free::is_open;
 use super::gates::{Place, gates};
 use super::identity::{Directory, Identity};
 use super::pricing::{Asked, Held, Unpriceable, price_facts, read_request};
@@ -25,7 +24,7 @@ use super::settler::Settler;
 use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::credit::{Amount, ChargeId, Partition, Plan};
-use crate::ledger::{AccountStatus, Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
+use crate::ledger::{Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
 use crate::seam::{Clock, Entropy, Timestamp};
 
 /// How often a request is priced anew or waits for due work before it is refused.
@@ -214,31 +213,6 @@ impl Meter {
         }
     }
 
-    /// The account with its right to free credits decided; `None`: there was nothing to decide. Asked of the
-    /// ledger's own document: a remembered one may name another person.
-    async fn decide_free(&self, identity: &Identity) -> Result<Option<Identity>, Rejection> {
-        let Some(plan) = identity.plan.as_ref().filter(|plan| is_open(plan, &identity.document))
-        else {
-            return Ok(None);
-        };
-        let mut answer = self.ledger.document(identity.document.account.clone()).await;
-        if let Answer::Applied(document) = answer {
-            let open = is_open(plan, &document) && document.status == AccountStatus::Active;
-            if !open && document.version <= identity.document.version {
-                return Ok(None);
-            }
-            answer = match open {
-                true => self.rules.decide_free(&*self.ledger, document).await,
-                false => Answer::Applied(document),
-            };
-        }
-        match answer {
-            Answer::Applied(document) => self.directory.renew(identity, document).map(Some),
-            Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
-            Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
-        }
-    }
-
     fn heard(&self, now: Timestamp) {
         self.ledger_time.set(self.ledger_time.get().max(now));
     }
@@ -277,7 +251,7 @@ impl Meter {
         }
     }
 
-    fn rejection(&self, refusal: Refusal, identity: &Identity) -> Rejection {
+    pub(super) fn rejection(&self, refusal: Refusal, identity: &Identity) -> Rejection {
         Rejection::from_ledger(refusal, &identity.zone, self.now())
     }
 

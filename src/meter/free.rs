@@ -5,8 +5,13 @@
 //! account with them.
 
 use super::Rules;
+use super::admit::Meter;
+use super::identity::Identity;
+use super::rejection::Rejection;
 use crate::credit::{Class, Plan};
-use crate::ledger::{AccountChange, Answer, Document, FreeClaim, FreeCredits, Ledger};
+use crate::ledger::{
+    AccountChange, AccountStatus, Answer, Document, FreeClaim, FreeCredits, Ledger,
+};
 
 impl Rules {
     /// Whether an account's right to free credits is still to be decided: it has a person and a plan with free
@@ -26,11 +31,7 @@ impl Rules {
     }
 
     /// Decides it for an account whose right is open under the plan that it has or that a token names.
-    pub(super) async fn decide_free(
-        &self,
-        ledger: &dyn Ledger,
-        document: Document,
-    ) -> Answer<Document> {
+    async fn decide_free(&self, ledger: &dyn Ledger, document: Document) -> Answer<Document> {
         let Some(person) = document.person.clone() else { return Answer::Applied(document) };
         let account = document.account.clone();
         let limit = self.free_accounts;
@@ -47,9 +48,39 @@ impl Rules {
     }
 }
 
+impl Meter {
+    /// The account with its right to free credits decided; `None`: there was nothing to decide. Asked of the
+    /// ledger's own document: a remembered one may name another person.
+    pub(super) async fn decide_free(
+        &self,
+        identity: &Identity,
+    ) -> Result<Option<Identity>, Rejection> {
+        let Some(plan) = identity.plan.as_ref().filter(|plan| is_open(plan, &identity.document))
+        else {
+            return Ok(None);
+        };
+        let mut answer = self.ledger.document(identity.document.account.clone()).await;
+        if let Answer::Applied(document) = answer {
+            let open = is_open(plan, &document) && document.status == AccountStatus::Active;
+            if !open && document.version <= identity.document.version {
+                return Ok(None);
+            }
+            answer = match open {
+                true => self.rules.decide_free(&*self.ledger, document).await,
+                false => Answer::Applied(document),
+            };
+        }
+        match answer {
+            Answer::Applied(document) => self.directory.renew(identity, document).map(Some),
+            Answer::Refused(refusal) => Err(self.rejection(refusal, identity)),
+            Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
+        }
+    }
+}
+
 /// Whether an account's right to the free credits of `plan` is still to be decided. Answered from the document
 /// alone: who has no such right is asked for nothing.
-pub(super) fn is_open(plan: &Plan, document: &Document) -> bool {
+fn is_open(plan: &Plan, document: &Document) -> bool {
     document.free == FreeCredits::Unclaimed
         && document.person.is_some()
         && plan.allowances.iter().any(|given| given.class == Class::Free)

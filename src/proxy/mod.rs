@@ -18,6 +18,7 @@ mod guard;
 mod headers;
 mod hops;
 mod patience;
+mod reading;
 mod settings;
 mod stage;
 mod steps;

@@ -5,21 +5,19 @@ use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::bearer::{believe, take_key};
 use super::body::{Sending, whole};
 use super::core::Core;
 use super::headers::{Taken, credits_max, strip_named, take_quote};
-use super::hops::{expectations, no_extended_connect, no_loop, no_websocket, trailers_outward};
+use super::hops::{expectations, no_extended_connect, no_loop, no_websocket};
+use super::reading::{collect, fitting, needs_body, room};
 use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
-use super::upload::{Fault, Upload};
-use super::upstream::{Upstream, chain};
+use super::upload::Upload;
+use super::upstream::Upstream;
 use crate::meter::{
-    Asked, Cause, Detail, Due, Found, Identity, Language, Rejection, RequestSource, Route, Shown,
-    Wanted, Work, body_limit, canonical, free_quote,
+    Asked, Cause, Detail, Found, Language, Rejection, Shown, Wanted, Work, canonical, free_quote,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -193,73 +191,6 @@ fn taken(core: &Core, upstream: usize) -> Taken {
     let names = rules.keys.headers.iter().chain(&core.settings.identity_headers);
     let account = rules.header.as_ref().map(|header| &header.name);
     Taken::new(names.chain(account).chain(credentials.map(|own| &own.header)))
-}
-
-/// Room for a body of the declared length, or of any that the route allows.
-fn room(core: &Core, length: Option<u64>, limit: u64) -> Result<OwnedSemaphorePermit, Rejection> {
-    let length = length.unwrap_or(limit).min(limit);
-    let kib = u32::try_from(length.div_ceil(1_024)).unwrap_or(u32::MAX);
-    core.room
-        .clone()
-        .try_acquire_many_owned(kib)
-        .map_err(|_| Rejection::metering_unavailable("no room for another body: limits.bodies"))
-}
-
-fn needs_body(due: &Due) -> bool {
-    due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
-}
-
-/// The account, and how much it may send: as it is remembered or, where plans differ in that and it might be too
-/// much, as the ledger has it.
-async fn fitting(
-    core: &Core,
-    identity: Identity,
-    route: &Route,
-    headers: &http::HeaderMap,
-    nothing: bool,
-) -> Result<(Identity, u64), Rejection> {
-    let limit = body_limit(&identity, route);
-    let fits = declared_length(headers, limit);
-    let known = nothing || headers.contains_key(CONTENT_LENGTH);
-    if !core.meter.rules.sizes_by_plan(route) || (fits.is_ok() && known) {
-        return fits.map(|()| (identity, limit));
-    }
-    let identity = core.meter.newest(&identity).await?.unwrap_or(identity);
-    let limit = body_limit(&identity, route);
-    declared_length(headers, limit)?;
-    Ok((identity, limit))
-}
-
-fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejection> {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    match declared.and_then(|text| text.parse::<u64>().ok()) {
-        Some(length) if length > limit => Err(Rejection::too_large(limit)),
-        _ => Ok(()),
-    }
-}
-
-async fn collect(
-    upload: Upload,
-    limit: u64,
-    ms: u64,
-    taken: &Taken,
-) -> Result<(bytes::Bytes, Option<http::HeaderMap>), Rejection> {
-    let faults = upload.faults();
-    let collected = tokio::time::timeout(Duration::from_millis(ms), upload.collect()).await;
-    match (collected, faults.found()) {
-        (Err(_), _) | (_, Some(Fault::TooSlow)) => Err(Rejection::too_slow()),
-        (_, Some(Fault::TooLarge)) => Err(Rejection::too_large(limit)),
-        (Ok(Ok(whole)), _) => {
-            let trailers = whole.trailers().cloned().map(|mut trailers| {
-                trailers_outward(&mut trailers, taken);
-                trailers
-            });
-            Ok((whole.to_bytes(), trailers.filter(|trailers| !trailers.is_empty())))
-        }
-        (Ok(Err(error)), _) => {
-            Err(Rejection::bad_request(Detail::BrokenBody).because(chain(&*error)))
-        }
-    }
 }
 
 /// Prices and reserves: the last step that can refuse, and the first that holds anything.

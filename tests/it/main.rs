@@ -81,9 +81,9 @@ mod languages;
 #[cfg(test)]
 mod leavers;
 #[cfg(test)]
-mod ledger_audit;
-#[cfg(test)]
 mod ledger_amend;
+#[cfg(test)]
+mod ledger_audit;
 #[cfg(test)]
 mod ledger_broken;
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tollgate::credit::{AccountId, KeyId};
+use tollgate::credit::AccountId;
 use tollgate::ledger::embedded::{EmbeddedLedger, Settings};
-use tollgate::ledger::{FreeCredits, Ledger, NewKey};
+use tollgate::ledger::{FreeCredits, Ledger, NewAccount, NewKey};
 use tollgate::meter::NewKeyText;
 use tollgate::seam::{SystemClock, SystemEntropy};
 
@@ -38,6 +38,12 @@ plans:
     body_limits: { upload: 1KiB, media: 2KiB }
   large: { body_limits: { image: 256KiB } }
   walled: { features: [media] }
+  team: { caps: [{ name: weekly, measure: requests, limit: 1, every: week, scope: member }] }
+  usual: { allowances: [{ name: monthly, amount: 3, every: month }] }
+  saver:
+    allowances: [{ name: monthly, amount: 3, every: month }]
+    draw_order: [purchased, bonus, goodwill, rollover, plan, free]
+  gratis: { allowances: [{ name: daily, class: free, amount: 3, every: day }] }
 prices:
   images:
     lines:
@@ -168,29 +174,90 @@ fn file(folder: &Path) -> EmbeddedLedger {
     EmbeddedLedger::open(&settings, Arc::new(SystemClock)).unwrap()
 }
 
-#[test]
-fn a_key_has_the_routes_that_it_names() {
+/// A world with an account of this plan that has ten credits and these keys: their members and routes.
+fn with_keys(plan: &str, keys: &[(Option<&str>, &[&str])]) -> (World, Vec<Payer>) {
     let account: AccountId = "acct_keys".parse().unwrap();
-    let made = NewKeyText::make(&account, None, &SystemClock, &SystemEntropy).unwrap();
-    let key = NewKey {
-        account: account.clone(),
-        id: made.id,
-        hash: made.hash,
-        label: String::new(),
-        ends: None,
-        member: None,
-        routes: vec!["image".into(), "upload".into()],
-    };
+    let make = || NewKeyText::make(&account, None, &SystemClock, &SystemEntropy).unwrap();
+    let made: Vec<_> = keys.iter().map(|_| make()).collect();
     let world = World::seeded_of(YAML, &[], |folder| {
         let ledger = file(folder);
-        let call = tollgate::ledger::NewAccount { plan: "studio".into(), ..new_account(&account) };
+        let call = NewAccount { plan: plan.into(), ..new_account(&account) };
         ok(wait(ledger.create_account(call)));
-        ok(wait(ledger.create_key(key)));
+        for (made, (member, routes)) in made.iter().zip(keys) {
+            ok(wait(ledger.create_key(NewKey {
+                account: account.clone(),
+                id: made.id,
+                hash: made.hash,
+                label: String::new(),
+                ends: None,
+                member: member.map(str::to_owned),
+                routes: routes.iter().map(|&route| route.to_owned()).collect(),
+            })));
+        }
         ledger.close();
     });
-    let id: KeyId = made.id;
-    let narrow = Payer { account: account.to_string(), key: made.text, key_id: id.to_string() };
-    world.grant(&narrow, "10");
+    let payers: Vec<Payer> = made
+        .into_iter()
+        .map(|made| Payer {
+            account: account.to_string(),
+            key: made.text,
+            key_id: made.id.to_string(),
+        })
+        .collect();
+    world.grant(&payers[0], "10");
+    (world, payers)
+}
+
+#[test]
+fn a_member_of_a_team_has_a_cap_of_its_own() {
+    let (world, keys) = with_keys(
+        "team",
+        &[(Some("ana"), &[]), (Some("ana"), &[]), (Some("ben"), &[]), (None, &[])],
+    );
+    let draws = |key: usize| world.send(&keys[key].images(1, "low"));
+    draws(0).ok();
+    // It counts the person, not the key.
+    for key in [0, 1] {
+        let reply = draws(key);
+        assert_eq!(reply.json()["scope"], "member:ana", "{}", reply.text());
+        assert_eq!(reply.problem(), (429, "cap_exceeded".to_owned()));
+    }
+    draws(2).ok();
+    draws(3).ok();
+    draws(3).ok();
+}
+
+#[test]
+fn a_plan_says_in_which_order_credits_pay() {
+    let world = world();
+    for (plan, order) in [("usual", ["monthly", "grant"]), ("saver", ["grant", "monthly"])] {
+        let payer = world.payer(plan, "2");
+        let quoted = world.send(&quote(payer.images(4, "low"))).ok().json();
+        let legs: Vec<&str> = quoted["legs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|leg| leg["bucket"].as_str().unwrap())
+            .collect();
+        let begins = |(leg, name): (&&str, &str)| leg.starts_with(name);
+        assert!(legs.len() == 2 && legs.iter().zip(order).all(begins), "{plan}: {legs:?}");
+    }
+}
+
+#[test]
+fn a_plan_that_is_not_known_here_has_no_rights_on_free_routes_either() {
+    let mut world = world();
+    let payer = world.payer("walled", "");
+    world.restart(&[("  walled: {", "  fenced: {")]);
+    let reply = world.send(&payer.get(MODELS));
+    assert_eq!(reply.problem(), (403, "plan_unknown_here".to_owned()));
+    assert_eq!(world.forwarded(), 0);
+}
+
+#[test]
+fn a_key_has_the_routes_that_it_names() {
+    let (world, mut keys) = with_keys("studio", &[(None, &["image", "upload"])]);
+    let narrow = keys.remove(0);
     world.send(&narrow.images(1, "low")).ok();
     world.send(&narrow.post(UPLOADS, &json!({}))).ok();
     let told = refused(&world, &narrow, &narrow.get(MODELS), "route_not_in_plan");
@@ -327,6 +394,62 @@ fn two_of_a_persons_accounts_have_free_credits() {
     let (had, none) = (FreeCredits::Granted, FreeCredits::Unclaimed);
     assert_eq!(free, [had, had, FreeCredits::Refused, none, none]);
     books(&site);
+}
+
+/// Whether the account can pay for an image, on this connection.
+fn pays(wire: &mut Wire, payer: &Payer) -> bool {
+    let reply = wire.ask(&payer.images(1, "low"));
+    assert!(matches!(reply.status, 200 | 402), "{}", reply.text());
+    reply.status == 200
+}
+
+/// What is remembered of an account may name another person than it has by now: the claim is of the one whom
+/// the ledger names. One account of each has free credits here.
+#[test]
+fn a_claim_is_made_for_the_person_of_this_moment() {
+    let world = World::of(YAML, &[("plans:\n", "free_accounts_per_person: 1\nplans:\n")]);
+    let person = |name: &str| {
+        let payer = world.payer("gratis", "");
+        world.change(&payer, &json!({ "person": name }));
+        payer
+    };
+    let moved = person("maria");
+    let mut wire = world.wire();
+    // Remembered by this connection's core, and nothing was claimed yet.
+    wire.ask(&moved.get(MODELS)).ok();
+    world.change(&moved, &json!({ "person": "joao" }));
+    assert!(pays(&mut wire, &moved));
+    let [hers, his] = [person("maria"), person("joao")];
+    assert!(pays(&mut world.wire(), &hers));
+    assert!(!pays(&mut world.wire(), &his));
+    assert!(!pays(&mut world.wire(), &person("maria")));
+}
+
+/// A quote says what a request would find: it decides what the request would.
+#[test]
+fn a_quote_sees_free_credits_that_nobody_has_claimed_yet() {
+    let world = World::of(YAML, &[("plans:\n", "free_accounts_per_person: 1\nplans:\n")]);
+    let quoted = |payer: &Payer| {
+        let quoted = world.send(&quote(payer.images(1, "low"))).ok().json();
+        (quoted["decision"].clone(), quoted["code"].clone())
+    };
+    let person = || {
+        let payer = world.payer("gratis", "");
+        world.change(&payer, &json!({ "person": "maria" }));
+        payer
+    };
+    let (first, second) = (person(), person());
+    assert_eq!(quoted(&first), (json!("allow"), Value::Null));
+    assert_eq!(quoted(&second), (json!("block"), json!("insufficient_credits")));
+    assert!(pays(&mut world.wire(), &first));
+    assert!(!pays(&mut world.wire(), &second));
+    // What is refused for another reason claims nothing.
+    let other = world.payer("gratis", "");
+    world.change(&other, &json!({ "person": "rui" }));
+    assert_eq!(world.send(&other.images(11, "low")).status, 422);
+    let next = world.payer("gratis", "");
+    world.change(&next, &json!({ "person": "rui" }));
+    assert!(pays(&mut world.wire(), &next));
 }
 
 #[test]
