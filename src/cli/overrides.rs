@@ -26,7 +26,7 @@ Examples:
   tollgate override create acct_maria --cap two-a-day --add 8 --reason 'launch week'
   tollgate override create acct_maria --cap two-a-day --multiply 1.5 --reason trial
   tollgate override create acct_maria --concurrency one-at-a-time --set 0 --id o-1 --reason abuse")]
-    Create(Create),
+    Create(Box<Create>),
     /// List an account's overrides in the order in which they were made
     #[command(after_help = "\
 Example:

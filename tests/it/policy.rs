@@ -114,7 +114,13 @@ fn the_next_refill_is_that_of_the_allowance_that_runs() {
         // Tokyo's own day would end at 15:00 UTC; what runs ends at 03:00 UTC, noon in Tokyo.
         assert_eq!(credits["next_refill"]["at"], "2026-11-23T12:00:00+09:00");
         assert_eq!(credits["next_refill"]["time_zone"], "Asia/Tokyo");
-        assert_eq!(credits["allowances"][0]["ends_at"], "2026-11-23T12:00:00+09:00");
+        let daily = &credits["allowances"][0];
+        assert_eq!(daily["ends_at"], "2026-11-23T12:00:00+09:00");
+        // Until when that day's rest lives on was said by São Paulo's calendar, and is not guessed here.
+        assert_eq!(
+            (&daily["carry_over"]["percent"], &daily["carry_over"]["until"]),
+            (&json!(50), &Value::Null)
+        );
         panes.clock.advance(4 * 60 * 60 * 1_000);
         let credits = &balance(panes, &secret)["balances"][0];
         assert_eq!(credits["available"], "9", "Tokyo's new day gives nothing before the old ends");
