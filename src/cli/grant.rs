@@ -26,8 +26,8 @@ Examples:
   tollgate grant create acct_maria 0.5 --id fix-1 --class adjustment --reason 'charged twice'
   tollgate grant create acct_maria 9 --id gift-1 --expires-at 2099-12-22T00:00:00Z --reason gift
   tollgate grant create acct_maria --pack small --id pay_4712 --reason 'order 4712'
-  tollgate grant create acct_maria 500 --id pay_4713 --paid 5.00 --currency USD --bonus 50 --reason 'order 4713'
-  tollgate grant create acct_maria 4 --id gw:chg_… --class goodwill --reason 'refund of an old charge'")]
+  tollgate grant create acct_maria 500 --id p7 --paid 5 --currency USD --bonus 50 --reason sale
+  tollgate grant create acct_maria 4 --id gw:chg_… --class goodwill --reason 'an old charge'")]
     Create(Box<Create>),
     /// List an account's grants in the order in which they pay, ended ones last
     #[command(after_help = "\

@@ -24,9 +24,9 @@ every --multiply, then every --add and --cut. Amounts of credits may have a poin
 
 Examples:
   tollgate override create acct_maria --cap two-a-day --add 8 --reason 'launch week'
-  tollgate override create acct_maria --cap two-a-day --multiply 1.5 --ends-at 2099-01-01T00:00:00Z --reason trial
-  tollgate override create acct_maria --concurrency one-at-a-time --set 0 --id stop-1 --reason abuse")]
-    Create(Create),
+  tollgate override create acct_maria --cap two-a-day --multiply 1.5 --reason trial
+  tollgate override create acct_maria --concurrency one-at-a-time --set 0 --id o-1 --reason abuse")]
+    Create(Box<Create>),
     /// List an account's overrides in the order in which they were made
     #[command(after_help = "\
 Example:
@@ -79,7 +79,7 @@ pub(super) struct Create {
     /// From when on it holds [default: now]
     #[arg(long, value_name = "TIME")]
     starts_at: Option<String>,
-    /// When it ends [default: when somebody ends it]
+    /// When it ends, such as 2026-12-22T00:00:00Z [default: when somebody ends it]
     #[arg(long, value_name = "TIME")]
     ends_at: Option<String>,
     #[command(flatten)]

@@ -11,7 +11,7 @@ fn make(panes: &Panes, body: Value) -> Reply {
     panes.operator("POST", OVERRIDES, Some(body))
 }
 
-fn wanted(more: Value) -> Value {
+fn wanted(more: &Value) -> Value {
     let mut body = json!({ "limit": "cap", "name": "two-a-day", "reason": "launch week" });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body
@@ -24,7 +24,7 @@ fn an_override_raises_a_limit_until_it_ends() {
         let limits = || panes.client(&secret, "GET", "/limits", "").ok();
         assert_eq!(limits()["caps"][0]["limit"], "2");
         let ends = "2026-11-23T12:00:00Z";
-        let body = wanted(json!({ "id": "ov_week", "add": 8, "ends_at": ends }));
+        let body = wanted(&json!({ "id": "ov_week", "add": 8, "ends_at": ends }));
         let made = make(panes, body.clone());
         assert_eq!(made.status, 201);
         let made = made.body;
@@ -44,7 +44,7 @@ fn an_override_raises_a_limit_until_it_ends() {
         // The same again is the same, though it begins when it began.
         panes.clock.advance(1_000);
         assert_eq!(make(panes, body).ok(), made);
-        let other = wanted(json!({ "id": "ov_week", "add": 9, "ends_at": ends }));
+        let other = wanted(&json!({ "id": "ov_week", "add": 9, "ends_at": ends }));
         assert_eq!(make(panes, other).problem(), (409, "conflict"));
 
         let cap = &limits()["caps"][0];
@@ -136,14 +136,14 @@ fn concurrency_can_be_stopped_and_calls_are_done_once() {
 fn what_an_override_cannot_be_is_said() {
     let panes = Panes::new();
     panes.account("acct_a", "tiny");
-    let unknown = make(&panes, wanted(json!({ "name": "two-a-dya", "add": 1 })));
+    let unknown = make(&panes, wanted(&json!({ "name": "two-a-dya", "add": 1 })));
     assert_eq!(unknown.problem(), (422, "unknown_limit"));
     assert_eq!(
         (&unknown.body["caps"], &unknown.body["param"]),
         (&json!(["two-a-day"]), &json!("name"))
     );
     assert_eq!(unknown.body["concurrency"], json!(["one-at-a-time"]));
-    let sort = make(&panes, wanted(json!({ "limit": "concurrency", "add": 1 })));
+    let sort = make(&panes, wanted(&json!({ "limit": "concurrency", "add": 1 })));
     assert_eq!(sort.problem(), (422, "unknown_limit"));
     for (more, status, param) in [
         (json!({}), 400, "add"),
@@ -168,7 +168,7 @@ fn what_an_override_cannot_be_is_said() {
         (json!({ "add": 1, "author": "me" }), 400, "author"),
         (json!({ "add": 1, "reason": null }), 400, "reason"),
     ] {
-        let reply = make(&panes, wanted(more.clone()));
+        let reply = make(&panes, wanted(&more));
         let told = (reply.status.as_u16(), &reply.body["param"]);
         assert_eq!(told, (status, &json!(param)), "{more} {}", reply.body);
     }

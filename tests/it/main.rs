@@ -8,13 +8,17 @@
 mod admin;
 #[cfg(test)]
 mod admin_accounts;
+#[cfg(test)]
 mod admin_grants;
 #[cfg(test)]
 mod admin_keys;
 #[cfg(test)]
 mod admin_money;
+#[cfg(test)]
 mod admin_overrides;
+#[cfg(test)]
 mod admin_people;
+#[cfg(test)]
 mod admin_refunds;
 #[cfg(test)]
 mod admin_roles;
@@ -161,6 +165,7 @@ mod sample;
 mod sdk;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod smuggling;

@@ -84,6 +84,49 @@ fn from_an_account_to_a_receipt() {
 }
 
 #[test]
+fn from_a_pack_to_its_money_and_from_a_cap_to_its_override() {
+    let server = Server::start();
+    let (_, key) = server.panes.account("acct_joao", "tiny");
+    let (_, out, _) = server.run(&["packs"]);
+    assert!(out.contains("small") && out.contains("USD"), "{out}");
+    let why = ["--reason", "ticket 4711"];
+    let give = ["grant", "create", "acct_joao", "--pack", "small", "--id", "pay_1"];
+    assert_eq!(server.json(&[&give[..], &why].concat())["bonus"]["granted"], "50");
+    let (code, _, err) = server.run(&[&give[..], &["7"], &why].concat());
+    assert_eq!(code, 2, "an amount beside a pack is no use: {err}");
+    let charge = server.panes.hold("acct_joao", &key, 100, Default::default());
+    server.panes.settle("acct_joao", charge, 100);
+    let id = charge.to_string();
+    let refund = ["charge", "refund", &id, "--id", "r_1", "--amount", "2.5"];
+    assert_eq!(server.json(&[&refund[..], &why].concat())["charged"], "97.5");
+    let (_, out, _) = server.run(&["charge", "show", &id]);
+    assert!(out.contains("r_1") && out.contains("2.5 was refunded"), "{out}");
+    let back = server.json(&[&["grant", "refund", "acct_joao", "pay_1"][..], &why].concat());
+    // The allowance and the bonus have paid first; 44.5 of the purchase are spent.
+    assert_eq!(back["money"], serde_json::json!({ "amount": "4.555", "currency": "USD" }));
+    let (_, out, _) = server.run(&[&["grant", "void", "acct_joao", "pay_1"][..], &why].concat());
+    assert!(out.contains("still held") && out.contains("voided"), "{out}");
+
+    let raise = ["override", "create", "acct_joao", "--cap", "two-a-day", "--add", "8"];
+    let made = server.json(&[&raise[..], &why].concat());
+    let (_, out, _) = server.run(&["limits", "acct_joao"]);
+    assert!(out.contains("add 8") && out.contains("IN THE PLAN"), "{out}");
+    let end = ["override", "end", "acct_joao", made["id"].as_str().unwrap()];
+    assert_eq!(server.json(&end)["state"], "ended");
+    let (code, _, err) = server.run(&[&raise[..5], &["--add", "1", "--cut", "1"], &why].concat());
+    assert_eq!(code, 2, "{err}");
+
+    let until = ["account", "restrict", "acct_joao", "--until", "2099-12-22T00:00:00Z"];
+    assert_eq!(server.run(&until).0, 2, "a reason is needed");
+    let held = server.json(&[&until[..], &why].concat());
+    assert_eq!(held["restricted_until"], "2099-12-22T00:00:00.000Z");
+    let lifted = server.json(&["account", "restrict", "acct_joao", "--lift"]);
+    assert_eq!(lifted["restricted_until"], Value::Null);
+    let (_, out, _) = server.run(&["balance", "acct_joao"]);
+    assert!(out.contains("3 comes at 2026-11-23T00:00:00-03:00"), "{out}");
+}
+
+#[test]
 fn refusals_are_told_in_the_servers_words() {
     let server = Server::start();
     let (code, out, err) = server.run(&["account", "show", "acct_nobody"]);

@@ -5,8 +5,10 @@ use tollgate::credit::Zone;
 use tollgate::meter::{Place, gates};
 use tollgate::seam::Clock;
 
-use super::panes::Panes;
+use super::openapi;
+use super::panes::{Panes, Reply};
 use super::shop::{self, DAY};
+use super::world::{IMAGES, Payer, World};
 
 fn balance(panes: &Panes, key: &str) -> Value {
     panes.client(key, "GET", "/balance", "").ok()
@@ -25,7 +27,10 @@ fn hold(panes: &Panes, account: &str, key: &str, credits: u64) -> tollgate::cred
 #[test]
 fn a_balance_says_what_comes_what_lives_on_and_what_pays_first() {
     Panes::on_own_stores(|panes| {
-        let (secret, _) = panes.account("acct_a", "club");
+        let (secret, key) = panes.account("acct_a", "club");
+        // What was never touched is not given, so it has nothing that could live on.
+        let charge = hold(panes, "acct_a", &key, 1);
+        panes.settle("acct_a", charge, 1);
         let body = json!({ "id": "pay_1", "amount": "7", "reason": "r", "only": ["images"],
                            "expires_at": "2027-01-01T00:00:00Z" });
         panes.operator("POST", "/accounts/acct_a/grants", Some(body)).ok();
@@ -109,9 +114,69 @@ fn the_next_refill_is_that_of_the_allowance_that_runs() {
         // Tokyo's own day would end at 15:00 UTC; what runs ends at 03:00 UTC, noon in Tokyo.
         assert_eq!(credits["next_refill"]["at"], "2026-11-23T12:00:00+09:00");
         assert_eq!(credits["next_refill"]["time_zone"], "Asia/Tokyo");
-        assert_eq!(credits["allowances"][0]["ends_at"], "2026-11-23T12:00:00+09:00");
+        let daily = &credits["allowances"][0];
+        assert_eq!(daily["ends_at"], "2026-11-23T12:00:00+09:00");
+        // Until when that day's rest lives on was said by São Paulo's calendar, and is not guessed here.
+        assert_eq!(
+            (&daily["carry_over"]["percent"], &daily["carry_over"]["until"]),
+            (&json!(50), &Value::Null)
+        );
         panes.clock.advance(4 * 60 * 60 * 1_000);
         let credits = &balance(panes, &secret)["balances"][0];
         assert_eq!(credits["available"], "9", "Tokyo's new day gives nothing before the old ends");
     });
+}
+
+/// Holds an answer of the gateway against the clients' document.
+fn documented(quote: &Value) {
+    let kind = http::HeaderValue::from_static("application/json");
+    let headers = [(http::header::CONTENT_TYPE, kind)].into_iter().collect();
+    let reply = Reply { status: http::StatusCode::OK, headers, body: quote.clone() };
+    openapi::holds(&openapi::CLIENT, "POST", "/_credits/v1/quote", None, &reply);
+}
+
+#[test]
+fn a_quote_says_whether_the_balance_covers_the_price() {
+    let world = World::start(&[]);
+    let quoted = |payer: &Payer, n: u64, quality: &str| {
+        let ask = payer.images(n, quality).header("prefer", "metering=quote");
+        let quote = world.send(&ask).ok().json();
+        documented(&quote);
+        quote
+    };
+    let maria = world.payer("starter", "10");
+    let quote = quoted(&maria, 4, "low");
+    let balance = &quote["balance"];
+    assert_eq!((&quote["decision"], &balance["covered"]), (&json!("allow"), &json!(true)));
+    assert_eq!((&balance["required"], &balance["available"]), (&json!("4"), &json!("13")));
+    let first = balance["by_grant"][0]["id"].as_str().unwrap();
+    assert!(first.starts_with("monthly@"), "{first}");
+    assert_eq!(quote["legs"][0]["bucket"], first);
+    let statement = world.look(&maria, "/balance");
+    let own = &statement["balances"][0];
+    for name in ["next_refill", "allowances", "by_grant"] {
+        assert_eq!(balance[name], own[name], "{name}");
+    }
+    assert_eq!(balance["next_refill"]["amount"], "3");
+    assert_eq!(balance["draw_order"], statement["draw_order"]);
+
+    let short = quoted(&maria, 2, "high");
+    assert_eq!(
+        (&short["decision"], &short["code"]),
+        (&json!("block"), &json!("insufficient_credits"))
+    );
+    assert_eq!(short["balance"]["covered"], false);
+    // What stands in the way here is a cap, not the balance.
+    let capped = quoted(&world.payer("thrifty", "100"), 2, "high");
+    assert_eq!(
+        (&capped["code"], &capped["balance"]["covered"]),
+        (&json!("cap_exceeded"), &json!(true))
+    );
+    // Without a price nothing can be said.
+    let odd = quoted(&maria, 11, "low");
+    assert_eq!((&odd["decision"], &odd["balance"]), (&json!("block"), &Value::Null));
+    // The clients' plane says the same as the request itself.
+    let asked = json!({ "method": "POST", "path": IMAGES, "body": { "n": 4, "quality": "low" } });
+    let plane = world.send(&maria.post("/_credits/v1/quote", &asked)).ok().json();
+    assert_eq!(plane["balance"], quote["balance"]);
 }

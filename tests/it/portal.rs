@@ -85,14 +85,14 @@ fn limits_say_what_is_used_and_when_it_resets() {
     assert_eq!(
         limits["caps"],
         json!([{ "name": "two-a-day", "scope": "account", "measure": "requests", "kind": null,
-                 "limit": "2", "used": "1", "remaining": "1", "period": "2026-11-22",
+                 "limit": "2", "base_limit": "2", "overrides": [], "used": "1", "remaining": "1", "period": "2026-11-22",
                  "starts_at": "2026-11-22T00:00:00-03:00",
                  "resets_at": "2026-11-23T00:00:00-03:00" }])
     );
     assert_eq!(
         limits["concurrency"],
-        json!([{ "name": "one-at-a-time", "scope": "account", "limit": 1, "in_use": 1,
-                 "remaining": 0 }])
+        json!([{ "name": "one-at-a-time", "scope": "account", "limit": 1,
+                 "base_limit": 1, "overrides": [], "in_use": 1, "remaining": 0 }])
     );
     assert_eq!(
         limits["rates"],

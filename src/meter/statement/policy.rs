@@ -53,18 +53,19 @@ fn next_at(sight: &Sight<'_>, check: &AllowanceCheck) -> Option<Timestamp> {
     }
 }
 
-/// What lives on of the current period's credits, and until when.
+/// What lives on of an allowance, and until when: that is known for what was given by the rules of today alone.
 fn carry_over(sight: &Sight<'_>, check: &AllowanceCheck) -> Value {
+    let Some(carry) = check.carry else { return Value::Null };
     let at = check.periods.iter().position(|period| period.contains(sight.view.at));
-    let until = check.carry.and_then(|carry| carry.until.get(at?).copied());
-    let carry = check.carry.zip(until);
-    carry.map_or(Value::Null, |(carry, until)| {
-        json!({
-            "percent": carry.percent,
-            "min": carry.min,
-            "max": (carry.max != Amount::MAX).then_some(carry.max),
-            "until": sight.zone.show(until),
-        })
+    let period = at.and_then(|at| check.periods.get(at));
+    let own = |end: Timestamp| running(sight, check).is_none_or(|state| state.end == end);
+    let until = at.zip(period.filter(|period| own(period.end)));
+    let until = until.and_then(|(at, _)| carry.until.get(at).copied());
+    json!({
+        "percent": carry.percent,
+        "min": carry.min,
+        "max": (carry.max != Amount::MAX).then_some(carry.max),
+        "until": until.map(|moment| sight.zone.show(moment)),
     })
 }
 
