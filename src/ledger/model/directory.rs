@@ -88,7 +88,10 @@ pub(crate) fn change_account(
         change_overrides(&mut document.overrides, change, now)?;
     }
     document.restricted_until = call.restricted_until.unwrap_or(document.restricted_until);
-    document.free = call.free.unwrap_or(document.free);
+    // What one person's accounts have says nothing of another's.
+    let same = document.person == before.person;
+    let free = if same { document.free } else { FreeCredits::Unclaimed };
+    document.free = call.free.unwrap_or(free);
     document.anchor = call.anchor.unwrap_or(document.anchor);
     document.status = call.status.unwrap_or(document.status);
     if *document != before && before.status == AccountStatus::Closed {

@@ -141,6 +141,7 @@ fn check_account(draft: &Draft, call: &Grant) -> Result<(), Stop> {
     let there: Amount = of_kind.map(|b| b.available.saturating_add(b.held)).sum();
     let bonus = call.bonus.as_ref().map_or(Amount::ZERO, |bonus| bonus.amount);
     let owed = owed(money, &call.kind);
-    let all = call.amount.checked_add(bonus).and_then(|all| all.checked_add(there.saturating_add(owed)));
+    let all =
+        call.amount.checked_add(bonus).and_then(|all| all.checked_add(there.saturating_add(owed)));
     all.map(|_| ()).ok_or_else(|| invalid("the account would have more than 2^53 micro-credits"))
 }
