@@ -115,6 +115,10 @@ mod ledger_stream;
 #[cfg(test)]
 mod ledger_tables;
 #[cfg(test)]
+mod ledger_tables_allowances;
+#[cfg(test)]
+mod ledger_tables_rules;
+#[cfg(test)]
 mod ledger_world;
 #[cfg(test)]
 mod lua_lint;

@@ -14,7 +14,7 @@ local CHARGE = KEYS[10]
 local OPEN_ONE, ENDED_ONE, LAPSED_ONE = 1, 2, 3
 local LATE_MS = 2000
 
-local ledger, decided, was, becomes, sort, charge, charge_was, charge_becomes, wakes, entry =
+local ledger, decided, was, becomes, sort, charge, charge_was, charge_becomes, wakes, message =
   unpack('<c16i8I4c0I4c0BBc0I4c0I4c0i8I4c0', ARGV[2])
 local stored = call('MGET', EPOCH, ACCOUNT)
 local no = look_at_clock(stored[1])
@@ -33,7 +33,7 @@ call('ZCARD', WAKES)
 call('XLEN', STREAM)
 now, wrote = decided, 1
 if wakes == NONE then call('ZREM', WAKES, account_id) else call('ZADD', WAKES, digits(wakes), account_id) end
-call('XADD', STREAM, '*', 'e', entry)
+call('XADD', STREAM, '*', 'e', message)
 if sort == OPEN_ONE then call('HSET', OPEN, charge, charge_becomes) end
 if sort == ENDED_ONE then call('SET', CHARGE, charge_becomes, 'KEEPTTL') end
 if sort == LAPSED_ONE then call('HSET', LAPSED, charge, charge_becomes) end
