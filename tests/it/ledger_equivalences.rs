@@ -130,8 +130,8 @@ fn settling_less_is_as_if_less_had_been_reserved() {
         for w in [one, two] {
             furnish(w, &Dice::new(!seed));
         }
-        let (charge, same) = (one.id(), two.id());
-        assert_eq!(charge, same);
+        let (charge, other) = (one.id(), two.id());
+        assert_eq!(charge, other);
         if !held(one, charge, more) {
             return false;
         }
@@ -458,8 +458,9 @@ fn the_same_again_is_the_same() {
             ($call:expr) => {{
                 let first = ok($call);
                 let before = w.everything();
-                assert_eq!(ok($call), first);
-                assert_eq!(w.everything(), before);
+                let why = stringify!($call);
+                assert_eq!(ok($call), first, "{why}");
+                assert!(w.everything() == before, "{why} has changed something");
                 seen += 1;
             }};
         }

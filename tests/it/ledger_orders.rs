@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use tollgate::credit::{AccountId, Amount, ChargeId, Class, Partition, Ranks};
+use tollgate::credit::{AccountId, Amount, ChargeId, Class, KeyId, Partition, Ranks};
 use tollgate::ledger::model::ModelLedger;
 use tollgate::ledger::*;
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock, Timestamp};
 
 use crate::ledger_redis::RedisStore;
 use crate::ledger_world::{
-    HOUR, LEASE, MINUTE, NOON, Store, bucket, credits, embedded_in_memory, key_of, kind,
-    new_account, ok, wait,
+    HOUR, LEASE, MINUTE, NOON, Store, bucket, credits, embedded_in_memory, kind, new_account, ok,
+    wait,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,6 +276,7 @@ struct Case<'a> {
     account: AccountId,
     variant: Variant,
     number: usize,
+    key: KeyId,
     charge: ChargeId,
     ends: Timestamp,
     version: u64,
@@ -285,9 +286,12 @@ impl<'a> Case<'a> {
     fn begin(desk: &'a Desk, account: AccountId, variant: Variant, number: usize) -> Self {
         let ledger = desk.store.ledger();
         ok(wait(ledger.create_account(new_account(&account))));
+        let (now, partition) = (desk.clock.now(), Partition::of(&account));
+        let entropy = SeededEntropy::new(number as u64);
+        let id = KeyId::make(now, partition, &entropy).unwrap();
         let key = NewKey {
             account: account.clone(),
-            id: key_of(&account, 1),
+            id,
             hash: [1; 32],
             label: String::new(),
             ends: None,
@@ -295,19 +299,17 @@ impl<'a> Case<'a> {
             routes: Vec::new(),
         };
         let version = ok(wait(ledger.create_key(key))).version;
-        let now = desk.clock.now();
-        let entropy = SeededEntropy::new(number as u64);
-        let charge = ChargeId::make(now, Partition::of(&account), &entropy).unwrap();
+        let charge = ChargeId::make(now, partition, &entropy).unwrap();
         let ends = now.plus_ms(MINUTE / 2);
         let first = if variant.bought { Class::Purchased } else { Class::Free };
         let grants = [
             ("first", first, FIRST, Some(ends)),
             ("second", Class::Purchased, variant.second, None),
         ];
-        for (id, class, amount, expires) in grants {
+        for (name, class, amount, expires) in grants {
             ok(wait(ledger.grant(Grant {
                 account: account.clone(),
-                id: bucket(&format!("{id}{number}")),
+                id: bucket(&format!("{name}{number}")),
                 kind: kind(),
                 class,
                 amount: credits(amount),
@@ -320,7 +322,7 @@ impl<'a> Case<'a> {
                 bonus: None,
             })));
         }
-        let case = Self { desk, account, variant, number, charge, ends, version };
+        let case = Self { desk, account, variant, number, key: id, charge, ends, version };
         case.rank();
         case
     }
@@ -339,7 +341,7 @@ impl<'a> Case<'a> {
             account: self.account.clone(),
             charge,
             fingerprint: [0; 32],
-            key: key_of(&self.account, 1),
+            key: self.key,
             document_version: self.version,
             revision: String::new(),
             kind: kind(),
