@@ -5,7 +5,7 @@
 //! made short before it is shown, with its seed and with what was asked and answered.
 
 mod calls;
-mod dice;
+pub(crate) mod dice;
 mod history;
 mod plans;
 mod shrink;
@@ -152,7 +152,7 @@ const MUST_SEE: [(&str, u64); 75] = [
 #[test]
 fn all_stores_agree_on_random_histories() {
     let (cases, first) = (setting("TOLLGATE_CASES", 110), setting("TOLLGATE_SEED", 1));
-    let (seen, calls) = play_all(first..first + cases, On::Memory);
+    let (seen, calls) = play_all(first..first + cases, On::MemoryAndRedis);
     println!("{cases} histories from seed {first}, {calls} calls: {seen:?}");
     let of = |what: &str| seen.get(what).copied().unwrap_or(0);
     if cases >= 110 {

@@ -93,13 +93,21 @@ mod ledger_broken;
 #[cfg(test)]
 mod ledger_cluster;
 #[cfg(test)]
+mod ledger_crowd;
+#[cfg(test)]
 mod ledger_directory;
 #[cfg(test)]
 mod ledger_disk;
 #[cfg(test)]
+mod ledger_equivalences;
+#[cfg(test)]
 mod ledger_faults;
 #[cfg(test)]
 mod ledger_numbers;
+#[cfg(test)]
+mod ledger_orders;
+#[cfg(test)]
+mod ledger_plans;
 #[cfg(test)]
 mod ledger_properties;
 #[cfg(test)]

@@ -103,9 +103,11 @@ pub(super) fn owe_more(
     found.map_or(Ok(()), |debt| debt.grow(Column::Spent, amount, now, &mut money.postings))
 }
 
-/// What was spent of a purchase whose payment had failed comes back: so much less is owed.
+/// What was spent of a purchase whose payment had failed comes back: so much less is owed, and what was repaid of
+/// it already returns to where it came from.
 pub(super) fn owe_less(
     money: &mut Money,
+    charge: ChargeId,
     bucket: &BucketId,
     amount: Amount,
     now: Timestamp,
@@ -114,8 +116,7 @@ pub(super) fn owe_less(
     if !money.has(&id) {
         return Ok(());
     }
-    let leg = Leg { bucket: id.clone(), amount: amount.min(money.purse(&id)?.bucket.spent) };
-    forgive_unpaid(money, &leg, now).map(|_| ())
+    forgive(money, charge, &Leg { bucket: id, amount }, now)
 }
 
 /// A leg that was advanced comes back: what is still owed of it is not owed any more; what was repaid returns

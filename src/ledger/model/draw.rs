@@ -7,6 +7,7 @@ use super::posting::Column;
 use super::state::{Money, Purse, Use};
 use super::stop::{Stop, minus, plus};
 use crate::credit::{Amount, Bucket, BucketId, ChargeId, Class, Kind, Leg, Standing};
+use crate::ledger::Refusal;
 use crate::seam::Timestamp;
 
 /// How long credits live on that came back after their bucket had ended.
@@ -105,7 +106,7 @@ pub(super) fn give_back(
     Ok(())
 }
 
-/// Gives one leg back.
+/// Gives one leg back. That its bucket has left the list happens to refunds alone, long after the charge.
 pub(super) fn give_leg_back(
     money: &mut Money,
     charge: ChargeId,
@@ -113,14 +114,17 @@ pub(super) fn give_leg_back(
     from: Column,
     now: Timestamp,
 ) -> Result<(), Stop> {
-    let bucket = &money.purse(&leg.bucket)?.bucket;
+    let Ok(purse) = money.purse(&leg.bucket) else {
+        return Err(Refusal::ChargeArchived.into());
+    };
+    let bucket = &purse.bucket;
     if bucket.class == Class::Debt {
         return super::debt::forgive(money, charge, leg, now);
     }
     if bucket.standing == Standing::Voided {
         money.post(&leg.bucket, (from, Column::Voided), leg.amount, now)?;
         return match from {
-            Column::Spent => super::debt::owe_less(money, &leg.bucket, leg.amount, now),
+            Column::Spent => super::debt::owe_less(money, charge, &leg.bucket, leg.amount, now),
             _ => Ok(()),
         };
     }
@@ -142,12 +146,15 @@ fn add_goodwill(
     amount: Amount,
     now: Timestamp,
 ) -> Result<(), Stop> {
-    let mut id = bucket_id(&format!("gw:{charge}"))?;
+    let (mut id, mut taken) = (bucket_id(&format!("gw:{charge}"))?, 0_u32);
     let like =
         |there: &Bucket| there.kind == kind && there.class == Class::Goodwill && there.pays_at(now);
-    if money.purses.iter().any(|purse| purse.bucket.id == id && !like(&purse.bucket)) {
-        // An operator has used the id for something else. Ids with @ belong to the ledger itself.
-        id = bucket_id(&format!("gw:{charge}@returned"))?;
+    while money.purses.iter().any(|purse| purse.bucket.id == id && !like(&purse.bucket)) {
+        // It has ended meanwhile, or an operator has used the id for something else. Ids with @ belong to the
+        // ledger itself.
+        let number = if taken == 0 { String::new() } else { taken.to_string() };
+        id = bucket_id(&format!("gw:{charge}@returned{number}"))?;
+        taken = taken.saturating_add(1);
     }
     if let Some(purse) = money.purses.iter_mut().find(|purse| purse.bucket.id == id) {
         return purse.grow(Column::Available, amount, now, &mut money.postings);

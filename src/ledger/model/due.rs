@@ -77,36 +77,64 @@ pub(crate) fn next(account: &Account) -> Option<Timestamp> {
 
 /// When a bucket begins or ends, if it is still to do so.
 pub(crate) fn wakes_at(purse: &Purse) -> Option<Timestamp> {
+    if purse.bucket.standing == Standing::Frozen {
+        return None;
+    }
     let wakes = purse.fresh.then_some(purse.bucket.effective);
-    let ends = !purse.bucket.available.is_zero() && purse.bucket.standing != Standing::Frozen;
-    wakes.or_else(|| purse.bucket.expires.filter(|_| ends))
+    wakes.or_else(|| purse.bucket.expires.filter(|_| !purse.bucket.available.is_zero()))
 }
 
 /// Lets grants that have become effective repay debt. Every verb that moves money does this first: what
 /// is owed later is not theirs to repay.
 pub(super) fn wake_all(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
-    let awake = |purse: &&Purse| purse.fresh && purse.bucket.effective <= now;
-    let ids: Vec<BucketId> =
-        draft.account.money.purses.iter().filter(awake).map(|p| p.bucket.id.clone()).collect();
-    for id in ids {
+    for id in awake(&draft.account.money, now) {
         repay(&mut draft.account.money, &id, now)?;
     }
     Ok(())
+}
+
+/// Grants that have become effective and did not repay debt yet, in the order in which they became so, whether
+/// or not somebody looked in between. A frozen one pays nothing until it is thawed.
+fn awake(money: &Money, now: Timestamp) -> Vec<BucketId> {
+    let awake = |purse: &&Purse| {
+        let bucket = &purse.bucket;
+        purse.fresh && bucket.effective <= now && bucket.standing != Standing::Frozen
+    };
+    let mut found: Vec<&Purse> = money.purses.iter().filter(awake).collect();
+    found.sort_by_key(|purse| purse.bucket.effective);
+    found.into_iter().map(|purse| purse.bucket.id.clone()).collect()
+}
+
+/// Does what time has brought to the buckets: grants wake, buckets end, and what lives on of them.
+pub(super) fn end_buckets(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
+    wake_all(draft, now)?;
+    loop {
+        let ids = ended(&draft.account.money, now);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for id in ids {
+            expire(&mut draft.account.money, &id, now)?;
+        }
+    }
+}
+
+/// Buckets that have ended with something left.
+fn ended(money: &Money, now: Timestamp) -> Vec<BucketId> {
+    let ended = |p: &&Purse| p.bucket.ended_at(now) && !p.bucket.available.is_zero();
+    money.purses.iter().filter(ended).map(|purse| purse.bucket.id.clone()).collect()
 }
 
 fn list(account: &Account, context: &Context) -> Vec<Due> {
     let now = context.now;
     let lapsed = account.open.values().filter(|open| open.lapsed(context));
     let overdue = account.open.values().filter(|open| open.overdue(context));
-    let purses = || account.money.purses.iter();
-    let awake = purses().filter(|purse| purse.fresh && purse.bucket.effective <= now);
-    let ended = purses().filter(|p| p.bucket.ended_at(now) && !p.bucket.available.is_zero());
     let charges = lapsed
         .map(|open| Due::Lapse(open.charge))
         .chain(overdue.map(|open| Due::Deadline(open.charge)));
-    let buckets = awake
-        .map(|purse| Due::Wake(purse.bucket.id.clone()))
-        .chain(ended.map(|purse| Due::Expire(purse.bucket.id.clone())));
+    let money = &account.money;
+    let awake = awake(money, now).into_iter().map(Due::Wake);
+    let buckets = awake.chain(ended(money, now).into_iter().map(Due::Expire));
     charges.chain(buckets).collect()
 }
 
@@ -135,19 +163,23 @@ fn apply(draft: &mut Draft, due: Due, context: &Context) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A deadline has come: `on_unknown` decides.
+/// A deadline has come: `on_unknown` decides. What goes back does so as of the deadline: whether its bucket lived
+/// then must not depend on when somebody looked.
 fn decide(account: &mut Account, open: Open, now: Timestamp) -> Result<Ended, Stop> {
     let ended = match open.on_unknown {
         OnUnknown::Charge => {
             let held = open.held;
             settle_open(&mut account.money, open, held, now)?
         }
-        OnUnknown::Release => release_open(&mut account.money, open, now)?,
+        OnUnknown::Release => {
+            let then = open.deadline.map_or(now, |deadline| deadline.min(now));
+            release_open(&mut account.money, open, then)?
+        }
         OnUnknown::Hold => {
             return Err(Stop::Broken(format!("{} has a deadline but is kept", open.charge)));
         }
     };
-    Ok(Ended { by_deadline: true, ..ended })
+    Ok(Ended { by_deadline: true, at: now, ..ended })
 }
 
 /// A bucket has ended: what of an allowance lives on becomes a bucket of its own.

@@ -5,7 +5,7 @@
 
 use super::debt::owe_spent;
 use super::draft::Draft;
-use super::due::wake_all;
+use super::due::end_buckets;
 use super::grant::{REASON_MAX, bonus_id};
 use super::posting::Column;
 use super::state::{Context, Money};
@@ -30,7 +30,8 @@ pub(crate) fn withdraw(
 ) -> Result<Withdrawn, Stop> {
     let now = context.now;
     check(&draft.account.money, call)?;
-    wake_all(draft, now)?;
+    // What has ended already is nobody's to take back, nor is its money.
+    end_buckets(draft, now)?;
     let money = &mut draft.account.money;
     let bonus = Some(bonus_id(&call.bucket)?).filter(|id| money.has(id));
     let mut owed = Amount::ZERO;
@@ -136,6 +137,7 @@ fn answer(
 /// Freezes a bucket or thaws it.
 pub(crate) fn freeze(draft: &mut Draft, call: &Freeze, context: &Context) -> Result<Bucket, Stop> {
     let now = context.now;
+    end_buckets(draft, now)?;
     let money = &mut draft.account.money;
     let bucket = look(money, &call.bucket)?;
     if bucket.class == Class::Debt || bucket.standing == Standing::Voided || bucket.ended_at(now) {

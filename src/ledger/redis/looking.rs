@@ -30,7 +30,10 @@ const LATE: &str = "late:";
 const SCAN_MAX: usize = 4_000;
 
 /// An account, the rest of its record, and what the rules decide with.
-pub(super) async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Context), Stop> {
+pub(super) async fn load(
+    desk: &Arc<Desk>,
+    id: &AccountId,
+) -> Result<(Account, Head, Context), Stop> {
     let (_, account, head, context) = load_with(desk, id).await?;
     Ok((account, head, context))
 }

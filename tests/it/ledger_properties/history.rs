@@ -169,18 +169,13 @@ impl History {
     /// What must hold after each step, and what is looked at only now and then because it takes long.
     fn look(&mut self, step: Step, end: bool) -> Result<(), String> {
         self.model.check()?;
-        if !end && !step.at.is_multiple_of(5) {
+        if !end && !step.at.is_multiple_of(25) {
             return Ok(());
         }
         for account in &self.accounts {
             for store in &self.stores {
                 store.audit(account).map_err(|why| format!("{}: {why}", store.name()))?;
             }
-        }
-        if !end && !step.at.is_multiple_of(25) {
-            return Ok(());
-        }
-        for account in &self.accounts {
             let judged = wait(self.model.inspect(account.clone()));
             for store in &self.stores {
                 let answer = store.inspect(account);

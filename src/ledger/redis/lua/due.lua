@@ -22,8 +22,12 @@ local function due_rules()
   local function decide(head)
     local o = whole(head)
     if o.on_unknown == ON_HOLD then broken(o.charge .. ' has a deadline but is kept') end
+    -- What goes back does so as of the deadline, whenever somebody looks.
+    local looked_at = now
+    if o.on_unknown ~= ON_CHARGE then now = math.min(now, o.deadline) end
     local e = o.on_unknown == ON_CHARGE and settle_open(o, o.held) or release_open(o)
-    e.by_deadline = 1
+    now = looked_at
+    e.by_deadline, e.at = 1, now
     e.bytes = write_tomb(e) .. pack('<Hc0Hc0', #o.note, o.note, #o.explanation, o.explanation)
     opens[o.charge], lapsed_now[o.charge], ended_now[o.charge] = nil, nil, e
   end
@@ -105,7 +109,7 @@ local function due_rules()
         return o.unknown == 1 and o.deadline ~= NONE and o.deadline <= now
       end), decide)
     end
-    add(items, by_age(function(p) return p.fresh == 1 and p.effective <= now end), repay)
+    add(items, awake(), repay)
     add(items, by_age(function(p) return ended(p) and p.available > 0 end), expire)
     return items
   end

@@ -32,9 +32,11 @@ end
 if #items > 0 then
   for _, o in pairs(open_charges()) do sooner_than(next_of(o)) end
   for _, p in ipairs(account.purses) do
-    if p.fresh == 1 then
+    if p.standing == FROZEN then
+      sooner_than(NONE)
+    elseif p.fresh == 1 then
       sooner_than(p.effective)
-    elseif p.available > 0 and p.standing ~= FROZEN then
+    elseif p.available > 0 then
       sooner_than(p.expires)
     end
   end

@@ -47,10 +47,15 @@ local function add_goodwill(charge, kind, amount)
   local GOODWILL_MS = 259200000
   local id = 'gw:' .. charge
   local p = find(id)
-  if p and not (p.kind == kind and p.class == GOODWILL and p.effective <= now and not ended(p)) then
-    -- An operator has used the id for something else. Ids with @ belong to the ledger itself.
-    id = 'gw:' .. charge .. '@returned'
-    p = find(id)
+  local taken = 0
+  local function pays_like(q)
+    return q.kind == kind and q.class == GOODWILL and q.standing == ACTIVE and q.effective <= now and not ended(q)
+  end
+  while p and not pays_like(p) do
+    -- It has ended meanwhile, or an operator has used the id for something else. Ids with @ belong to the ledger
+    -- itself.
+    id = 'gw:' .. charge .. '@returned' .. (taken > 0 and digits(taken) or '')
+    taken, p = taken + 1, find(id)
   end
   if p then
     grow(p, 'available', amount)
@@ -84,7 +89,7 @@ local function give_leg_back(charge, bucket, amount, from)
   if p.standing == VOIDED then
     post(p, from, 'voided', amount)
     local debt = from == 'spent' and reversal(p)
-    if debt then forgive_unpaid(debt, amount) end
+    if debt then forgive(charge, debt, amount) end
   elseif ended(p) then
     post(p, from, 'expired', amount)
     if p.class == PURCHASED or p.class == BONUS then add_goodwill(charge, p.kind, amount) end
@@ -139,12 +144,21 @@ local function repay(p)
   return repay_up_to(p, p.available)
 end
 
--- Lets grants that have become effective repay debt: what is owed later is not theirs to repay.
+-- Grants that have become effective and did not repay debt yet, in the order in which they became so. A frozen
+-- one pays nothing until it is thawed.
+local function awake()
+  local found = by_age(function(p) return p.fresh == 1 and p.effective <= now and p.standing ~= FROZEN end)
+  table.sort(found, function(p, q)
+    if p.effective ~= q.effective then return p.effective < q.effective end
+    return p.no < q.no
+  end)
+  return found
+end
+
+-- Lets them repay debt: what is owed later is not theirs to repay.
 local function wake_all()
   if account.wake_next == NONE or account.wake_next > now then return end
-  for _, p in ipairs(by_age(function(q) return q.fresh == 1 and q.effective <= now end)) do
-    repay(p)
-  end
+  for _, p in ipairs(awake()) do repay(p) end
 end
 
 -- How much more may be owed for this charge.

@@ -102,8 +102,8 @@ local function pack_purses()
       if account.dead_next == NONE or leaves < account.dead_next then account.dead_next = leaves end
     else
       live[#live + 1] = write_purse(p)
-      local ends = p.available > 0 and p.standing ~= FROZEN
-      local wakes = p.fresh == 1 and p.effective or (ends and p.expires or NONE)
+      local wakes = p.fresh == 1 and p.effective or (p.available > 0 and p.expires or NONE)
+      if p.standing == FROZEN then wakes = NONE end
       if wakes ~= NONE and (next_wake == NONE or wakes < next_wake) then next_wake = wakes end
     end
   end
