@@ -26,7 +26,7 @@ fn plan(amount: u64, every: Every, start: Start) -> Plan {
         caps: Vec::new(),
         slots: Vec::new(),
         rates: Vec::new(),
-        routes: None,
+        rights: Default::default(),
         ranks: Ranks::default(),
         max_debt: None,
     }
