@@ -12,6 +12,7 @@ mod aliases;
 mod amend;
 mod asking;
 mod assemble;
+mod auditing;
 mod bytes;
 mod calls;
 mod check;
@@ -108,7 +109,7 @@ impl RedisLedger {
     /// Checks an account's records against the rules and against each other.
     pub fn audit(&self, account: AccountId) -> Reply<()> {
         let desk = self.0.clone();
-        async move { answered(looking::audit(&desk, &account).await) }.boxed()
+        async move { answered(auditing::audit(&desk, &account).await) }.boxed()
     }
 
     /// Asks, and reads the reply.
