@@ -13,8 +13,8 @@ use crate::credit::{Amount, BucketId, Class, Leg, Standing};
 /// # Errors
 /// The first thing that does not hold, in words.
 pub fn ended_invariants(ended: &Ended) -> Result<(), String> {
-    let refunds = ended.refunds.iter().map(|part| part.amount);
-    let refunded = refunds.fold(Some(Amount::ZERO), |sum, amount| sum?.checked_add(amount));
+    let mut refunds = ended.refunds.iter().map(|part| part.amount);
+    let refunded = refunds.try_fold(Amount::ZERO, |sum, amount| sum.checked_add(amount));
     if refunded.is_none_or(|refunded| refunded > ended.charged) {
         return Err(format!("{} has taken {}, gave back more", ended.charge, ended.charged));
     }

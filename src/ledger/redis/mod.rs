@@ -13,6 +13,7 @@ mod amend;
 mod asking;
 mod assemble;
 mod books;
+mod auditing;
 mod bytes;
 mod calls;
 mod check;
@@ -109,7 +110,7 @@ impl RedisLedger {
     /// Checks an account's records against the rules and against each other.
     pub fn audit(&self, account: AccountId) -> Reply<()> {
         let desk = self.0.clone();
-        async move { answered(looking::audit(&desk, &account).await) }.boxed()
+        async move { answered(auditing::audit(&desk, &account).await) }.boxed()
     }
 
     /// Asks, and reads the reply.

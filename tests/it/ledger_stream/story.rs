@@ -147,42 +147,7 @@ impl Story {
         };
         let explanation = self.explanation();
         match self.below(18) {
-            12..=13 => {
-                let id = format!("r{}", self.below(4)).parse().unwrap();
-                let reason = "an \"odd\" reason\n".to_owned();
-                let amount = Amount::from_micro(self.below(4 * Amount::MICRO)).unwrap();
-                let call = Refund { account, charge, id, amount, reason };
-                let answer = wait(self.ledger.refund(call));
-                self.note_as("refund", &answer);
-            }
-            14..=15 => {
-                let id = format!("j{}", self.below(4)).parse().unwrap();
-                let call = Adjust { account, charge, id, held: self.amount() };
-                let answer = wait(self.ledger.adjust(call));
-                self.note_as("adjust", &answer);
-            }
-            16 => {
-                let ways = [
-                    Withdrawal::Void,
-                    Withdrawal::Refund,
-                    Withdrawal::Reversal,
-                    Withdrawal::Expire,
-                ];
-                let (account, bucket) = self.bucket();
-                let (how, reason) = (ways[self.place(4)], "by hand".to_owned());
-                let answer = wait(self.ledger.withdraw(Withdraw { account, bucket, how, reason }));
-                self.note_as("withdraw", &answer);
-            }
-            17 => {
-                let (account, bucket) = self.bucket();
-                let later = self.clock.now().plus_ms(1 + self.below(2 * DAY));
-                let ends = [None, Some(None), Some(Some(later))];
-                let (frozen, expires) = (self.below(2) == 0, ends[self.place(3)]);
-                let reason = "by hand".to_owned();
-                let call = Freeze { account, bucket, frozen, expires, reason };
-                let answer = wait(self.ledger.freeze(call));
-                self.note_as("freeze", &answer);
-            }
+            12.. => self.amend(account, charge),
             0..=3 => {
                 let call = self.reserve();
                 self.charges.push((call.account.clone(), call.charge));
@@ -215,6 +180,48 @@ impl Story {
                 let call = self.grant();
                 let answer = wait(self.ledger.grant(call));
                 self.note(&answer);
+            }
+        }
+    }
+
+    /// What is done by hand.
+    fn amend(&mut self, account: AccountId, charge: ChargeId) {
+        match self.below(6) {
+            0..=1 => {
+                let id = format!("r{}", self.below(4)).parse().unwrap();
+                let reason = "an \"odd\" reason\n".to_owned();
+                let amount = Amount::from_micro(self.below(4 * Amount::MICRO)).unwrap();
+                let call = Refund { account, charge, id, amount, reason };
+                let answer = wait(self.ledger.refund(call));
+                self.note_as("refund", &answer);
+            }
+            2..=3 => {
+                let id = format!("j{}", self.below(4)).parse().unwrap();
+                let call = Adjust { account, charge, id, held: self.amount() };
+                let answer = wait(self.ledger.adjust(call));
+                self.note_as("adjust", &answer);
+            }
+            4 => {
+                let ways = [
+                    Withdrawal::Void,
+                    Withdrawal::Refund,
+                    Withdrawal::Reversal,
+                    Withdrawal::Expire,
+                ];
+                let (account, bucket) = self.bucket();
+                let (how, reason) = (ways[self.place(4)], "by hand".to_owned());
+                let answer = wait(self.ledger.withdraw(Withdraw { account, bucket, how, reason }));
+                self.note_as("withdraw", &answer);
+            }
+            _ => {
+                let (account, bucket) = self.bucket();
+                let later = self.clock.now().plus_ms(1 + self.below(2 * DAY));
+                let ends = [None, Some(None), Some(Some(later))];
+                let (frozen, expires) = (self.below(2) == 0, ends[self.place(3)]);
+                let reason = "by hand".to_owned();
+                let call = Freeze { account, bucket, frozen, expires, reason };
+                let answer = wait(self.ledger.freeze(call));
+                self.note_as("freeze", &answer);
             }
         }
     }

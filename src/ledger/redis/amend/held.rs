@@ -59,7 +59,7 @@ impl Seen {
         id: ChargeId,
         tomb: Vec<u8>,
         open: Option<Vec<u8>>,
-        lapsed: Vec<u8>,
+        lapsed: &[u8],
     ) -> Result<Option<Self>, Stop> {
         let owner = match tomb.as_slice() {
             [] => Some(account.clone()),
@@ -73,7 +73,7 @@ impl Seen {
         if owner != *account {
             return Ok(Some(Self { id, owner, bytes: tomb, what: What::Elsewhere }));
         }
-        let (bytes, what) = match (open, lapsed.as_slice()) {
+        let (bytes, what) = match (open, lapsed) {
             (Some(open), _) => {
                 let (read, beside) = records::open(account, id, &open)?;
                 let written = records::write_open(&read, &beside)?;

@@ -140,7 +140,7 @@ async fn read(
             let own = own.map(|(_, bytes)| bytes.clone());
             let (tomb, lapsed) = (replies::text_of(tomb)?, replies::text_of(lapsed)?);
             let kept_ms = desk.settings.refundable_for_ms;
-            let seen = Seen::of(account, charge, tomb, own, lapsed)?;
+            let seen = Seen::of(account, charge, tomb, own, &lapsed)?;
             seen.filter(|seen| seen.is_kept(context.now, kept_ms))
         }
     };

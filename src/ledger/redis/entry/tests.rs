@@ -54,6 +54,35 @@ fn a_grant_on_one_line() {
 }
 
 #[test]
+fn a_withdrawal_and_an_adjustment_on_one_line() {
+    let mut w = head(b'w');
+    w.short(1).unwrap();
+    posting(&mut w, b"av", 5);
+    let mut more = Writer::default();
+    more.short(1).unwrap().word("pack").unwrap().byte(2).maybe(None);
+    more.word("pack").unwrap().byte(b'f').text("asked \"so\"").unwrap();
+    w.short(0).unwrap().short(0).unwrap().text(more.done()).unwrap();
+    let told_of = |w: &mut Writer| {
+        let line = line(PLACE, &w.done());
+        assert!(line.told.is_ok(), "{}", told(&line));
+        serde_json::from_str::<serde_json::Value>(told(&line)).unwrap()
+    };
+    let line = told_of(&mut w);
+    let changes = serde_json::json!([{"bucket": "pack", "standing": "voided", "expires": null}]);
+    let said = serde_json::json!({"bucket": "pack", "how": "refund", "reason": "asked \"so\""});
+    assert_eq!((&line["verb"], &line["changes"]), (&"withdraw".into(), &changes));
+    assert_eq!(line["withdraw"], said);
+    let charge = ChargeId::from_bytes([1; 16]);
+    let mut w = head(b'j');
+    let mut more = Writer::default();
+    more.short(0).unwrap().word(charge.to_string()).unwrap().word("j1").unwrap().number(7);
+    w.short(0).unwrap().short(0).unwrap().short(0).unwrap().text(more.done()).unwrap();
+    let line = told_of(&mut w);
+    let said = serde_json::json!({"charge": charge.to_string(), "id": "j1", "held": "0.000007"});
+    assert_eq!((&line["adjust"], line.get("changes")), (&said, None));
+}
+
+#[test]
 fn every_cut_and_every_byte_too_much_is_told_raw() {
     let mut w = head(b's');
     w.short(1).unwrap();

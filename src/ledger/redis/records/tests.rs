@@ -239,51 +239,34 @@ fn a_tombstone_with_every_field_is_read_as_it_was_written() {
     }
 }
 
-/// The layout byte by byte, as the scripts have it: `<Bi8i8i8Bi8i8i8I4i8i8I4c6Hc0H` and so on.
-#[test]
-fn the_layout_is_the_scripts() {
-    let number = |number: i64| number.to_le_bytes().to_vec();
-    let long = |number: u32| number.to_le_bytes().to_vec();
-    let short = |number: u16| number.to_le_bytes().to_vec();
-    let word = |text: &[u8]| [&[u8::try_from(text.len()).unwrap()], text].concat();
-    let text = |text: &[u8]| [&u16::try_from(text.len()).unwrap().to_le_bytes(), text].concat();
-    let plain = [
-        word(b"a"),
-        word(b"credits"),
-        vec![1, 3, 0, 2],
-        [1, -1, 15, 1, 2, 3, 4, 5, 2, 6, 1].map(number).concat(),
-        text(b""),
-        short(0),
-    ];
-    let full = [
-        word(b"b"),
-        word(b"credits"),
-        vec![4, 3, 1, 1],
-        [1, 300, 15, 1, 2, 3, 4, 5, 2, 6, 7].map(number).concat(),
-        text(
-            &[
-                vec![2],
-                word(b"image"),
-                word(b"audio"),
-                word(b"pay_0"),
-                vec![1],
-                number(9),
-                b"USD".to_vec(),
-                vec![1],
-                number(1),
-                number(i64::try_from(Amount::MAX.micro()).unwrap()),
-                vec![50],
-                number(3),
-            ]
-            .concat(),
-        ),
-        short(2),
-        word(b"x"),
-        number(7),
-        word(b"y"),
-        number(8),
-    ];
-    let head = [
+/// Numbers and texts as the scripts' formats have them.
+mod packed {
+    pub(super) fn number(number: i64) -> Vec<u8> {
+        number.to_le_bytes().to_vec()
+    }
+
+    pub(super) fn long(number: u32) -> Vec<u8> {
+        number.to_le_bytes().to_vec()
+    }
+
+    pub(super) fn short(number: u16) -> Vec<u8> {
+        number.to_le_bytes().to_vec()
+    }
+
+    pub(super) fn word(text: &[u8]) -> Vec<u8> {
+        [&[u8::try_from(text.len()).unwrap()], text].concat()
+    }
+
+    pub(super) fn text(text: &[u8]) -> Vec<u8> {
+        [&u16::try_from(text.len()).unwrap().to_le_bytes(), text].concat()
+    }
+}
+
+use packed::{long, number, short, text, word};
+
+/// `<Bi8i8i8Bi8i8i8I4i8i8I4c6Hc0H`
+fn packed_head() -> Vec<u8> {
+    [
         vec![2],
         [1, 2, 3].map(number).concat(),
         vec![1],
@@ -295,31 +278,44 @@ fn the_layout_is_the_scripts() {
         vec![5, 4, 3, 2, 1, 0],
         text(&full_head().keys),
         short(2),
-    ];
-    let tail = [
-        short(1),
-        text(b"account"),
-        long(3),
-        short(1),
-        text(b"rcap\0account"),
-        vec![1],
-        word(b"2026-11"),
-        number(9),
-        number(8),
-        short(1),
-        text(b"p\0route:image"),
-        number(11),
-        short(1),
-        word(b"gift"),
-        word(b"2026-11"),
-        number(4),
-        number(5),
+    ]
+    .concat()
+}
+
+/// `<Bc0Bc0BBBBi8i8i8i8i8i8i8i8i8i8i8Hc0H`
+fn packed_purses() -> Vec<u8> {
+    let most = i64::try_from(Amount::MAX.micro()).unwrap();
+    let names = [vec![2], word(b"image"), word(b"audio"), word(b"pay_0")].concat();
+    let paid = [vec![1], number(9), b"USD".to_vec()].concat();
+    let carry = [vec![1], number(1), number(most), vec![50], number(3)].concat();
+    [
+        [word(b"b"), word(b"credits"), vec![4, 3, 1, 1]].concat(),
+        [1, 300, 15, 1, 2, 3, 4, 5, 2, 6, 7].map(number).concat(),
+        text(&[names, paid, carry].concat()),
+        [short(2), word(b"x"), number(7), word(b"y"), number(8)].concat(),
+        [word(b"a"), word(b"credits"), vec![1, 3, 0, 2]].concat(),
+        [1, -1, 15, 1, 2, 3, 4, 5, 2, 6, 1].map(number).concat(),
+        [text(b""), short(0)].concat(),
+    ]
+    .concat()
+}
+
+fn packed_tail() -> Vec<u8> {
+    let counter = [vec![1], word(b"2026-11"), number(9), number(8)].concat();
+    [
+        [short(1), text(b"account"), long(3)].concat(),
+        [short(1), text(b"rcap\0account"), counter].concat(),
+        [short(1), text(b"p\0route:image"), number(11)].concat(),
+        [short(1), word(b"gift"), word(b"2026-11"), number(4), number(5)].concat(),
         long(0),
-        short(1),
-        word(b"scans"),
-        [10, 4, 3, 3].map(number).concat(),
-    ];
-    let bytes = [head.concat(), full.concat(), plain.concat(), tail.concat()].concat();
+        [short(1), word(b"scans"), [10, 4, 3, 3].map(number).concat()].concat(),
+    ]
+    .concat()
+}
+
+#[test]
+fn the_layout_is_the_scripts() {
+    let bytes = [packed_head(), packed_purses(), packed_tail()].concat();
     let (read, kept) = money(&bytes, &"acct_a".parse().unwrap()).unwrap();
     assert_eq!(read.purses, [plain_purse("a"), full_purse("b", Class::Purchased)]);
     assert_eq!(read.allowances, full_money().allowances);
