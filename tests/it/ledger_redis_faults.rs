@@ -79,18 +79,28 @@ struct Scene {
     decided: ChargeId,
     waiting: ChargeId,
     running: ChargeId,
+    /// Settled, so that it can be refunded.
+    taken: ChargeId,
+    /// Charged by its deadline.
+    charged: ChargeId,
 }
 
 impl Scene {
     fn new() -> Self {
         let world = world();
         world.buy("a", 100);
-        let [decided, waiting, running] = [world.call(10), world.call(10), world.call(10)]
-            .map(|call| Reserve { reconcile_ms: MINUTE, ..call });
-        ok(world.reserve(&decided));
-        ok(world.doubt(decided.charge));
+        let [decided, waiting, running, charged] =
+            [(); 4].map(|()| world.call(10)).map(|call| Reserve { reconcile_ms: MINUTE, ..call });
+        let taken = world.call(5);
+        ok(world.reserve(&taken));
+        ok(world.settle(taken.charge, 5));
+        let charged = Reserve { on_unknown: OnUnknown::Charge, ..charged };
+        for call in [&decided, &charged] {
+            ok(world.reserve(call));
+            ok(world.doubt(call.charge));
+        }
         world.clock.advance(MINUTE);
-        assert_eq!(world.tick(), 1);
+        assert_eq!(world.tick(), 2);
         let waiting = Reserve { charge: world.id(), ..waiting };
         ok(world.reserve(&waiting));
         ok(world.doubt(waiting.charge));
@@ -98,7 +108,9 @@ impl Scene {
         let running = Reserve { charge: world.id(), ..running };
         ok(world.reserve(&running));
         world.clock.advance(MINUTE / 2);
-        Self { decided: decided.charge, waiting: waiting.charge, running: running.charge, world }
+        let [decided, waiting, running] = [decided, waiting, running].map(|call| call.charge);
+        let (taken, charged) = (taken.charge, charged.charge);
+        Self { decided, waiting, running, taken, charged, world }
     }
 }
 
@@ -112,8 +124,15 @@ fn applied<T: std::fmt::Debug>(answer: Answer<T>) -> bool {
     }
 }
 
+fn refund(s: &Scene, charge: ChargeId) -> bool {
+    let (account, reason) = (s.world.account.clone(), "r".to_owned());
+    let amount = tollgate::credit::Amount::from_credits(2).unwrap();
+    let call = Refund { account, charge, id: "r".parse().unwrap(), amount, reason };
+    applied(wait(s.world.store.ledger().refund(call)))
+}
+
 /// Everything that writes.
-const ACTS: [(&str, Act); 9] = [
+const ACTS: [(&str, Act); 14] = [
     ("reserve", |s| applied(s.world.reserve(&s.world.call(1)))),
     ("reserve with an allowance", |s| {
         let gates = Gates { allowances: vec![s.world.allowance("daily", 10)], ..Gates::default() };
@@ -125,6 +144,26 @@ const ACTS: [(&str, Act); 9] = [
     ("doubt", |s| applied(s.world.doubt(s.running))),
     ("tick", |s| applied(wait(s.world.store.ledger().tick(s.world.account.clone())))),
     ("grant", |s| applied(s.world.grant(&s.world.granting("b", Class::Bonus, 1)))),
+    ("refund", |s| refund(s, s.taken)),
+    ("refund of what a deadline charged", |s| refund(s, s.charged)),
+    ("adjust", |s| {
+        let (account, id) = (s.world.account.clone(), "j".parse().unwrap());
+        let held = tollgate::credit::Amount::from_credits(12).unwrap();
+        let call = Adjust { account, charge: s.running, id, held };
+        applied(wait(s.world.store.ledger().adjust(call)))
+    }),
+    ("withdraw", |s| {
+        let (account, reason) = (s.world.account.clone(), "r".to_owned());
+        let call =
+            Withdraw { account, bucket: "a".parse().unwrap(), how: Withdrawal::Void, reason };
+        applied(wait(s.world.store.ledger().withdraw(call)))
+    }),
+    ("freeze", |s| {
+        let (account, reason) = (s.world.account.clone(), "r".to_owned());
+        let call =
+            Freeze { account, bucket: "a".parse().unwrap(), frozen: true, expires: None, reason };
+        applied(wait(s.world.store.ledger().freeze(call)))
+    }),
     ("key", |s| {
         let id = key_of(&s.world.account, 9);
         let call = NewKey {

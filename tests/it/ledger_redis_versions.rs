@@ -207,6 +207,10 @@ fn an_older_version_keeps_the_bytes_of_a_charge_that_it_changes() {
     world.clock.advance(1_000);
     assert!(matches!(world.extend(extended.charge), Extended::Until(_)));
     ok(world.doubt(doubted.charge));
+    let (account, id) = (world.account.clone(), bucket("j"));
+    let held = Amount::from_credits(3).unwrap();
+    let call = Adjust { account, charge: doubted.charge, id, held };
+    ok(wait(world.store.ledger().adjust(call)));
     assert_eq!(rollout.with_later(), (2, true));
     world.clock.advance(LEASE);
     assert_eq!(world.tick(), 1);

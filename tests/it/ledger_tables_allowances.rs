@@ -115,6 +115,12 @@ fn what_waits_for_the_rest_to_be_used_up_covers_with_it() {
         // Another kind's shortage does not open it.
         let scans = Reserve { kind: "scans".parse().unwrap(), ..call(1) };
         assert!(matches!(no(w.reserve(&scans)), Refusal::Insufficient { .. }));
+        let kind = scans.kind.clone();
+        let other = AllowanceCheck { name: "other".into(), kind, ..last(&w) };
+        let both = gates(vec![last(&w), other]);
+        let covered = Reserve { gates: both, charge: w.id(), ..scans };
+        assert_eq!(ok(w.reserve(&covered)).legs, legs(&[("other@2026-11-22", 1)]));
+        assert!(!w.has("last@2026-11-22"));
         let quoted = ok(wait(w.store.ledger().quote(call(4)))).reserved;
         let reserved = ok(w.reserve(&call(4)));
         assert_eq!(reserved.legs, legs(&[("a", 1), ("last@2026-11-22", 3)]));

@@ -77,6 +77,8 @@ mod languages;
 #[cfg(test)]
 mod leavers;
 #[cfg(test)]
+mod ledger_amend;
+#[cfg(test)]
 mod ledger_broken;
 #[cfg(test)]
 mod ledger_cluster;

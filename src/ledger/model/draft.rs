@@ -4,7 +4,7 @@
 //! invariants afterwards.
 
 use super::archive::archive;
-use super::invariants::invariants;
+use super::invariants::{ended_invariants, invariants};
 use super::state::{Account, Ended, Open};
 use super::stop::Stop;
 use crate::credit::{Amount, ChargeId, Leg};
@@ -51,7 +51,8 @@ impl Draft {
     /// Tidies up and checks what the verb has left.
     pub(crate) fn finish(&mut self, now: Timestamp) -> Result<(), Stop> {
         archive(&mut self.account.money, now);
-        invariants(&self.account).map_err(|broken| {
+        let checked = self.ended.iter().try_for_each(ended_invariants);
+        checked.and_then(|()| invariants(&self.account)).map_err(|broken| {
             Stop::Broken(format!("account {}: {broken}", self.account.document.account))
         })
     }

@@ -3,10 +3,30 @@
 //!
 //! Invariant: this file only reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{Account, Open, Purse};
-use crate::credit::{Amount, BucketId, Class, Leg};
+use super::state::{Account, Ended, Open, Purse};
+use crate::credit::{Amount, BucketId, Class, Leg, Standing};
+
+/// Checks the tombstone of a charge.
+///
+/// # Errors
+/// The first thing that does not hold, in words.
+pub fn ended_invariants(ended: &Ended) -> Result<(), String> {
+    let refunds = ended.refunds.iter().map(|part| part.amount);
+    let refunded = refunds.fold(Some(Amount::ZERO), |sum, amount| sum?.checked_add(amount));
+    if refunded.is_none_or(|refunded| refunded > ended.charged) {
+        return Err(format!("{} has taken {}, gave back more", ended.charge, ended.charged));
+    }
+    if total(&ended.legs) != Some(ended.charged) {
+        return Err(format!("{} has taken {} but its legs differ", ended.charge, ended.charged));
+    }
+    let ids: BTreeSet<&BucketId> = ended.refunds.iter().map(|part| &part.id).collect();
+    if ids.len() != ended.refunds.len() {
+        return Err(format!("{} has two refunds of one id", ended.charge));
+    }
+    Ok(())
+}
 
 /// Checks an account.
 ///
@@ -29,12 +49,17 @@ pub fn invariants(account: &Account) -> Result<(), String> {
         return Err(format!("an open charge holds in {id}, which is not there"));
     }
     check_counters(account)?;
+    check_allowances(account)?;
     check_archive(account)
 }
 
 fn check_open(open: &Open) -> Result<(), String> {
     if total(&open.legs) != Some(open.held) {
         return Err(format!("{} holds {} but its legs differ", open.charge, open.held));
+    }
+    let ids: BTreeSet<&BucketId> = open.adjusts.iter().map(|adjust| &adjust.id).collect();
+    if ids.len() != open.adjusts.len() {
+        return Err(format!("{} was adjusted twice by one id", open.charge));
     }
     if !open.unknown && open.deadline.is_some() {
         return Err(format!("{} is held and has a deadline", open.charge));
@@ -56,6 +81,9 @@ fn check_purse(purse: &Purse, held: Amount) -> Result<(), String> {
     if !bucket.balances() {
         return Err(format!("bucket {} does not balance: {bucket:?}", bucket.id));
     }
+    if bucket.standing == Standing::Voided && !bucket.available.is_zero() {
+        return Err(format!("bucket {} was taken back and has credits left", bucket.id));
+    }
     if bucket.held != held {
         return Err(format!("bucket {} says {} held, charges say {held}", bucket.id, bucket.held));
     }
@@ -75,6 +103,12 @@ fn check_counters(account: &Account) -> Result<(), String> {
         Some(counter) => Err(format!("cap {} keeps more than two periods", counter.name)),
         None => Ok(()),
     }
+}
+
+fn check_allowances(account: &Account) -> Result<(), String> {
+    let mut names = BTreeSet::new();
+    let twice = account.money.allowances.iter().find(|state| !names.insert(&state.name));
+    twice.map_or(Ok(()), |state| Err(format!("two allowances {}", state.name)))
 }
 
 fn check_archive(account: &Account) -> Result<(), String> {

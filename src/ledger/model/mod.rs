@@ -35,7 +35,7 @@ mod stop;
 mod view;
 mod withdraw;
 
-pub use invariants::invariants;
+pub use invariants::{ended_invariants, invariants};
 pub use memory::ModelLedger;
 pub use posting::{Column, Posting};
 pub use state::{

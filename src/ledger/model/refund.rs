@@ -1,5 +1,7 @@
 //! Giving back what a settled charge took.
 //!
+//! A bucket that was archived gets nothing back: its charge counts as archived too.
+//!
 //! Invariant: all refunds of a charge together give back at most what it took; each of its ids gives back once.
 //! What is left looks as if the smaller amount had been charged at first: tails return.
 
@@ -10,7 +12,7 @@ use super::due::wake_all;
 use super::grant::REASON_MAX;
 use super::posting::Column;
 use super::settle::available;
-use super::state::{Context, Ended};
+use super::state::{Context, Ended, Money};
 use super::stop::{Stop, invalid, minus};
 use crate::credit::{Amount, Leg};
 use crate::ledger::{REFUNDS_MAX, Refund, RefundPart, Refunded, Refusal};
@@ -50,8 +52,11 @@ pub(crate) fn refund(
     if ended.refunds.len() >= REFUNDS_MAX {
         return Err(Refusal::TooMany("a charge has at most 32 refunds".to_owned()).into());
     }
-    wake_all(draft, now)?;
     let (_, tail) = split(&kept(&ended), rest)?;
+    if !tail.iter().all(|leg| can_return(&draft.account.money, leg)) {
+        return Err(Refusal::ChargeArchived.into());
+    }
+    wake_all(draft, now)?;
     let money = &mut draft.account.money;
     give_back(money, ended.charge, &tail, Column::Spent, now)?;
     if let Some(open) = &mut ended.open {
@@ -62,6 +67,12 @@ pub(crate) fn refund(
     let answer = refunded(draft, &ended, call, now);
     draft.ended.push(ended);
     Ok(answer)
+}
+
+/// Whether the bucket of a leg is still listed; for a debt, whether those are that repaid it.
+fn can_return(money: &Money, leg: &Leg) -> bool {
+    let found = money.purses.iter().find(|purse| purse.bucket.id == leg.bucket);
+    found.is_some_and(|purse| purse.repaid_by.iter().all(|repaid| money.has(&repaid.bucket)))
 }
 
 /// What carries the charge after its refunds.

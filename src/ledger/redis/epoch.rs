@@ -9,6 +9,8 @@ use crate::seam::Timestamp;
 
 /// The format that is read and written.
 const FORMAT: u8 = 2;
+/// How long a record is; the first format's had the same length.
+const LENGTH: usize = 34;
 /// What a ledger that was made for tests carries: its clock may be a test's.
 const FOR_TESTS: u8 = 1;
 
@@ -54,6 +56,12 @@ impl Epoch {
         })
     }
 
+    /// Whether these bytes are the record of a ledger that an earlier version has made.
+    pub(super) fn is_earlier(bytes: &[u8]) -> bool {
+        matches!(bytes, [format, 0 | FOR_TESTS, ..] if (1..FORMAT).contains(format))
+            && bytes.len() == LENGTH
+    }
+
     /// The id as people see it.
     pub(super) fn name(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.id)
@@ -73,7 +81,7 @@ mod tests {
             created: Timestamp(0x0a0b_0c0d),
         };
         let bytes = epoch.bytes();
-        assert_eq!(bytes.len(), 34);
+        assert_eq!(bytes.len(), LENGTH);
         assert_eq!(bytes[..2], [2, 1]);
         assert_eq!(&bytes[2..18], b"0123456789abcdef");
         assert_eq!(bytes[18..26], [2, 1, 0, 0, 0, 0, 0, 0]);
@@ -97,6 +105,11 @@ mod tests {
             bad[at] = byte;
             assert_eq!(Epoch::read(&bad), None);
         }
+        assert!(Epoch::is_earlier(&[&[1], &good[1..]].concat()));
+        for other in [good.clone(), [&[0], &good[1..]].concat(), [&[3], &good[1..]].concat()] {
+            assert!(!Epoch::is_earlier(&other));
+        }
+        assert!(!Epoch::is_earlier(&[1, 0]) && !Epoch::is_earlier(&[]));
         assert_eq!(Epoch::read(&good[..33]), None);
         assert_eq!(Epoch::read(&[good.as_slice(), &[0]].concat()), None);
         assert_eq!(Epoch::read(&[]), None);

@@ -31,6 +31,15 @@ const SCAN_MAX: usize = 4_000;
 
 /// An account, the rest of its record, and what the rules decide with.
 async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Context), Stop> {
+    let (_, account, head, context) = load_with(desk, id).await?;
+    Ok((account, head, context))
+}
+
+/// As `load`, and the account's record as it was read.
+async fn load_with(
+    desk: &Arc<Desk>,
+    id: &AccountId,
+) -> Result<(Vec<u8>, Account, Head, Context), Stop> {
     let mut heard = look(desk, id, true).await?;
     let context = heard.context(desk.settings.lease_ms);
     let mut more = std::mem::take(&mut heard.more).into_iter();
@@ -41,7 +50,7 @@ async fn load(desk: &Arc<Desk>, id: &AccountId) -> Result<(Account, Head, Contex
     }
     let open = pairs(more.next().unwrap_or(Value::Nil))?;
     let (account, head) = records::account(id, &record, &document, &open)?;
-    Ok((account, head, context))
+    Ok((record, account, head, context))
 }
 
 /// A text and another that belongs to it.
@@ -101,8 +110,32 @@ async fn told_of(desk: &Arc<Desk>, id: &AccountId, charge: ChargeId) -> Result<S
 
 /// Checks an account's records against the rules and against each other.
 pub(super) async fn audit(desk: &Arc<Desk>, id: &AccountId) -> Result<(), Stop> {
-    let (account, head, _) = load(desk, id).await?;
-    check(&account, &head).map_err(|broken| Stop::Broken(format!("account {id}: {broken}")))
+    let (record, account, head, _) = load_with(desk, id).await?;
+    let checked = check(&account, &head).and_then(|()| check_order(&account, &head));
+    checked.map_err(|broken| Stop::Broken(format!("account {id}: {broken}")))?;
+    records::same(&format!("account {id}"), &record, &records::write_money(&account.money, &head)?)
+}
+
+/// Buckets lie where the scripts look for them: those that may pay in draw order, those that are used up
+/// apart, each with a number of its own.
+fn check_order(account: &Account, head: &Head) -> Result<(), String> {
+    let (purses, ranks) = (&account.money.purses, &account.money.ranks);
+    let mut wanted: Vec<_> = purses.iter().filter(|p| model::leaves_at(p).is_none()).collect();
+    wanted.sort_by_key(|purse| purse.bucket.order(ranks));
+    if !wanted.iter().map(|purse| &purse.bucket.id).eq(&head.live) {
+        return Err(format!("buckets are not in draw order: {:?}", head.live));
+    }
+    let numbers: std::collections::BTreeSet<u64> = head.numbers.values().copied().collect();
+    if numbers.len() != purses.len() || numbers.last().is_some_and(|last| *last >= head.next_number)
+    {
+        return Err("the numbers of buckets are not their own".to_owned());
+    }
+    let leaves = purses.iter().filter_map(model::leaves_at).min();
+    match (head.dead_next, leaves) {
+        (_, None) => Ok(()),
+        (Some(known), Some(leaves)) if known <= leaves => Ok(()),
+        (known, leaves) => Err(format!("archives at {known:?}, has something for {leaves:?}")),
+    }
 }
 
 fn check(account: &Account, head: &Head) -> Result<(), String> {
@@ -199,8 +232,8 @@ async fn fetch(
     }
     if let Some(owner) = pointer(charge, &tomb, account)? {
         if !open.is_empty() {
-            let (open, texts) = records::open(&owner, charge, &open)?;
-            return Ok(Found::Open(Box::new(open), texts));
+            let (open, beside) = records::open(&owner, charge, &open)?;
+            return Ok(Found::Open(Box::new(open), beside.texts));
         }
         if lapsed.is_empty() {
             return Ok(if account.is_empty() { Found::Of(owner) } else { Found::None });

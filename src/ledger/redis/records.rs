@@ -9,7 +9,7 @@ mod purse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) use self::charge::{Texts, Tomb, open, pointer, texts, tomb, write_open, write_tomb};
+pub(super) use self::charge::{Beside, Tomb, open, pointer, texts, tomb, write_open, write_tomb};
 pub(super) use self::purse::{purse, standing, standing_number, write_extra, write_purse};
 use super::bytes::{Reader, Writer};
 use crate::credit::{AccountId, Amount, BucketId, ChargeId, Class, Kind, Leg, Measure, Ranks};
@@ -292,6 +292,14 @@ pub(super) fn pack_document(origin: &NewAccount, document: &Document) -> Result<
 /// The reverse.
 pub(super) fn document(bytes: &[u8], id: &str) -> Result<(NewAccount, Document), Stop> {
     packed::unpack_who(bytes, &format!("document of {id}"))
+}
+
+/// Refuses what cannot be written back byte by byte: a newer program has written it.
+pub(super) fn same(what: &str, read: &[u8], written: &[u8]) -> Result<(), Stop> {
+    if read == written {
+        return Ok(());
+    }
+    Err(Stop::Newer(super::asking::written_by_newer(what)))
 }
 
 /// A whole account from its three records.

@@ -179,6 +179,32 @@ fn replaying_the_lines_gives_the_buckets() {
     }
 }
 
+/// A consumer that keeps what it has made of the lines so far, and reads on from there.
+#[test]
+fn replaying_goes_on_from_a_checkpoint() {
+    let seed = setting("TOLLGATE_SEED", 11);
+    let mut story = Story::begin(seed);
+    let folder = folder();
+    let start = Start { rotate_bytes: 3_000, ..Start::default() };
+    let mut checkpoint = Replay::default();
+    for _ in 0..5 {
+        story.go_on(120);
+        story.settle_down();
+        drain(&story, folder.path(), &start);
+        let known = checkpoint.lines.len();
+        checkpoint = checkpoint.and_then(&[folder.path()]);
+        checkpoint.agrees_with(&story);
+        assert!(checkpoint.lines.len() > known + 20);
+    }
+    let whole = Replay::of(&[folder.path()]);
+    whole.agrees_with(&story);
+    assert_eq!(whole.lines, checkpoint.lines);
+    for verb in ["refund", "adjust", "withdraw", "freeze"] {
+        let told = whole.lines.iter().filter(|line| line["verb"] == verb).count();
+        assert!(told > 5, "{verb} {told}");
+    }
+}
+
 #[test]
 fn an_exporter_that_dies_at_any_step_writes_each_entry_once() {
     let seed = setting("TOLLGATE_SEED", 21);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tollgate::credit::Amount;
+use tollgate::credit::{Amount, Bucket};
 use tollgate::ledger::{Gates, Ledger};
 
 use super::story::Story;
@@ -13,8 +13,16 @@ use crate::ledger_world::{ok, wait};
 /// Granted, available with held, spent, expired, voided.
 type Columns = [u64; 5];
 
+/// A bucket as the lines tell it.
+#[derive(Clone, Debug, Default)]
+struct Rebuilt {
+    columns: Columns,
+    /// What a bucket has but for its columns, as JSON.
+    told: Value,
+}
+
 /// What lines say.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
     pub(crate) lines: Vec<Value>,
     pub(crate) raw: Vec<Value>,
@@ -23,7 +31,9 @@ pub(crate) struct Replay {
     pub(crate) repeats: usize,
     last: BTreeMap<String, u64>,
     seen: BTreeMap<(String, u64), Value>,
-    buckets: BTreeMap<(String, String), Columns>,
+    buckets: BTreeMap<(String, String), Rebuilt>,
+    /// What was given back of each charge.
+    refunded: BTreeMap<String, u64>,
 }
 
 /// The files of a folder in their order.
@@ -58,7 +68,14 @@ impl Replay {
     /// Of one folder or of several in the order in which they were written.
     #[track_caller]
     pub(crate) fn of(folders: &[&Path]) -> Self {
-        let mut made = Self::default();
+        Self::default().and_then(folders)
+    }
+
+    /// What is known as far as somebody has read, and what the files say beyond it. Lines that were known
+    /// already are passed over.
+    #[track_caller]
+    pub(crate) fn and_then(&self, folders: &[&Path]) -> Self {
+        let mut made = Self { files: 0, ..self.clone() };
         for (path, text) in folders.iter().flat_map(|folder| counted(folder)) {
             made.files += 1;
             assert!(text.is_empty() || text.ends_with('\n'), "{} is cut", path.display());
@@ -85,6 +102,15 @@ impl Replay {
         }
         let last = self.last.insert(account.clone(), sequence).unwrap_or(0);
         assert_eq!(sequence, last + 1, "{account} has a gap");
+        for bucket in line["buckets"].as_array().unwrap() {
+            self.make(&account, bucket);
+        }
+        for change in line.get("changes").and_then(Value::as_array).into_iter().flatten() {
+            self.change(&account, change);
+        }
+        for charge in line["charges"].as_array().unwrap() {
+            self.end(charge);
+        }
         for posting in line["postings"].as_array().unwrap() {
             self.post(&account, posting);
         }
@@ -92,10 +118,42 @@ impl Replay {
         self.lines.push(line);
     }
 
+    #[track_caller]
+    fn make(&mut self, account: &str, bucket: &Value) {
+        let mut told = bucket.clone();
+        told.as_object_mut().unwrap().remove("granted");
+        told["standing"] = "active".into();
+        let id = (account.to_owned(), bucket["id"].as_str().unwrap().to_owned());
+        let made = Rebuilt { told, ..Rebuilt::default() };
+        assert!(self.buckets.insert(id, made).is_none(), "{bucket} is made twice");
+    }
+
+    #[track_caller]
+    fn change(&mut self, account: &str, change: &Value) {
+        let id = (account.to_owned(), change["bucket"].as_str().unwrap().to_owned());
+        let told = &mut self.buckets.get_mut(&id).expect("a bucket that was made").told;
+        told["standing"] = change["standing"].clone();
+        told["expires"] = change["expires"].clone();
+    }
+
+    /// Refunds are told anew with each one more; together they are at most what was charged.
+    #[track_caller]
+    fn end(&mut self, charge: &Value) {
+        let micro = |of: &Value| of.as_str().unwrap().parse::<Amount>().unwrap().micro();
+        let refunds = charge.get("refunds").and_then(Value::as_array);
+        let refunded = refunds.into_iter().flatten().map(|part| micro(&part["amount"])).sum();
+        assert!(refunded <= micro(&charge["charged"]), "{charge}");
+        let id = charge["id"].as_str().unwrap().to_owned();
+        let before = self.refunded.insert(id, refunded).unwrap_or(0);
+        assert!(before <= refunded, "a refund is gone: {charge}");
+    }
+
+    #[track_caller]
     fn post(&mut self, account: &str, posting: &Value) {
         let bucket = posting["bucket"].as_str().unwrap().to_owned();
         let amount: Amount = posting["amount"].as_str().unwrap().parse().unwrap();
-        let columns = self.buckets.entry((account.to_owned(), bucket)).or_default();
+        let bucket = self.buckets.get_mut(&(account.to_owned(), bucket));
+        let columns = &mut bucket.expect("a bucket that was made").columns;
         match column(&posting["from"]) {
             0 => columns[0] += amount.micro(),
             from => columns[from] -= amount.micro(),
@@ -114,11 +172,14 @@ impl Replay {
                 let held = bucket.available.micro() + bucket.held.micro();
                 let rest = [bucket.spent, bucket.expired, bucket.voided].map(Amount::micro);
                 let wanted = [bucket.granted.micro(), held, rest[0], rest[1], rest[2]];
-                assert_eq!(self.buckets.get(&id), Some(&wanted), "seed {}: {id:?}", story.seed);
+                let rebuilt = self.buckets.get(&id).unwrap_or_else(|| panic!("{id:?} is not told"));
+                assert_eq!(rebuilt.columns, wanted, "seed {}: {id:?}", story.seed);
+                assert_eq!(rebuilt.told, described(bucket), "seed {}: {id:?}", story.seed);
                 buckets += 1;
             }
         }
-        for (id, [granted, available, spent, expired, voided]) in &self.buckets {
+        for (id, rebuilt) in &self.buckets {
+            let [granted, available, spent, expired, voided] = &rebuilt.columns;
             assert_eq!(*granted, available + spent + expired + voided, "{id:?}");
         }
         println!(
@@ -132,6 +193,29 @@ impl Replay {
             story.answers
         );
     }
+}
+
+/// What a bucket has but for its columns, as lines tell it.
+fn described(bucket: &Bucket) -> Value {
+    let mut told = serde_json::json!({
+        "id": bucket.id,
+        "kind": bucket.kind,
+        "class": bucket.class,
+        "priority": bucket.priority,
+        "effective": bucket.effective.to_string(),
+        "expires": bucket.expires.map(|at| at.to_string()),
+        "standing": bucket.standing,
+    });
+    if !bucket.only.is_empty() {
+        told["only"] = serde_json::json!(bucket.only);
+    }
+    if let Some(parent) = &bucket.parent {
+        told["parent"] = serde_json::json!(parent);
+    }
+    if let Some(paid) = &bucket.paid {
+        told["paid"] = serde_json::json!(paid);
+    }
+    told
 }
 
 fn column(name: &Value) -> usize {

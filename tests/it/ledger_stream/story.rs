@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tollgate::credit::{AccountId, Amount, ChargeId, Class, Every, KeyId, Partition, Zone};
+use tollgate::credit::{
+    AccountId, Amount, BucketId, ChargeId, Class, Every, KeyId, Paid, Partition, When, Zone,
+};
 use tollgate::ledger::redis::RedisLedger;
 use tollgate::ledger::*;
 use tollgate::seam::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemClock, Timestamp};
@@ -24,6 +26,7 @@ pub(crate) struct Story {
     random: SeededEntropy,
     keys: Vec<(KeyId, u64)>,
     charges: Vec<(AccountId, ChargeId)>,
+    granted: Vec<(AccountId, BucketId)>,
     grants: u64,
     /// Answers by what they were.
     pub(crate) answers: BTreeMap<&'static str, u64>,
@@ -78,6 +81,7 @@ impl Story {
             random: SeededEntropy::new(seed),
             keys,
             charges: Vec::new(),
+            granted: Vec::new(),
             grants: 0,
             answers: BTreeMap::new(),
         }
@@ -107,6 +111,21 @@ impl Story {
         *self.answers.entry(what).or_default() += 1;
     }
 
+    fn note_as<T>(&mut self, verb: &'static str, answer: &Answer<T>) {
+        self.note(answer);
+        if matches!(answer, Answer::Applied(_)) {
+            *self.answers.entry(verb).or_default() += 1;
+        }
+    }
+
+    /// One of the buckets that were granted last.
+    fn bucket(&self) -> (AccountId, BucketId) {
+        match self.granted.len() {
+            0 => (self.accounts[0].clone(), "none".parse().unwrap()),
+            length => self.granted[length - 1 - self.place(length.min(12))].clone(),
+        }
+    }
+
     /// So many calls.
     pub(crate) fn go_on(&mut self, calls: u32) {
         for _ in 0..calls {
@@ -127,7 +146,43 @@ impl Story {
             length => self.charges[length - 1 - self.place(length.min(12))].clone(),
         };
         let explanation = self.explanation();
-        match self.below(12) {
+        match self.below(18) {
+            12..=13 => {
+                let id = format!("r{}", self.below(4)).parse().unwrap();
+                let reason = "an \"odd\" reason\n".to_owned();
+                let amount = Amount::from_micro(self.below(4 * Amount::MICRO)).unwrap();
+                let call = Refund { account, charge, id, amount, reason };
+                let answer = wait(self.ledger.refund(call));
+                self.note_as("refund", &answer);
+            }
+            14..=15 => {
+                let id = format!("j{}", self.below(4)).parse().unwrap();
+                let call = Adjust { account, charge, id, held: self.amount() };
+                let answer = wait(self.ledger.adjust(call));
+                self.note_as("adjust", &answer);
+            }
+            16 => {
+                let ways = [
+                    Withdrawal::Void,
+                    Withdrawal::Refund,
+                    Withdrawal::Reversal,
+                    Withdrawal::Expire,
+                ];
+                let (account, bucket) = self.bucket();
+                let (how, reason) = (ways[self.place(4)], "by hand".to_owned());
+                let answer = wait(self.ledger.withdraw(Withdraw { account, bucket, how, reason }));
+                self.note_as("withdraw", &answer);
+            }
+            17 => {
+                let (account, bucket) = self.bucket();
+                let later = self.clock.now().plus_ms(1 + self.below(2 * DAY));
+                let ends = [None, Some(None), Some(Some(later))];
+                let (frozen, expires) = (self.below(2) == 0, ends[self.place(3)]);
+                let reason = "by hand".to_owned();
+                let call = Freeze { account, bucket, frozen, expires, reason };
+                let answer = wait(self.ledger.freeze(call));
+                self.note_as("freeze", &answer);
+            }
             0..=3 => {
                 let call = self.reserve();
                 self.charges.push((call.account.clone(), call.charge));
@@ -184,9 +239,14 @@ impl Story {
         let mut gates = Gates::default();
         if self.below(2) == 0 {
             gates.allowances.push(AllowanceCheck {
-                carry: None,
+                carry: (self.below(2) == 0).then(|| Carry {
+                    min: Amount::ZERO,
+                    max: Amount::from_credits(5).unwrap(),
+                    percent: 50,
+                    until: [1, 2].map(|days| self.clock.now().plus_ms((1 + days) * DAY)),
+                }),
                 only: Vec::new(),
-                when: Default::default(),
+                when: [When::Always, When::PaidExhausted][self.place(2)],
                 name: "gift".into(),
                 kind: "credits".parse().unwrap(),
                 class: [Class::Plan, Class::Free][self.place(2)],
@@ -223,14 +283,25 @@ impl Story {
         let now = self.clock.now();
         let classes = [Class::Purchased, Class::Bonus, Class::Goodwill, Class::Free];
         self.grants += 1;
+        let class = classes[self.place(4)];
+        let bought = class == Class::Purchased;
+        let only: [&[&str]; 3] = [&[], &["image", "video"], &["audio"]];
+        let account = self.accounts[self.place(self.accounts.len())].clone();
+        let id: BucketId = format!("g{}", self.grants).parse().unwrap();
+        self.granted.push((account.clone(), id.clone()));
+        let bonus = Bonus {
+            amount: Amount::from_credits(1 + self.below(5)).unwrap(),
+            expires: (self.below(2) == 0).then(|| now.plus_ms(2 * DAY)),
+        };
+        let paid = Paid { amount: self.amount(), currency: "USD".into() };
         Grant {
-            bonus: None,
-            only: Vec::new(),
-            paid: None,
-            account: self.accounts[self.place(self.accounts.len())].clone(),
-            id: format!("g{}", self.grants).parse().unwrap(),
+            bonus: (bought && self.below(2) == 0).then_some(bonus),
+            only: only[self.place(3)].iter().map(|name| name.parse().unwrap()).collect(),
+            paid: (bought && self.below(2) == 0).then_some(paid),
+            account,
+            id,
             kind: if self.below(6) == 0 { "scans" } else { "credits" }.parse().unwrap(),
-            class: classes[self.place(4)],
+            class,
             amount: Amount::from_credits(1 + self.below(40)).unwrap(),
             priority: u8::try_from(self.below(2)).unwrap(),
             effective: (self.below(4) == 0).then(|| now.plus_ms(self.below(DAY))),

@@ -79,8 +79,8 @@ fn charge<'a>(
     match (changed.pop(), held.left.ended.as_slice(), &held.charge) {
         (None, [], _) => Ok(None),
         (Some(open), [], Some(seen)) if changed.is_empty() && open.charge == seen.id => {
-            let What::Open(texts) = &seen.what else { return Err(strange("a charge")) };
-            Ok(Some(Charge { sort: OPEN, seen, becomes: records::write_open(open, texts)? }))
+            let What::Open(beside) = &seen.what else { return Err(strange("a charge")) };
+            Ok(Some(Charge { sort: OPEN, seen, becomes: records::write_open(open, beside)? }))
         }
         (None, [ended], Some(seen)) if ended.charge == seen.id => {
             let (sort, was) = match &seen.what {

@@ -1,8 +1,9 @@
 //! One account's records, read in one step, as the rules want them.
 //!
+//! Invariant: what could not be written back byte by byte is not decided about.
 //! Invariant: nothing is asked for here and nothing is written: what a verb writes is kept to be committed.
 
-use super::super::records::{self, Head, Texts, Tomb};
+use super::super::records::{self, Beside, Head, Tomb};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::Alias;
 use crate::ledger::model::{Account, Ended, Given, Open, Posting, Records, Stop};
@@ -34,7 +35,7 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) enum What {
     /// Among the account's open charges.
-    Open(Texts),
+    Open(Beside),
     /// A record of its own.
     Ended(Box<Tomb>),
     /// Among those that a deadline has ended.
@@ -65,7 +66,7 @@ impl Seen {
             tomb => records::pointer(id, tomb)?,
         };
         let Some(owner) = owner else {
-            let read = records::tomb(id, &tomb)?;
+            let read = whole_tomb(id, &tomb)?;
             let owner = read.ended.account.clone();
             return Ok(Some(Self { id, owner, bytes: tomb, what: What::Ended(Box::new(read)) }));
         };
@@ -74,12 +75,14 @@ impl Seen {
         }
         let (bytes, what) = match (open, lapsed.as_slice()) {
             (Some(open), _) => {
-                let texts = records::open(account, id, &open)?.1;
-                (open, What::Open(texts))
+                let (read, beside) = records::open(account, id, &open)?;
+                let written = records::write_open(&read, &beside)?;
+                records::same(&format!("charge {id}"), &open, &written)?;
+                (open, What::Open(beside))
             }
             (None, []) => return Ok(None),
             (None, lapsed) => {
-                let read = records::tomb(id, lapsed)?;
+                let read = whole_tomb(id, lapsed)?;
                 (lapsed.to_vec(), What::Lapsed(Box::new(read)))
             }
         };
@@ -97,6 +100,12 @@ impl Seen {
             What::Open(_) | What::Elsewhere => None,
         }
     }
+}
+
+fn whole_tomb(id: ChargeId, bytes: &[u8]) -> Result<Tomb, Stop> {
+    let tomb = records::tomb(id, bytes)?;
+    records::same(&format!("charge {id}"), bytes, &records::write_tomb(&tomb)?)?;
+    Ok(tomb)
 }
 
 /// The refusal of what no verb that is decided here may ask for.

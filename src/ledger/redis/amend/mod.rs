@@ -146,7 +146,12 @@ async fn read(
     };
     let known = match bytes.as_slice() {
         [] => None,
-        bytes => Some(records::account(account, bytes, &document, &open)?),
+        bytes => {
+            let (account, head) = records::account(account, bytes, &document, &open)?;
+            let what = format!("account {}", account.document.account);
+            records::same(&what, bytes, &records::write_money(&account.money, &head)?)?;
+            Some((account, head))
+        }
     };
     let held = Held { bytes, account: known, charge: seen, left: Left::default() };
     Ok(Read { held, ledger: epoch.id, context })

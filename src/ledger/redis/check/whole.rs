@@ -22,6 +22,7 @@ pub(in crate::ledger::redis) struct Census {
     present: Vec<(u16, Epoch)>,
     absent: Vec<u16>,
     unreadable: Vec<u16>,
+    earlier: Vec<u16>,
     unanswered: Vec<(u16, String)>,
 }
 
@@ -34,6 +35,7 @@ impl Census {
                 Outcome::Done(Value::Nil) => census.absent.push(number),
                 Outcome::Done(Value::BulkString(bytes)) => match Epoch::read(&bytes) {
                     Some(epoch) => census.present.push((number, epoch)),
+                    None if Epoch::is_earlier(&bytes) => census.earlier.push(number),
                     None => census.unreadable.push(number),
                 },
                 Outcome::Done(_) | Outcome::Broken(_) => census.unreadable.push(number),
@@ -47,7 +49,8 @@ impl Census {
 
     /// Whether nothing of a ledger was found, and everything was looked at.
     pub(in crate::ledger::redis) fn is_empty(&self) -> bool {
-        self.present.is_empty() && self.unreadable.is_empty() && self.unanswered.is_empty()
+        let read = self.present.is_empty() && self.earlier.is_empty() && self.unreadable.is_empty();
+        read && self.unanswered.is_empty()
     }
 
     /// The epoch of a whole ledger.
@@ -65,6 +68,13 @@ impl Census {
             let found = format!("the epochs of partitions {numbers} are not ours to read");
             let advice = "does something else use the same prefix, or a newer program the ledger?";
             return Err(Finding::error("epoch_unreadable", "", found, advice));
+        }
+        if !self.earlier.is_empty() {
+            let numbers = ranges(self.earlier.iter().copied());
+            let found = format!("partitions {numbers} were made by an earlier version");
+            let advice = "its records cannot be read any more: make a new ledger with `tollgate ledger \
+                          create` under another `prefix` or in an empty database";
+            return Err(Finding::error("earlier_ledger", "", found, advice));
         }
         let Some((_, first)) = self.present.first() else { return Err(no_ledger()) };
         if !self.absent.is_empty() {
@@ -253,6 +263,12 @@ mod tests {
         };
         let said = "the epochs of partitions 9 are not ours to read";
         assert_eq!(codes(strange), one(Level::Error, "epoch_unreadable", said));
+        let old = |_| {
+            let Outcome::Done(Value::BulkString(bytes)) = epoch(7) else { panic!() };
+            Outcome::Done(Value::BulkString([&[1], &bytes[1..]].concat()))
+        };
+        let said = "partitions 0-1023 were made by an earlier version";
+        assert_eq!(codes(old), one(Level::Error, "earlier_ledger", said));
         let away = |n| match n {
             0..512 => Outcome::NotDone("CLUSTERDOWN".to_owned()),
             _ => Outcome::Done(Value::Nil),

@@ -20,25 +20,33 @@ pub(in crate::ledger::redis) struct Tomb {
     pub(in crate::ledger::redis) texts: Option<Texts>,
 }
 
-/// An open charge and what was said of it.
+/// What lies beside an open charge in its record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::ledger::redis) struct Beside {
+    pub(in crate::ledger::redis) texts: Texts,
+    /// What lies behind all that is known: a newer program's.
+    pub(in crate::ledger::redis) later: Vec<u8>,
+}
+
+/// An open charge and what lies beside it.
 pub(in crate::ledger::redis) fn open(
     account: &AccountId,
     charge: ChargeId,
     bytes: &[u8],
-) -> Result<(Open, Texts), Stop> {
+) -> Result<(Open, Beside), Stop> {
     let what = format!("charge {charge}");
     let r = &mut Reader::new(bytes, &what);
     let open = core(account, charge, r)?;
     let texts = [r.text()?.to_vec(), r.text()?.to_vec()];
-    Ok((open, texts))
+    Ok((open, Beside { texts, later: r.rest().to_vec() }))
 }
 
 /// The reverse.
-pub(in crate::ledger::redis) fn write_open(open: &Open, texts: &Texts) -> Result<Vec<u8>, Stop> {
+pub(in crate::ledger::redis) fn write_open(open: &Open, beside: &Beside) -> Result<Vec<u8>, Stop> {
     let mut w = Writer::default();
     write_core(&mut w, open)?;
-    let [note, explanation] = texts;
-    Ok(w.text(note)?.text(explanation)?.done())
+    let [note, explanation] = &beside.texts;
+    Ok(w.text(note)?.text(explanation)?.raw(&beside.later).done())
 }
 
 fn core(account: &AccountId, charge: ChargeId, r: &mut Reader<'_>) -> Result<Open, Stop> {

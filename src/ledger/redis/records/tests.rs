@@ -216,10 +216,11 @@ fn an_open_charge_with_every_field_is_read_as_it_was_written() {
         adjusts: Vec::new(),
         ..full_open()
     };
-    for wanted in [full_open(), bare] {
-        let bytes = write_open(&wanted, &texts).unwrap();
+    for (wanted, later) in [(full_open(), &b"later"[..]), (bare, b"")] {
+        let beside = Beside { texts: texts.clone(), later: later.to_vec() };
+        let bytes = write_open(&wanted, &beside).unwrap();
         let (read, said) = open(&wanted.account, wanted.charge, &bytes).unwrap();
-        assert_eq!((&read, &said), (&wanted, &texts));
+        assert_eq!((&read, &said), (&wanted, &beside));
         assert_eq!(write_open(&read, &said).unwrap(), bytes);
     }
 }
