@@ -428,12 +428,12 @@ fn all_orders_end_as_the_rules_say() {
     let mut played = [0; 3];
     for (number, (variant, order)) in cases.iter().enumerate() {
         // All on the model; parts that have every variant and every beginning on the others.
-        let on = [true, number % 5 == 0, number % 7 == 0];
+        let on = [true, number % 7 == 0, number % 13 == 0];
         for (place, _) in on.into_iter().enumerate().filter(|(_, on)| *on) {
             desks[place].play(number, *variant, order);
             played[place] += 1;
         }
     }
     println!("played on the model, embedded and Redis: {played:?}");
-    assert_eq!(played, [5_760, 1_152, 823]);
+    assert_eq!(played, [5_760, 823, 444]);
 }

@@ -109,7 +109,7 @@ local function due_rules()
         return o.unknown == 1 and o.deadline ~= NONE and o.deadline <= now
       end), decide)
     end
-    add(items, awake(), repay)
+    add(items, wake_all(true), repay)
     add(items, by_age(function(p) return ended(p) and p.available > 0 end), expire)
     return items
   end
