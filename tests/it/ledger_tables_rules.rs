@@ -192,9 +192,13 @@ fn what_returns_to_a_bucket_that_was_taken_back_is_void() {
     type End = fn(&World, &Reserve);
     // How the charge of 6 ends → held, spent, voided of 10
     let table: [(&str, End, [u64; 5]); 4] = [
-        ("release", |w, call| drop(ok(w.release(call.charge))), [0, 0, 0, 0, 10]),
-        ("settle", |w, call| drop(ok(w.settle(call.charge, 2))), [0, 0, 2, 0, 8]),
-        ("all", |w, call| drop(ok(w.settle(call.charge, 6))), [0, 0, 6, 0, 4]),
+        (
+            "release",
+            |w, call| assert!(!ok(w.release(call.charge)).returned.is_zero()),
+            [0, 0, 0, 0, 10],
+        ),
+        ("settle", |w, call| assert!(!ok(w.settle(call.charge, 2)).late), [0, 0, 2, 0, 8]),
+        ("all", |w, call| assert!(!ok(w.settle(call.charge, 6)).late), [0, 0, 6, 0, 4]),
         (
             "deadline",
             |w, call| {
@@ -290,11 +294,11 @@ fn a_debt_that_comes_back_is_forgiven_and_what_repaid_it_returns() {
         assert_eq!(w.tick(), 1);
         assert_eq!(w.buy("one", 4).repaid, credits(4));
         assert_eq!(w.columns("debt:a"), [0, 0, 6, 0, 4]);
-        // Ten come back; six of them were still owed, four had been repaid and stay so.
+        // Ten come back; six of them were still owed, four had been repaid and return to whence they came.
         ok(w.release(call.charge));
         assert_eq!(w.columns("a"), [0, 0, 0, 0, 10]);
         assert_eq!(w.columns("debt:a"), [0, 0, 0, 0, 10]);
-        assert_eq!(w.columns("one"), [0, 0, 4, 0, 0]);
+        assert_eq!(w.columns("one"), [4, 0, 0, 0, 0]);
     });
 }
 
