@@ -80,6 +80,25 @@ local function forgive_unpaid(debt, amount)
   return owed
 end
 
+-- So much less is owed; what was repaid of it returns to the buckets that repaid it, the last one first.
+local function forgive(charge, debt, amount)
+  local left = amount - forgive_unpaid(debt, amount)
+  while left > 0 do
+    local at
+    for i, leg in ipairs(debt.repaid_by or NOTHING) do
+      if leg.bucket ~= debt.id then at = i end
+    end
+    if not at then broken(debt.id .. ' was not repaid so much') end
+    local last = debt.repaid_by[at]
+    local back = math.min(left, last.amount)
+    last.amount = last.amount - back
+    if last.amount == 0 then table.remove(debt.repaid_by, at) end
+    join(debt.repaid_by, debt.id, back)
+    give_leg_back(charge, last.bucket, back, 'spent')
+    left = left - back
+  end
+end
+
 -- Gives back what one bucket carries. What returns to a bucket that has ended expires; if it was bought or came
 -- with a purchase, it lives on as good will. What returns to a bucket that was taken back is void. What was
 -- advanced comes back by a refund alone, which the model decides.
