@@ -521,6 +521,25 @@ fn what_was_repaid_for_a_failed_payment_comes_back_with_a_refund() {
     });
 }
 
+/// The same by a late success: its deadline charged all, the work was less.
+#[test]
+fn what_was_repaid_for_a_failed_payment_comes_back_with_a_late_success() {
+    on_every_store(|w| {
+        w.buy("p", 10);
+        let call = Reserve { on_unknown: OnUnknown::Charge, reconcile_ms: 1_000, ..w.call(10) };
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        w.clock.advance(2_000);
+        sweep(&w);
+        assert_eq!(ok(withdraw(&w, "p", Withdrawal::Reversal)).owed, credits(10));
+        assert_eq!(w.buy("q", 10).repaid, credits(10));
+        assert!(ok(w.settle(call.charge, 6)).late);
+        assert_eq!(w.columns("p"), [0, 0, 6, 0, 4]);
+        assert_eq!(w.columns("q"), [4, 0, 6, 0, 0]);
+        assert_eq!(w.columns("debt:p"), [0, 0, 0, 0, 10]);
+    });
+}
+
 /// What carried a charge may leave the record early if there is too much of its sort: a refund says that it is too
 /// late, and the account goes on.
 #[test]
