@@ -156,8 +156,14 @@ impl Bucket {
     /// Whether it may pay for a route or its feature.
     #[must_use]
     pub fn pays_for(&self, route: &str, feature: Option<&str>) -> bool {
+        Self::covers(&self.only, route, feature)
+    }
+
+    /// Whether a list of routes and features covers a route or its feature; an empty one covers all.
+    #[must_use]
+    pub fn covers(only: &[Name], route: &str, feature: Option<&str>) -> bool {
         let meant = |name: &Name| name.as_str() == route || feature == Some(name.as_str());
-        self.only.is_empty() || self.only.iter().any(meant)
+        only.is_empty() || only.iter().any(meant)
     }
 
     /// Whether its end has come. A frozen bucket waits.

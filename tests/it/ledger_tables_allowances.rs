@@ -267,3 +267,23 @@ fn an_allowance_for_some_routes_leaves_the_others_alone() {
         assert!(matches!(no(w.reserve(&again(&w, &call))), Refusal::Insufficient { .. }));
     });
 }
+
+#[test]
+fn what_waits_for_the_rest_is_not_made_for_a_route_that_it_cannot_pay_for() {
+    on_every_store(|w| {
+        let free = |w: &World, name: &str, only: &[&str]| AllowanceCheck {
+            when: When::PaidExhausted,
+            class: Class::Free,
+            only: only.iter().map(|name| name.parse().unwrap()).collect(),
+            ..w.allowance(name, 10)
+        };
+        let both = gates(vec![free(&w, "sounds", &["audio"]), free(&w, "all", &[])]);
+        let call = Reserve { gates: both, ..w.call(3) };
+        assert_eq!(ok(w.reserve(&call)).legs, legs(&[("all@2026-11-22", 3)]));
+        assert!(!w.has("sounds@2026-11-22"));
+        let audio =
+            Reserve { feature: Some("audio".into()), amount: credits(9), ..again(&w, &call) };
+        let drawn = ok(w.reserve(&audio)).legs;
+        assert_eq!(drawn, legs(&[("all@2026-11-22", 7), ("sounds@2026-11-22", 2)]));
+    });
+}

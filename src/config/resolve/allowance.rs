@@ -5,16 +5,19 @@ use crate::config::format::Millis;
 use crate::config::mirror::{self, GrantClass};
 use crate::config::placed::At;
 use crate::config::problem::Place;
-use crate::credit::{Allowance, Amount, Class, Cycle, Ranks, Rollover, Start, When};
+use crate::credit::{Allowance, Amount, Class, Cycle, Name, Ranks, Rollover, Start, When};
 
 /// The longest that credits may be made to live: ten years.
 pub(super) const LIFE_MAX: Millis = Millis(3_650 * 86_400_000);
+/// The longest name of an allowance, in bytes: a grant's id is the name, its period, and perhaps what lives on.
+const NAME_MAX: usize = 96;
 /// How much of what is left lives on, if nobody says.
 const ALL: u8 = 100;
 
 impl Resolver<'_, '_> {
     pub(super) fn allowance(&mut self, allowance: &mirror::Allowance) -> Option<Allowance> {
         self.something("an allowance", &allowance.amount);
+        self.short_enough(&allowance.name);
         let class = match or(allowance.class.as_ref(), GrantClass::Plan) {
             GrantClass::Plan => Class::Plan,
             GrantClass::Free => Class::Free,
@@ -37,6 +40,15 @@ impl Resolver<'_, '_> {
                 self.rollover(written, allowance.name.place)
             }),
         })
+    }
+
+    /// Notes a name that would be too long for the ids of grants that are made of it.
+    fn short_enough(&mut self, name: &At<Name>) {
+        if name.value.as_str().len() > NAME_MAX {
+            let message = format!("the name of an allowance has at most {NAME_MAX} characters");
+            let help = "its grants are called after it, with their period behind it";
+            self.findings.error("out_of_range", name.place, message).help(help);
+        }
     }
 
     /// Notes a grant of nothing.

@@ -21,6 +21,8 @@ use crate::seam::Timestamp;
 
 /// The most that is done beside another verb.
 const BESIDE_MAX: usize = 16;
+/// The longest id of an allowance's bucket, in bytes.
+const ALLOWANCE_ID_MAX: usize = 119;
 /// The most that one `tick` does.
 const TICK_MAX: usize = 64;
 
@@ -245,9 +247,14 @@ pub(super) fn touch_exhausted(
     now: Timestamp,
 ) -> Result<(), Stop> {
     let use_ = Use { route: &call.route, feature: call.feature.as_deref() };
-    for check in call.gates.allowances.iter().filter(|check| !check.amount.is_zero()) {
+    let useful = |check: &&AllowanceCheck| {
+        let meant =
+            check.kind == call.kind && Bucket::covers(&check.only, use_.route, use_.feature);
+        check.when == When::PaidExhausted && meant && !check.amount.is_zero()
+    };
+    for check in call.gates.allowances.iter().filter(useful) {
         let short = draft.account.money.available(&call.kind, &use_, now) < call.amount;
-        if check.when == When::PaidExhausted && check.kind == call.kind && short {
+        if short {
             touch(draft, check, now)?;
         }
     }
@@ -282,8 +289,14 @@ fn touch(draft: &mut Draft, check: &AllowanceCheck, now: Timestamp) -> Result<()
 }
 
 fn allowance_id(name: &str, period: &str) -> Result<BucketId, Stop> {
-    let id = format!("{name}@{period}").parse();
-    id.map_err(|_| invalid("an allowance's name with its period is at most 128 characters"))
+    let id = allowance_bucket(name, period);
+    id.ok_or_else(|| invalid("an allowance's name with its period is at most 119 characters"))
+}
+
+/// The id of an allowance's bucket; `None`: it would be too long for what lives on of it to be called after it.
+pub(crate) fn allowance_bucket(name: &str, period: &str) -> Option<BucketId> {
+    let id = format!("{name}@{period}");
+    if id.len() > ALLOWANCE_ID_MAX { None } else { id.parse().ok() }
 }
 
 /// The period that has begun gets its bucket, unless there is one of this id: then the period's was given.

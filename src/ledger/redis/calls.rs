@@ -5,8 +5,8 @@
 use super::bytes::Writer;
 use super::records::{VERSION, class_number, write_extra};
 use super::settings::Settings;
-use crate::credit::{BucketId, ChargeId, Measure, Period, When};
-use crate::ledger::model::{LONGEST_US, Stop};
+use crate::credit::{ChargeId, Measure, Period, When};
+use crate::ledger::model::{LONGEST_US, Stop, allowance_bucket};
 use crate::ledger::{
     AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
     OverRun, RateCheck, Refusal, Reserve, Scope, SlotCheck,
@@ -101,9 +101,11 @@ fn allowance(w: &mut Writer, check: &AllowanceCheck) -> Result<(), Stop> {
     }
     for period in &check.periods {
         // An empty id says that it would be too long.
-        let id = format!("{}@{}", check.name, period.id);
-        let id = id.parse::<BucketId>().map(|_| id).unwrap_or_default();
-        bounds(w.word(id)?.word(cut(&period.id))?, period);
+        let id = allowance_bucket(&check.name, &period.id);
+        bounds(
+            w.word(id.map(|id| id.to_string()).unwrap_or_default())?.word(cut(&period.id))?,
+            period,
+        );
     }
     Ok(())
 }

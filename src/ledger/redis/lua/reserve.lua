@@ -139,7 +139,7 @@ end
 -- The period that has begun gets its bucket, unless there is one of this id: then the period's was given.
 local function begin(allowance)
   if allowance.bucket == '' then
-    return told(INVALID, "an allowance's name with its period is at most 128 characters")
+    return told(INVALID, "an allowance's name with its period is at most 119 characters")
   end
   local kept = {}
   for _, s in ipairs(account.allowances) do
@@ -203,7 +203,9 @@ end
 -- Makes the buckets that the request needs beside everything else.
 local function touch_exhausted()
   for _, allowance in ipairs(allowances) do
-    if allowance.when == 1 and allowance.amount > 0 and allowance.kind == r.kind and available_for(r) < r.amount then
+    local useful = allowance.when == 1 and allowance.amount > 0 and allowance.kind == r.kind
+      and (allowance.extra == '' or is_for(allowance.extra, r))
+    if useful and available_for(r) < r.amount then
       local refused = touch(allowance)
       if refused then return refused end
     end
