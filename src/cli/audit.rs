@@ -40,13 +40,14 @@ I2 no debt was used, and its repayments are what was repaid
 I3 what is archived adds up
 I4 what buckets hold is what open charges hold
 I5 no charge outlives its lease or deadline
+I6 buckets lie in the order in which they pay
 I7 what was charged, absorbed and refunded is what the work cost
 I8 slots in use are the charges that run
 I9 caps count no less than their charges
 I11 no bucket twice, no person with too many free accounts
 I12 no purchase that nobody remembers giving
 I13 the head of a hold was spent, the tail returned
-I14 the index of due work is not late
+I14 what is looked at for due work is not late
 ";
 
 const BREACHES: &[Column] =

@@ -1,9 +1,13 @@
 //! An audit of a ledger that is well finds nothing, on every store; what is compared can differ.
 
+use std::sync::Arc;
+
 use tollgate::credit::Measure;
 use tollgate::ledger::*;
+use tollgate::seam::SimulatedClock;
 
-use crate::ledger_world::{World, credits, ok, on_every_store, wait};
+use crate::ledger_redis::RedisStore;
+use crate::ledger_world::{NOON, Store, World, credits, ok, on_every_store, wait};
 
 fn audited(w: &World) -> AccountAudit {
     ok(wait(audit(w.store.ledger(), w.account.clone())))
@@ -44,4 +48,22 @@ fn a_look_is_repeated_while_the_account_changes() {
         ok(w.reserve(&w.call(1)));
         assert_ne!(audited(&w).books.stamp, before);
     });
+}
+
+/// What the scripts keep beside the rules' own is compared as well: a server that has lost the open charges of an
+/// account, and nothing else, is found out.
+#[test]
+fn what_a_server_has_lost_is_found() {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let w = World::with(Store::Redis(Box::new(RedisStore::start(&clock))), clock);
+    story(&w);
+    assert_eq!(audited(&w).books.breaches, []);
+    let Store::Redis(store) = &w.store else { unreachable!() };
+    let keys: Vec<String> = store.server().say(&format!("KEYS *o:{}", w.account));
+    let [key] = keys.as_slice() else { panic!("{keys:?}") };
+    let gone: u64 = store.server().say(&format!("DEL {key}"));
+    assert_eq!(gone, 1);
+    let found = audited(&w).books.breaches;
+    let names: Vec<_> = found.iter().map(|breach| breach.invariant).collect();
+    assert_eq!(names, ["I4", "I8", "I8"], "{found:?}");
 }

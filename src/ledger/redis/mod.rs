@@ -13,7 +13,6 @@ mod amend;
 mod asking;
 mod assemble;
 mod auditing;
-mod books;
 mod bytes;
 mod calls;
 mod check;
@@ -256,7 +255,7 @@ impl Ledger for RedisLedger {
 
     fn books(&self, account: AccountId) -> Reply<Books> {
         let desk = self.0.clone();
-        async move { answered(books::books(&desk, &account).await) }.boxed()
+        async move { answered(auditing::books(&desk, &account).await) }.boxed()
     }
 
     fn charge(&self, charge: ChargeId) -> Reply<ChargeRecord> {
