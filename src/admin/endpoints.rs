@@ -45,7 +45,7 @@ const OWNER: &[Role] = &[Role::Owner];
 const MONEY: &[Role] = &[Role::Owner, Role::Finance];
 /// Helping customers.
 const HELP: &[Role] = &[Role::Owner, Role::Support];
-/// Giving credits; which ones is decided by what is asked.
+/// Giving credits, changing limits and prices; which ones is decided by what is asked.
 const GIVE: &[Role] = &[Role::Owner, Role::Finance, Role::Support];
 
 macro_rules! endpoints {
@@ -97,9 +97,9 @@ endpoints! {
     post "/admin/v1/accounts/{account}/grants/{grant}/expire" MONEY withdrawals::expire, "Let a grant end now";
     post "/admin/v1/accounts/{account}/grants/{grant}/freeze" MONEY withdrawals::freeze, "Keep a grant from paying and from ending";
     post "/admin/v1/accounts/{account}/grants/{grant}/thaw" MONEY withdrawals::thaw, "Let a frozen grant pay again";
-    post "/admin/v1/accounts/{account}/overrides" HELP overrides::create, "Raise or cut a limit of an account for a time";
+    post "/admin/v1/accounts/{account}/overrides" GIVE overrides::create, "Raise or cut a limit or price of an account for a time";
     get "/admin/v1/accounts/{account}/overrides" ANY overrides::list, "List an account's overrides in the order in which they were made";
-    post "/admin/v1/accounts/{account}/overrides/{override}/end" HELP overrides::end, "Let an override end now";
+    post "/admin/v1/accounts/{account}/overrides/{override}/end" GIVE overrides::end, "Let an override end now";
     post "/admin/v1/accounts/{account}/keys" OWNER new_keys::create, "Make a key and show its secret, this once";
     post "/admin/v1/accounts/{account}/keys/import" OWNER new_keys::import, "Let a key that was made elsewhere speak, by its hash";
     get "/admin/v1/accounts/{account}/keys" ANY keys::list, "List an account's keys, the youngest first";

@@ -1,6 +1,7 @@
-//! Overrides: raises and cuts of an account's limits, each with its author and reason.
+//! Overrides: raises and cuts of an account's limits and prices, each with its author and reason.
 //!
-//! Invariant: an override changes a limit that the account's plan has; a slip of the pen makes none.
+//! Invariant: an override changes a limit that the account's plan has, or a price that there is; a slip of the pen
+//! makes none.
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -8,10 +9,11 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::asked::{Asked, Parameters, account, misread, name, needed_reason, time, to_come};
-use super::changes::{change, check_scope, limit_of};
+use super::changes::{change, check_scope, target_of};
 use super::done::Done;
 use super::once::Turn;
 use super::problem::{Problem, applied};
+use super::role::Role;
 use super::token::Operator;
 use super::{Parts, Result, Shared};
 use crate::credit::{AccountId, Partition, encode};
@@ -30,6 +32,7 @@ pub(super) async fn create(
     let document = applied(parts.ledger.document(account.clone()).await)?;
     let wanted = read(&parts, &document, &mut asked)?;
     asked.end()?;
+    may(&operator, wanted.base.limited)?;
     let turn = once.turn(&parts, Partition::default()).await?;
     let new = wanted.made(turn, &operator, &document);
     let again = |known: &&Override| known.id == new.id && (turn.repeated || **known == new);
@@ -40,6 +43,18 @@ pub(super) async fn create(
     };
     let found = document.overrides.iter().find(|known| known.id == new.id).unwrap_or(&new);
     Ok(Done::created(told(found), shown(&parts, &document, found)).repeated(turn.repeated))
+}
+
+/// Limits are raised and cut by those who help customers, prices by those who see to the money.
+fn may(operator: &Operator, limited: Limited) -> Result<()> {
+    let needed = match limited {
+        Limited::Cap | Limited::Concurrency => [Role::Owner, Role::Support],
+        Limited::Price => [Role::Owner, Role::Finance],
+    };
+    if needed.contains(&operator.role) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(operator.role, &needed))
 }
 
 async fn put(parts: &Parts, account: AccountId, new: Override) -> Result<Document> {
@@ -73,10 +88,10 @@ fn read(parts: &Parts, document: &Document, asked: &mut Members) -> Result<Wante
     let id = asked.optional::<String>("id")?.map(|it| name("id", it)).transpose()?;
     let limited = asked.required::<Limited>("limit")?;
     let limit_name = asked.required::<String>("name")?;
-    let limit = limit_of(parts, document, limited, &limit_name)?;
+    let target = target_of(parts, document, limited, &limit_name)?;
     let scope = asked.optional::<String>("scope")?;
     let scope = scope.map(|text| text.parse::<Scope>().map_err(|()| malformed())).transpose()?;
-    check_scope(&limit, scope.as_ref())?;
+    check_scope(&target, scope.as_ref())?;
     let (starts, ends) = (time(asked, "starts_at")?, time(asked, "ends_at")?);
     let ends = ends.map(|end| to_come(parts, "ends_at", end)).transpose()?;
     if ends.is_some_and(|end| starts.is_some_and(|start| end <= start)) {
@@ -87,7 +102,7 @@ fn read(parts: &Parts, document: &Document, asked: &mut Members) -> Result<Wante
         limited,
         name: limit_name,
         scope,
-        adjustment: change(&limit, asked)?,
+        adjustment: change(&target, asked)?,
         starts: starts.unwrap_or_default(),
         ends,
         author: String::new(),
@@ -123,6 +138,7 @@ pub(super) async fn list(
 /// `POST /accounts/{id}/overrides/{override}/end`: now. Saying so again changes nothing.
 pub(super) async fn end(
     State(parts): Shared,
+    Extension(operator): Extension<Operator>,
     Path((id, one)): Path<(String, String)>,
     Asked(asked, once): Asked,
 ) -> Result<Done> {
@@ -130,7 +146,8 @@ pub(super) async fn end(
     let account = account(&parts, &id).await?;
     let document = applied(parts.ledger.document(account.clone()).await)?;
     let known = |document: &Document| document.overrides.iter().find(|it| it.id == one).cloned();
-    known(&document).ok_or_else(|| unknown(&one))?;
+    let there = known(&document).ok_or_else(|| unknown(&one))?;
+    may(&operator, there.limited)?;
     let repeated = once.claim(&parts).await?;
     let overrides = Some(OverrideChange::End(one.clone()));
     let call = AccountChange { overrides, ..AccountChange::of(account) };

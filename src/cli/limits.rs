@@ -8,7 +8,7 @@ use super::output::{Column, Format, json, print, table};
 use super::remote::Remote;
 use super::who::Who;
 
-/// Show an account's caps, concurrency and rates
+/// Show an account's caps, concurrency, rates and changed prices
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate limits acct_maria")]
 pub(super) struct Limits {
@@ -43,6 +43,14 @@ const RATES: &[Column] = &[
     ("per ms", "/per_ms"),
     ("burst", "/burst"),
 ];
+const PRICES: &[Column] = &[
+    ("price", "/name"),
+    ("scope", "/scope"),
+    ("change", "/change"),
+    ("override", "/id"),
+    ("ends", "/ends_at"),
+    ("reason", "/reason"),
+];
 
 impl Limits {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -51,7 +59,7 @@ impl Limits {
         if self.remote.output == Format::Json {
             return json(&answer);
         }
-        let tables = [("caps", CAPS), ("concurrency", SLOTS), ("rates", RATES)];
+        let tables = [("caps", CAPS), ("concurrency", SLOTS), ("rates", RATES), ("prices", PRICES)];
         let shown = tables.iter().filter_map(|(name, columns)| {
             let items = answer[*name].as_array().filter(|items| !items.is_empty())?;
             Some(table(items, columns))

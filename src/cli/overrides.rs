@@ -1,4 +1,4 @@
-//! `tollgate override`: raises and cuts of an account's limits.
+//! `tollgate override`: raises and cuts of an account's limits and prices.
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -10,7 +10,7 @@ use super::output::Column;
 use super::remote::{Once, Remote};
 use super::who::{Query, Who, escaped};
 
-/// Raise or cut an account's limits for a time
+/// Raise or cut an account's limits and prices for a time
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -21,11 +21,14 @@ pub(super) enum Overrides {
     #[command(after_help = "\
 The limit is one of the account's plan. Of several overrides of a limit the last --set counts, then
 every --multiply, then every --add and --cut. Amounts of credits may have a point, counts may not.
+A price is that of a route, or of every route of a feature: what a request comes to in the end, its
+minimum and maximum included. A request that runs settles at the price at which it was held.
 
 Examples:
   tollgate override create acct_maria --cap two-a-day --add 8 --reason 'launch week'
   tollgate override create acct_maria --cap two-a-day --multiply 1.5 --reason trial
-  tollgate override create acct_maria --concurrency one-at-a-time --set 0 --id o-1 --reason abuse")]
+  tollgate override create acct_maria --concurrency one-at-a-time --set 0 --id o-1 --reason abuse
+  tollgate override create acct_maria --price images --multiply 0.5 --reason 'half of November'")]
     Create(Box<Create>),
     /// List an account's overrides in the order in which they were made
     #[command(after_help = "\
@@ -61,19 +64,20 @@ Example:
 
 #[derive(Args, Debug)]
 pub(super) struct Create {
-    /// Whose limit
+    /// Whose limit or price
     account: Who,
     #[command(flatten)]
     limit: Limit,
     #[command(flatten)]
     change: Change,
-    /// Only where it counts over this: key:key_…, route:NAME, feature:NAME or member:NAME
+    /// Only where it counts over this: key:key_…, route:NAME, feature:NAME or member:NAME; of a price
+    /// only key:key_… or member:NAME
     #[arg(long)]
     scope: Option<String>,
     /// An id of your own [default: ov_…, made for you]
     #[arg(long)]
     id: Option<String>,
-    /// Why; the customer reads it in the limits
+    /// Why; the customer reads it in the limits, and of a price in receipts
     #[arg(long)]
     reason: String,
     /// From when on it holds [default: now]
@@ -88,7 +92,7 @@ pub(super) struct Create {
     remote: Remote,
 }
 
-/// Of which limit.
+/// Of which limit or price.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct Limit {
@@ -98,6 +102,9 @@ struct Limit {
     /// A limit on what runs at once, by its name in the plan
     #[arg(long, value_name = "NAME")]
     concurrency: Option<String>,
+    /// What requests cost, by the name of a route or feature
+    #[arg(long, value_name = "ROUTE")]
+    price: Option<String>,
 }
 
 /// How it is changed.
@@ -150,9 +157,11 @@ impl Overrides {
 
 impl Create {
     fn run(self) -> Result<(), Failure> {
-        let (limit, name) = match (&self.limit.cap, &self.limit.concurrency) {
+        let Limit { cap, concurrency, price } = &self.limit;
+        let (limit, name) = match (cap, concurrency) {
             (Some(name), _) => ("cap", Some(name)),
-            (None, name) => ("concurrency", name.as_ref()),
+            (None, Some(name)) => ("concurrency", Some(name)),
+            (None, None) => ("price", price.as_ref()),
         };
         let mut body = members(&[
             ("name", name),

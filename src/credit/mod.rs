@@ -24,6 +24,7 @@ pub(crate) use id::{decode, encode};
 pub use period::{Cycle, Every, Period, PeriodError, Start, Zone};
 pub use plan::{Allowance, Cap, Measure, Plan, RateLimit, Rollover, ScopeKind, SlotLimit, When};
 pub use price::{
-    Facts, Line, Price, PriceError, Priced, PricedLine, Rate, Rounding, Row, Table, Value,
+    Facts, Line, Price, PriceError, Priced, PricedLine, PricedOverride, Rate, Rounding, Row, Table,
+    Value,
 };
 pub use rights::{OptionRight, Rights};

@@ -103,8 +103,25 @@ pub struct Row {
 pub struct Priced {
     /// The lines as computed.
     pub lines: Vec<PricedLine>,
-    /// What is owed: the sum, within the price's minimum and maximum.
+    /// What is owed: the sum, within the price's minimum and maximum, as overrides have it.
     pub total: Amount,
+    /// What overrides have made of the sum, step by step; none in a price of the configuration.
+    pub overrides: Vec<PricedOverride>,
+}
+
+/// What an override has made of a sum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricedOverride {
+    /// What the receipt calls it: `override ov_1: × 0.5`.
+    pub label: String,
+    /// The override's id.
+    pub id: String,
+    /// Why it was made.
+    pub reason: String,
+    /// The sum before.
+    pub before: Amount,
+    /// The sum after.
+    pub after: Amount,
 }
 
 /// One computed line, enough to check it with pencil and paper.
@@ -154,7 +171,7 @@ impl Price {
             .try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount))
             .ok_or(PriceError::OutOfRange)?;
         let total = sum.max(self.minimum).min(self.maximum.unwrap_or(Amount::MAX));
-        Ok(Priced { lines, total })
+        Ok(Priced { lines, total, overrides: Vec::new() })
     }
 
     /// Every quantity that the price names, each once.

@@ -38,7 +38,7 @@ pub struct Document {
     pub restricted_until: Option<Timestamp>,
     /// Whether it may have its person's free credits.
     pub free: FreeCredits,
-    /// Raises and cuts of its limits; those that have ended leave with the next change.
+    /// Raises and cuts of its limits and prices; those that have ended leave with the next change.
     pub overrides: Vec<Override>,
 }
 
@@ -55,7 +55,7 @@ pub enum FreeCredits {
     Refused,
 }
 
-/// What sort of limit an override changes.
+/// What an override changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limited {
@@ -63,33 +63,35 @@ pub enum Limited {
     Cap,
     /// A limit on what runs at once.
     Concurrency,
+    /// The price of a route, or of every route of a feature.
+    Price,
 }
 
-/// How a limit is changed. Of several that apply at a time the last `Set` counts, then all `Multiply`, then
+/// How a limit or price is changed. Of several that apply at a time the last `Set` counts, then all `Multiply`, then
 /// `Add` and `Cut`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Adjustment {
-    /// So much more: a number of requests or generations, or micro-credits.
+    /// So much more: a number of requests or generations, or micro-credits; of a price in its own kind.
     Add(u64),
     /// So much less, not below nothing.
     Cut(u64),
     /// This, whatever the plan says.
     Set(u64),
-    /// So many thousandths of it, rounded down.
+    /// So many thousandths of it: a limit rounded down, a price up.
     Multiply(u64),
 }
 
-/// A raise or cut of one limit of one account, for a time.
+/// A raise or cut of one limit or price of one account, for a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// Its id, `ov_…`, or as the caller chose.
     pub id: String,
-    /// Of what sort of limit.
+    /// Of what.
     pub limited: Limited,
-    /// The limit's name in the plan.
+    /// The limit's name in the plan; of a price, the route or feature.
     pub name: String,
-    /// Only where it counts over this; `None`: wherever it counts.
+    /// Only where it counts over this, a price only for this key or member; `None`: everywhere.
     pub scope: Option<Scope>,
     /// How it is changed.
     pub adjustment: Adjustment,

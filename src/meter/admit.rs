@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::gates::{Place, gates};
 use super::identity::{Directory, Identity};
+use super::overrides::Overrides;
+use super::price_overrides::{PriceChanges, Priceable};
 use super::pricing::{Asked, Held, Unpriceable, price_facts, read_request};
 use super::receipt::Note;
 use super::rejection::Rejection;
@@ -274,17 +276,18 @@ impl Meter {
             |refused: Unpriceable| Rejection::unpriceable(refused.pointer, refused.why);
         let facts = read_request(wanted.due, asked).map_err(unpriceable)?;
         options(plan, wanted.due, &facts)?;
-        let held = price_facts(wanted.due, facts).map_err(unpriceable)?;
+        // Windows and prices are those of one moment.
+        let now = self.now();
+        let changes = changes(identity, wanted, now);
+        let held = price_facts(wanted.due, facts, changes).map_err(unpriceable)?;
         let amount = held.priced.total;
         if let Some(limit) = wanted.credits_max.filter(|limit| amount > *limit) {
             return Err(Rejection::max_charge_exceeded(amount, limit));
         }
-        let feature = wanted.route.feature.as_ref();
-        let key = identity.document.key(identity.key);
-        let member = key.and_then(|key| key.member.as_deref());
+        let (feature, member) = (wanted.route.feature.as_ref(), member(identity));
         let routes = &[(&wanted.route.name, feature)];
         let place = Place { key: Some(identity.key), member, routes };
-        let gates = gates(plan, &identity.document, &identity.zone, self.now(), &place)
+        let gates = gates(plan, &identity.document, &identity.zone, now, &place)
             .map_err(|error| Rejection::metering_unavailable(error.to_string()))?;
         let call = Reserve {
             account: identity.document.account.clone(),
@@ -309,6 +312,18 @@ impl Meter {
         };
         Ok((call, held))
     }
+}
+
+/// The member of the account's team whose key it is.
+fn member(identity: &Identity) -> Option<&str> {
+    identity.document.key(identity.key).and_then(|key| key.member.as_deref())
+}
+
+/// How overrides change the price of a request at `now`.
+fn changes(identity: &Identity, wanted: &Wanted<'_>, now: Timestamp) -> PriceChanges {
+    let (route, feature) = (&wanted.route.name, wanted.route.feature.as_ref());
+    let request = Priceable { key: identity.key, member: member(identity), route, feature };
+    PriceChanges::of(&Overrides::at(&identity.document.overrides, now), &request)
 }
 
 /// A hash of what was asked: account, route, method, path, query and body, each behind its length.
@@ -343,6 +358,7 @@ fn note(
         plan: plan.name.to_string(),
         inputs: held.facts.clone(),
         lines: held.priced.lines.clone(),
+        overrides: held.priced.overrides.clone(),
         tags: identity.said().map(|said| said.tags.clone()).unwrap_or_default(),
     }
 }

@@ -19,6 +19,8 @@ pub struct Sight<'a> {
     pub plan: Option<&'a Plan>,
     /// Its time zone.
     pub zone: Zone,
+    /// The key that looks; `None`: an operator does, and sees what is of any key or member.
+    pub key: Option<KeyId>,
     /// What is gated: for every route that the plan allows.
     pub gates: Gates,
     /// Its money and counters.
@@ -48,7 +50,7 @@ pub async fn look<'a>(
         };
         match ledger.view(document.account.clone(), gates.clone()).await {
             Answer::Applied(view) => {
-                return Answer::Applied(Sight { document, plan, zone, gates, view });
+                return Answer::Applied(Sight { document, plan, zone, key, gates, view });
             }
             Answer::Refused(Refusal::Tick) => tick(ledger, &document.account).await,
             // The store's clock is elsewhere than ours: ask with the periods of its own.

@@ -1,4 +1,4 @@
-//! Raises and cuts of an account's limits, as they hold at a moment.
+//! Raises and cuts of an account's limits and prices, as they hold at a moment.
 //!
 //! Invariant: whoever computes a limit applies them here, so that a raise holds on every path: at reserve, in a
 //! quote, and in what an account is shown.
@@ -7,7 +7,7 @@ use crate::ledger::{Adjustment, Limited, Override, Scope, Window};
 use crate::seam::Timestamp;
 
 /// Thousandths of a factor of one.
-const WHOLE: u128 = 1_000;
+pub(super) const WHOLE: u128 = 1_000;
 
 /// The overrides that hold at `now`.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +30,14 @@ impl<'a> Overrides<'a> {
         name: &str,
         scope: &Scope,
     ) -> impl Iterator<Item = &'a Override> {
+        let over = move |one: &&Override| one.scope.as_ref().is_none_or(|only| only == scope);
+        self.of_sort(limited).filter(move |one| one.name == name && over(one))
+    }
+
+    /// Those of this sort that hold now, in the order in which they were made.
+    pub(super) fn of_sort(&self, limited: Limited) -> impl Iterator<Item = &'a Override> {
         let now = self.now;
-        let meant = move |one: &&Override| {
-            let same = one.limited == limited && one.name == name;
-            same && holds(one, now) && one.scope.as_ref().is_none_or(|only| only == scope)
-        };
-        self.all.iter().filter(meant)
+        self.all.iter().filter(move |one| one.limited == limited && holds(one, now))
     }
 
     /// A limit as it is now: the last `Set`, then every `Multiply`, then every `Add` and `Cut`.
@@ -77,6 +79,12 @@ impl<'a> Overrides<'a> {
 
 fn holds(one: &Override, now: Timestamp) -> bool {
     one.starts <= now && one.ends.is_none_or(|end| now < end)
+}
+
+/// A factor as a person writes it: `1.5`.
+pub(super) fn factor(thousandths: u64) -> String {
+    let text = format!("{}.{:03}", thousandths.div_euclid(1_000), thousandths.rem_euclid(1_000));
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn multiply(limit: u64, thousandths: u64) -> u64 {

@@ -8,6 +8,7 @@
 use http::{HeaderMap, HeaderName, Method};
 
 use super::body_source::Body;
+use super::price_overrides::PriceChanges;
 use super::query;
 use super::settings::{Due, Quantity, RequestSource};
 use super::why::{Flaw, Why};
@@ -38,6 +39,8 @@ pub struct Held {
     pub facts: Facts,
     /// What they come to.
     pub priced: Priced,
+    /// How overrides change the price: at settlement as when it was held.
+    pub changes: PriceChanges,
 }
 
 /// Why a request has no price. It is refused and has cost nothing.
@@ -78,12 +81,12 @@ impl Unpriceable {
     }
 }
 
-/// Computes what must be held for a request.
+/// Computes what must be held for a request, at the prices of the configuration.
 ///
 /// # Errors
 /// When any quantity is missing, ambiguous, of the wrong type or out of range, or has no rate.
 pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
-    price_facts(due, read_request(due, asked)?)
+    price_facts(due, read_request(due, asked)?, PriceChanges::default())
 }
 
 /// What a request says of every quantity that its route declares.
@@ -105,9 +108,13 @@ pub(super) fn read_request(due: &Due, asked: Asked<'_>) -> Result<Facts, Unprice
 }
 
 /// What they come to.
-pub(super) fn price_facts(due: &Due, facts: Facts) -> Result<Held, Unpriceable> {
-    match due.price.of(&facts) {
-        Ok(priced) => Ok(Held { facts, priced }),
+pub(super) fn price_facts(
+    due: &Due,
+    facts: Facts,
+    changes: PriceChanges,
+) -> Result<Held, Unpriceable> {
+    match due.price.of(&facts).and_then(|priced| changes.apply(priced)) {
+        Ok(priced) => Ok(Held { facts, priced, changes }),
         Err(error) => Err(no_price(due, &facts, &error)),
     }
 }

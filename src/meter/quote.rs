@@ -10,6 +10,7 @@ use super::identity::{Identity, Shown};
 use super::look::look;
 use super::path::canonical;
 use super::pricing::{Asked, Held};
+use super::receipt::lines;
 use super::rejection::{Detail, Language, Rejection};
 use super::rights::entitled;
 use super::route::Found;
@@ -167,7 +168,7 @@ fn blocked(route: &str, held: Option<&Held>, why: &Rejection, language: Language
         "detail": why.told(language),
         "hold": held.map(|held| held.priced.total),
         "inputs": held.map(|held| &held.facts),
-        "lines": held.map(|held| &held.priced.lines),
+        "lines": held.map(|held| lines(&held.priced)),
         "limits": why.members,
         "charged": "0",
     })
@@ -182,7 +183,7 @@ fn allowed(route: &str, zone: &Zone, held: &Held, quoted: &Quoted) -> Value {
         "route": route,
         "hold": hold,
         "inputs": held.facts,
-        "lines": held.priced.lines,
+        "lines": lines(&held.priced),
         "legs": then.legs,
         "available": then.available.saturating_add(hold),
         "available_after": then.available,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::credit::{Amount, Facts, PricedLine};
+use crate::credit::{Amount, Facts, Priced, PricedLine, PricedOverride};
 use crate::ledger::{CapState, ChargeRecord, ChargeState, NOTE_MAX, RefundPart};
 use crate::seam::Timestamp;
 
@@ -32,6 +32,9 @@ pub struct Note {
     pub inputs: Facts,
     /// The lines that made the hold.
     pub lines: Vec<PricedLine>,
+    /// What overrides made of their sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<PricedOverride>,
     /// What the caller's token says of itself, by the names that the configuration gives.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
@@ -63,6 +66,9 @@ pub struct Explanation {
     pub inputs: Facts,
     /// The lines that made the charge.
     pub lines: Vec<PricedLine>,
+    /// What overrides made of their sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<PricedOverride>,
     /// What was out of the ordinary, such as `missing_quantity:seconds`.
     pub flags: Vec<String>,
     /// The caps after the reserve.
@@ -157,11 +163,11 @@ pub fn receipt(record: &ChargeRecord) -> Value {
         },
         "decision": {
             "revision": record.revision, "price": note["price"], "plan": note["plan"],
-            "hold": { "inputs": note["inputs"], "lines": note["lines"] },
+            "hold": { "inputs": note["inputs"], "lines": stored_lines(&note) },
         },
         "tags": note.get("tags").cloned().unwrap_or_else(|| json!({})),
         "outcome": end["outcome"],
-        "lines": end["lines"],
+        "lines": stored_lines(&end),
         "inputs": end["inputs"],
         "flags": end["flags"],
         "caps": caps(&end),
@@ -171,6 +177,36 @@ pub fn receipt(record: &ChargeRecord) -> Value {
         "ended": record.ended.map(|moment| moment.to_string()),
         "unknown_until": record.deadline.map(|moment| moment.to_string()),
         "timeline": timeline(record, &end),
+    })
+}
+
+/// The lines of a price as people see them: what was computed, then what overrides made of the sum.
+pub(super) fn lines(priced: &Priced) -> Value {
+    let computed = priced.lines.iter().map(|line| json!(line));
+    computed.chain(priced.overrides.iter().map(override_line)).collect()
+}
+
+/// The same as a note or explanation keeps them; `null`: it keeps none.
+fn stored_lines(kept: &Value) -> Value {
+    let Some(computed) = kept["lines"].as_array() else { return Value::Null };
+    let overrides = kept.get("overrides").cloned().unwrap_or_default();
+    let overrides: Vec<PricedOverride> = serde_json::from_value(overrides).unwrap_or_default();
+    computed.iter().cloned().chain(overrides.iter().map(override_line)).collect()
+}
+
+/// What an override took off a sum or added to it.
+fn override_line(one: &PricedOverride) -> Value {
+    let amount = match one.after.checked_sub(one.before) {
+        Some(more) => more.to_string(),
+        None => format!("-{}", one.before.saturating_sub(one.after)),
+    };
+    json!({
+        "label": one.label,
+        "override": one.id,
+        "reason": one.reason,
+        "before": one.before,
+        "after": one.after,
+        "amount": amount,
     })
 }
 

@@ -159,7 +159,7 @@ impl Evidence<'_> {
                 self.state(number, quantity, &mut facts, flags);
             }
         }
-        match due.price.of(&facts) {
+        match due.price.of(&facts).and_then(|priced| held.changes.apply(priced)) {
             Ok(priced) => return Charge::Settle { facts, priced },
             Err(PriceError::OutOfRange) => flags.push(Flag::AmountOutOfRange),
             Err(PriceError::NoRate(_) | PriceError::Missing(_) | PriceError::NotANumber(_)) => {

@@ -9,7 +9,7 @@ use http::response::Parts;
 
 use super::core::Core;
 use super::headers::{CHARGE_ID, CHARGED, HELD, REMAINING};
-use crate::credit::{Amount, ChargeId, Facts, PricedLine};
+use crate::credit::{Amount, ChargeId};
 use crate::ledger::Reserved;
 use crate::meter::{
     Admitted, Charge, Class, Detail, Due, End, Event, Explanation, Held, OnDisconnect, Rejection,
@@ -113,7 +113,7 @@ impl Account {
         self.told.outcome = word(class);
         self.told.why = why(class, &charge).to_owned();
         self.told.flags = flags.iter().map(ToString::to_string).collect();
-        (self.told.inputs, self.told.lines) = self.lines(&charge);
+        self.explain(&charge);
         match (charge, amount) {
             (Charge::None, _) => self.ticket.release(&self.told),
             (_, Some(actual)) => self.ticket.settle(actual, &self.told),
@@ -121,12 +121,16 @@ impl Account {
         }
     }
 
-    fn lines(&self, charge: &Charge) -> (Facts, Vec<PricedLine>) {
-        match charge {
-            Charge::Settle { facts, priced } => (facts.clone(), priced.lines.clone()),
-            Charge::Full => (self.held.facts.clone(), self.held.priced.lines.clone()),
-            Charge::None | Charge::Fee(_) | Charge::Hold => Default::default(),
-        }
+    /// What made the charge: quantities, lines, overrides.
+    fn explain(&mut self, charge: &Charge) {
+        let (facts, priced) = match charge {
+            Charge::Settle { facts, priced } => (facts, priced),
+            Charge::Full => (&self.held.facts, &self.held.priced),
+            Charge::None | Charge::Fee(_) | Charge::Hold => return,
+        };
+        self.told.inputs = facts.clone();
+        self.told.lines.clone_from(&priced.lines);
+        self.told.overrides.clone_from(&priced.overrides);
     }
 
     /// Nothing went upstream: everything is given back.

@@ -33,9 +33,9 @@ POST  /admin/v1/accounts/{account}/grants/{grant}/reverse  OF
 POST  /admin/v1/accounts/{account}/grants/{grant}/expire   OF
 POST  /admin/v1/accounts/{account}/grants/{grant}/freeze   OF
 POST  /admin/v1/accounts/{account}/grants/{grant}/thaw     OF
-POST  /admin/v1/accounts/{account}/overrides       OS
+POST  /admin/v1/accounts/{account}/overrides       OFS
 GET   /admin/v1/accounts/{account}/overrides       OFSV
-POST  /admin/v1/accounts/{account}/overrides/{override}/end  OS
+POST  /admin/v1/accounts/{account}/overrides/{override}/end  OFS
 POST  /admin/v1/accounts/{account}/keys            O
 POST  /admin/v1/accounts/{account}/keys/import     O
 GET   /admin/v1/accounts/{account}/keys            OFSV

@@ -152,6 +152,7 @@ mod panes;
 mod policy;
 mod portal;
 #[cfg(test)]
+mod price_overrides;
 mod pricing;
 #[cfg(test)]
 mod processes;

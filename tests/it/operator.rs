@@ -113,6 +113,10 @@ fn from_a_pack_to_its_money_and_from_a_cap_to_its_override() {
     assert!(out.contains("add 8") && out.contains("IN THE PLAN"), "{out}");
     let end = ["override", "end", "acct_joao", made["id"].as_str().unwrap()];
     assert_eq!(server.json(&end)["state"], "ended");
+    let half = ["override", "create", "acct_joao", "--price", "images", "--multiply", "0.5"];
+    assert_eq!(server.json(&[&half[..], &why].concat())["limit"], "price");
+    let (_, out, _) = server.run(&["limits", "acct_joao"]);
+    assert!(out.contains("PRICE") && out.contains("multiply 0.5"), "{out}");
     let (code, _, err) = server.run(&[&raise[..5], &["--add", "1", "--cut", "1"], &why].concat());
     assert_eq!(code, 2, "{err}");
 

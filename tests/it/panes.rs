@@ -29,6 +29,7 @@ use super::ledger_redis;
 use super::ledger_world::embedded_in_memory;
 use super::openapi;
 use super::redis_server::RedisServer;
+use super::sample::{due, fixed, line};
 use super::shop;
 
 /// What operators show.
@@ -202,6 +203,7 @@ impl Panes {
             plan: document.plan.clone(),
             inputs: Default::default(),
             lines: Vec::new(),
+            overrides: Vec::new(),
             tags: Default::default(),
         };
         let reserve = Reserve {
@@ -398,7 +400,7 @@ fn rules() -> Rules {
         method: http::Method::POST,
         path: "/v1/images/generations".to_owned(),
         upstream: 0,
-        work: Work::Free,
+        work: Work::Paid(Arc::new(due(Vec::new(), vec![line(&[], fixed("1"))]))),
         body_limit: 1024,
         dialect: Dialect::Openai,
         identity: Ways::ALL,

@@ -6,7 +6,7 @@ use crate::credit::{Measure, Plan, RateLimit};
 use crate::ledger::{
     Adjustment, CapCheck, CapState, Gates, Limited, Override, RateCheck, Scope, SlotState,
 };
-use crate::meter::overrides::Overrides;
+use crate::meter::overrides::{Overrides, factor};
 use crate::seam::Timestamp;
 
 use super::Sight;
@@ -24,6 +24,7 @@ pub fn limits(sight: &Sight<'_>) -> Value {
         "caps": view.caps.iter().map(|state| cap(sight, state)).collect::<Vec<_>>(),
         "concurrency": view.slots.iter().map(|state| slot(sight, state)).collect::<Vec<_>>(),
         "rates": sight.gates.rates.iter().map(|check| rate(sight, check)).collect::<Vec<_>>(),
+        "prices": prices(sight),
     })
 }
 
@@ -77,18 +78,43 @@ fn rate(sight: &Sight<'_>, check: &RateCheck) -> Value {
     })
 }
 
+/// The overrides that change prices now. A client sees those that are of its key.
+fn prices(sight: &Sight<'_>) -> Vec<Value> {
+    let overrides = Overrides::at(&sight.document.overrides, sight.view.at);
+    let shown = |one: &Override| {
+        let mut line = active(sight, one);
+        line["name"] = one.name.as_str().into();
+        line["scope"] = one.scope.as_ref().map(ToString::to_string).into();
+        line
+    };
+    overrides.of_sort(Limited::Price).filter(|one| is_own(sight, one)).map(shown).collect()
+}
+
+/// Whether an override of prices is of the key that looks.
+fn is_own(sight: &Sight<'_>, one: &Override) -> bool {
+    let Some(id) = sight.key else { return true };
+    let member = || sight.document.key(id).and_then(|key| key.member.as_deref());
+    match &one.scope {
+        Some(Scope::Key(key)) => *key == id,
+        Some(Scope::Member(name)) => member() == Some(name),
+        None | Some(Scope::Account | Scope::Route(_) | Scope::Feature(_)) => true,
+    }
+}
+
 /// The overrides that make a limit what it is now. Who made them is the operators' to know.
 fn in_force(sight: &Sight<'_>, limited: Limited, name: &str, scope: &Scope) -> Vec<Value> {
     let overrides = Overrides::at(&sight.document.overrides, sight.view.at);
-    let shown = |one: &Override| {
-        json!({
-            "id": one.id,
-            "change": change(one, measure(sight.plan, one)),
-            "ends_at": one.ends.map(|end| sight.zone.show(end)),
-            "reason": one.reason,
-        })
-    };
-    overrides.of(limited, name, scope).map(shown).collect()
+    overrides.of(limited, name, scope).map(|one| active(sight, one)).collect()
+}
+
+/// An override that holds, for those whose account it is.
+fn active(sight: &Sight<'_>, one: &Override) -> Value {
+    json!({
+        "id": one.id,
+        "change": change(one, measure(sight.plan, one)),
+        "ends_at": one.ends.map(|end| sight.zone.show(end)),
+        "reason": one.reason,
+    })
 }
 
 /// An override for operators, under the account's plan and at `now`.
@@ -111,8 +137,12 @@ pub fn override_of(one: &Override, plan: Option<&Plan>, now: Timestamp) -> Value
     })
 }
 
-/// What the cap counts that an override is of; `None`: it is of no cap, or of none that the plan has.
+/// In what an override counts: a price's in credits, a cap's in what the cap counts; `None`: it is of what runs
+/// at once, or of no cap that the plan has.
 fn measure(plan: Option<&Plan>, one: &Override) -> Option<Measure> {
+    if one.limited == Limited::Price {
+        return Some(Measure::Credits);
+    }
     let caps = plan.filter(|_| one.limited == Limited::Cap).map_or(&[][..], |plan| &plan.caps);
     caps.iter().find(|cap| cap.name.as_str() == one.name).map(|cap| cap.measure)
 }
@@ -128,11 +158,6 @@ fn change(one: &Override, measure: Option<Measure>) -> Value {
         Adjustment::Set(limit) => json!({ "set": count(limit) }),
         Adjustment::Multiply(thousandths) => json!({ "multiply": factor(thousandths) }),
     }
-}
-
-fn factor(thousandths: u64) -> String {
-    let text = format!("{}.{:03}", thousandths.div_euclid(1_000), thousandths.rem_euclid(1_000));
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn state(one: &Override, now: Timestamp) -> &'static str {
