@@ -25,6 +25,7 @@ mod money;
 mod new_grants;
 mod new_keys;
 mod once;
+mod override_ids;
 mod overrides;
 mod packs;
 mod problem;

@@ -15,7 +15,7 @@ use super::once::Turn;
 use super::problem::{Problem, applied};
 use super::role::Role;
 use super::token::Operator;
-use super::{Parts, Result, Shared};
+use super::{Parts, Result, Shared, override_ids};
 use crate::credit::{AccountId, Partition, encode};
 use crate::ledger::{AccountChange, Document, Limited, Override, OverrideChange, Scope};
 use crate::meter::{Members, statement};
@@ -35,12 +35,16 @@ pub(super) async fn create(
     may(&operator, wanted.base.limited)?;
     let turn = once.turn(&parts, Partition::default()).await?;
     let new = wanted.made(turn, &operator, &document);
-    let again = |known: &&Override| known.id == new.id && (turn.repeated || **known == new);
-    let document = match document.overrides.iter().find(again) {
+    let document = match document.overrides.iter().find(|known| known.id == new.id) {
         // It was made before, and may have ended since.
-        Some(_) => document,
-        None => put(&parts, account, new.clone()).await?,
+        Some(known) if turn.repeated || *known == new => document,
+        Some(_) => put(&parts, account.clone(), new.clone()).await?,
+        None => {
+            override_ids::unused(&parts, &account, &new.id).await?;
+            put(&parts, account.clone(), new.clone()).await?
+        }
     };
+    override_ids::used(&parts, &account, &new.id).await?;
     let found = document.overrides.iter().find(|known| known.id == new.id).unwrap_or(&new);
     Ok(Done::created(told(found), shown(&parts, &document, found)).repeated(turn.repeated))
 }

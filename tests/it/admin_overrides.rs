@@ -174,3 +174,35 @@ fn what_an_override_cannot_be_is_said() {
     }
     assert_eq!(panes.operator("GET", OVERRIDES, None).ok()["data"], json!([]));
 }
+
+#[test]
+fn an_override_that_has_ended_is_not_made_again_by_a_call_that_comes_late() {
+    Panes::on_every_store(|panes| {
+        panes.account("acct_a", "tiny");
+        let body = json!({ "limit": "cap", "name": "two-a-day", "add": 8, "reason": "r" });
+        let own = wanted(&json!({ "id": "ov_own", "add": 1 }));
+        let made = panes.once("k1", OVERRIDES, &body).ok();
+        make(panes, own.clone()).ok();
+        for id in [made["id"].as_str().unwrap(), "ov_own"] {
+            panes.operator("POST", &format!("{OVERRIDES}/{id}/end"), None).ok();
+        }
+        // While it is listed, the same call again finds it, ended.
+        assert_eq!(panes.once("k1", OVERRIDES, &body).ok()["state"], "ended");
+        panes.clock.advance(1_000);
+        make(panes, wanted(&json!({ "id": "ov_next", "add": 2 }))).ok();
+        let listed = || {
+            let all = panes.operator("GET", OVERRIDES, None).ok();
+            let ids = all["data"].as_array().unwrap().iter().map(|one| one["id"].clone());
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(listed(), [json!("ov_next")]);
+        let late = panes.once("k1", OVERRIDES, &body);
+        assert_eq!(late.problem(), (409, "override_ended"));
+        assert_eq!(late.body["id"], made["id"]);
+        assert_eq!(make(panes, own.clone()).problem(), (409, "override_ended"));
+        assert_eq!(listed(), [json!("ov_next")]);
+        // Another account's ids are its own.
+        panes.account("acct_b", "tiny");
+        panes.operator("POST", "/accounts/acct_b/overrides", Some(own.clone())).ok();
+    });
+}
