@@ -130,12 +130,28 @@ pub(super) async fn list(State(parts): Shared, mut parameters: Parameters) -> Re
         let fits = found.filter(|document| filter.fits(document));
         return Ok(Json(statement::list(&fits.iter().map(shown).collect::<Vec<_>>(), false)));
     }
-    listed(&parts, &filter, &page).await.map(Json)
+    listed(&parts, &filter, &page, shown).await.map(Json)
+}
+
+/// A page of a person's accounts, each as `show` tells it.
+pub(super) async fn of_person(
+    parts: &Parts,
+    person: &str,
+    page: &Page,
+    show: impl Fn(&Document) -> Value,
+) -> Result<Value> {
+    let filter = Filter { person: Some(person.to_owned()), ..Filter::default() };
+    listed(parts, &filter, page, show).await
 }
 
 /// A page of accounts. A filter looks at a bounded number of them, so a page may hold less than its limit, or
 /// nothing, and still not be the last.
-async fn listed(parts: &Parts, filter: &Filter, page: &Page) -> Result<Value> {
+async fn listed(
+    parts: &Parts,
+    filter: &Filter,
+    page: &Page,
+    show: impl Fn(&Document) -> Value,
+) -> Result<Value> {
     let mut after = page.cursor::<AccountId>()?;
     let mut found: Vec<Value> = Vec::new();
     let mut looked_at = 0;
@@ -149,7 +165,7 @@ async fn listed(parts: &Parts, filter: &Filter, page: &Page) -> Result<Value> {
                 if found.len() == page.limit {
                     return Ok(statement::page(&found, after.as_ref().map(AccountId::as_str)));
                 }
-                found.push(shown(&document));
+                found.push(show(&document));
             }
             after = Some(document.account);
         }

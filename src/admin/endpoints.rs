@@ -17,7 +17,7 @@ use super::role::Role;
 use super::token::Operator;
 use super::{
     Parts, accounts, audit, charges, config, grants, holds, keys, metrics, money, new_grants,
-    new_keys, openapi, overrides, packs, refunds, standing, test_clock, withdrawals,
+    new_keys, openapi, overrides, packs, persons, refunds, standing, test_clock, withdrawals,
 };
 
 /// One thing that an operator may ask for.
@@ -113,6 +113,7 @@ endpoints! {
     post "/admin/v1/charges/{charge}/release" HELP charges::release, "End an open charge by giving its hold back";
     post "/admin/v1/charges/{charge}/refund" GIVE refunds::refund, "Give back what a settled charge took, or a part of it";
     post "/admin/v1/charges/{charge}/adjust" GIVE refunds::adjust, "Change what an open charge holds";
+    get "/admin/v1/persons/{person}" ANY persons::show, "Show a person's accounts and which of them have free credits";
     get "/admin/v1/packs" ANY packs::list, "List the packs that are sold";
     get "/admin/v1/config" ANY config::show, "Show which revision of the configuration is in force";
     post "/admin/v1/config/reload" OWNER config::reload, "Read the configuration again: on the whole instance, or not at all";

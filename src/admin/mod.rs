@@ -1,6 +1,6 @@
 //! Floor 4: the operators' API, on a listener of its own.
 //!
-//! Accounts, keys, grants, overrides, packs, balances, usage, charges and holds as JSON under `/admin/v1`; liveness, readiness
+//! Accounts, persons, keys, grants, overrides, packs, balances, usage, charges and holds as JSON under `/admin/v1`; liveness, readiness
 //! and metrics beside it. Where an account is named, `ref:` and its reference will do. The command line is a
 //! client of this API and nothing more.
 //!
@@ -28,6 +28,7 @@ mod once;
 mod override_ids;
 mod overrides;
 mod packs;
+mod persons;
 mod problem;
 mod references;
 mod refunds;

@@ -169,6 +169,8 @@ const ADJUSTED: &[Column] = &[
 ];
 const REFUNDS: &[Column] =
     &[("refund", "/id"), ("amount", "/amount"), ("at", "/at"), ("reason", "/reason")];
+const ADJUSTS: &[Column] =
+    &[("adjustment", "/id"), ("wanted", "/wanted"), ("held", "/held"), ("missing", "/short")];
 const LINES: &[Column] = &[
     ("line", "/label"),
     ("inputs", "/inputs"),
@@ -177,7 +179,7 @@ const LINES: &[Column] = &[
     ("amount", "/amount"),
 ];
 const LEGS: &[Column] = &[("grant", "/bucket"), ("amount", "/amount")];
-const TIMELINE: &[Column] = &[("at", "/at"), ("event", "/event")];
+const TIMELINE: &[Column] = &[("at", "/at"), ("event", "/event"), ("id", "/id")];
 
 impl Charge {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -225,6 +227,7 @@ fn parts(receipt: &Value) -> String {
         (held, LINES),
         ("/lines", LINES),
         ("/legs", LEGS),
+        ("/adjustments", ADJUSTS),
         ("/refunds", REFUNDS),
         ("/timeline", TIMELINE),
     ] {

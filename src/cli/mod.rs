@@ -28,6 +28,7 @@ mod new_grant;
 mod output;
 mod overrides;
 mod packs;
+mod person;
 mod remote;
 mod restrict;
 mod sample_upstream;
@@ -64,6 +65,7 @@ enum Command {
     Ledger(ledger::Ledger),
     #[command(subcommand)]
     Account(account::Account),
+    Person(person::Person),
     #[command(subcommand)]
     Key(key::Key),
     #[command(subcommand)]
@@ -111,6 +113,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Doctor(doctor) => doctor.run(),
         Command::Ledger(ledger) => ledger.run(),
         Command::Account(account) => account.run(),
+        Command::Person(person) => person.run(),
         Command::Key(key) => key.run(),
         Command::Grant(grant) => grant.run(),
         Command::Packs(packs) => packs.run(),

@@ -50,6 +50,8 @@ words! {
         Freeze => "freeze",
         /// `claim_free`.
         ClaimFree => "claim_free",
+        /// `claims`.
+        Claims => "claims",
         /// `view`.
         View => "view",
         /// `books`.
@@ -270,6 +272,10 @@ impl Ledger for Measured {
 
     fn claim_free(&self, call: FreeClaim) -> Reply<bool> {
         self.count(Verb::ClaimFree, |ledger| ledger.claim_free(call))
+    }
+
+    fn claims(&self, person: String) -> Reply<Vec<AccountId>> {
+        self.count(Verb::Claims, |ledger| ledger.claims(person))
     }
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {

@@ -36,11 +36,12 @@ pub use folder::{examine_file, examine_folder};
 pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
 pub use stream_gauges::StreamGauges;
 pub use verbs::{
-    ADJUSTS_MAX, Adjust, Adjusted, AllowanceCheck, AllowanceState, Bonus, Books, Breach, CapCheck,
-    CapCount, CapState, Carry, ChargeRecord, ChargeState, Doubt, Extend, Extended, FreeClaim,
-    Freeze, Gates, Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, REFUNDS_MAX,
-    RateCheck, Refund, RefundPart, Refunded, Release, Released, Reserve, Reserved, Scope, Settle,
-    Settled, SlotCheck, SlotState, View, Window, Withdraw, Withdrawal, Withdrawn,
+    ADJUSTS_MAX, Adjust, AdjustPart, Adjusted, AllowanceCheck, AllowanceState, Bonus, Books,
+    Breach, CapCheck, CapCount, CapState, Carry, ChargeRecord, ChargeState, Doubt, Extend,
+    Extended, FreeClaim, Freeze, Gates, Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun,
+    Quoted, REFUNDS_MAX, RateCheck, Refund, RefundPart, Refunded, Release, Released, Reserve,
+    Reserved, Scope, Settle, Settled, SlotCheck, SlotState, View, Window, Withdraw, Withdrawal,
+    Withdrawn,
 };
 
 use crate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId};
@@ -217,6 +218,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Asks for a person's free credits for an account: `true` if it has them, now or since an earlier call.
     /// A claim is never taken back.
     fn claim_free(&self, call: FreeClaim) -> Reply<bool>;
+
+    /// The accounts that have claimed a person's free credits, in the order of their ids; closed ones too.
+    fn claims(&self, person: String) -> Reply<Vec<AccountId>>;
 
     /// An account's money and counters after all due work; writes nothing.
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View>;

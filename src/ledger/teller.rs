@@ -92,6 +92,10 @@ impl<S: Teller> Ledger for S {
         self.tell(move |records, _| desk::claim_free(records, &call))
     }
 
+    fn claims(&self, person: String) -> Reply<Vec<AccountId>> {
+        self.tell(move |records, _| desk::claims(records, &person))
+    }
+
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {
         self.tell(move |records, context| desk::view(records, context, &account, &gates))
     }

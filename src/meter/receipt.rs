@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::credit::{Amount, Facts, Priced, PricedLine, PricedOverride};
-use crate::ledger::{CapState, ChargeRecord, ChargeState, NOTE_MAX, RefundPart};
+use crate::ledger::{AdjustPart, CapState, ChargeRecord, ChargeState, NOTE_MAX, RefundPart};
 use crate::seam::Timestamp;
 
 /// The longest path that a note keeps, in bytes.
@@ -154,6 +154,7 @@ pub fn receipt(record: &ChargeRecord) -> Value {
         "returned": returned,
         "refunded": refunded,
         "refunds": record.refunds.iter().map(refund).collect::<Vec<_>>(),
+        "adjustments": record.adjusts.iter().map(adjustment).collect::<Vec<_>>(),
         "debt": record.debt,
         "absorbed": record.absorbed,
         "why": why(record, &end, refunded),
@@ -216,6 +217,14 @@ fn refund(part: &RefundPart) -> Value {
     })
 }
 
+/// How much of what was wanted was held from then on.
+fn adjustment(part: &AdjustPart) -> Value {
+    json!({
+        "id": part.id, "wanted": part.wanted, "held": part.wanted.saturating_sub(part.short),
+        "short": part.short,
+    })
+}
+
 const fn status(record: &ChargeRecord) -> &'static str {
     match record.state {
         ChargeState::Held => "held",
@@ -264,7 +273,7 @@ fn caps(end: &Value) -> Value {
     Value::Array(shown.collect())
 }
 
-/// The exchange's own moments, and the ledger's last word.
+/// The exchange's own moments, the ledger's last word, and what was done by hand.
 fn timeline(record: &ChargeRecord, end: &Value) -> Value {
     let told = end["timeline"].as_array().map_or(&[][..], Vec::as_slice);
     let mut events: Vec<Value> = told
@@ -274,10 +283,23 @@ fn timeline(record: &ChargeRecord, end: &Value) -> Value {
     if events.is_empty() {
         events.push(json!({ "at": record.begun.to_string(), "event": "reserved" }));
     }
+    // When they were made is not kept: after the reserve, and before the exchange was over.
+    let over = |event: &Value| event["event"] == "ended" || event["event"] == "lost";
+    let at = events.iter().position(over).unwrap_or(events.len());
+    let adjusts =
+        record.adjusts.iter().map(|part| event(Value::Null, "adjusted", adjustment(part)));
+    events.splice(at..at, adjusts);
     if let Some(ended) = record.ended {
         events.push(json!({ "at": ended.to_string(), "event": status(record) }));
     }
     let refunds = record.refunds.iter();
-    events.extend(refunds.map(|part| json!({ "at": part.at.to_string(), "event": "refunded" })));
+    events.extend(refunds.map(|part| event(part.at.to_string().into(), "refunded", refund(part))));
     Value::Array(events)
+}
+
+/// An event with all that is known of it.
+fn event(at: Value, event: &str, mut known: Value) -> Value {
+    known["at"] = at;
+    known["event"] = event.into();
+    known
 }

@@ -62,6 +62,78 @@ fn the_third_account_of_a_person_is_told_that_it_has_no_free_credits() {
 }
 
 #[test]
+fn a_person_is_seen_with_every_claim_and_every_account() {
+    Panes::on_every_store(|panes| {
+        let person = |rest: &str| panes.operator("GET", &format!("/persons/{rest}"), None);
+        let nobody = person("ada").ok();
+        assert_eq!(
+            nobody,
+            json!({ "object": "person", "id": "ada",
+                    "free_credits": { "limit": 2, "claimed": [], "left": 2 },
+                    "accounts": { "object": "list", "data": [], "has_more": false, "next": null } })
+        );
+        // In another order than that of their ids.
+        for id in ["acct_b", "acct_a", "acct_c"] {
+            made(panes, id, "starter", "ada");
+        }
+        made(panes, "acct_d", "studio", "ada");
+        made(panes, "acct_e", "starter", "bob");
+        let ada = person("ada").ok();
+        assert_eq!(
+            ada["free_credits"],
+            json!({ "limit": 2, "claimed": ["acct_a", "acct_b"], "left": 0 })
+        );
+        let told = |ada: &Value| {
+            let accounts = ada["accounts"]["data"].as_array().unwrap().iter();
+            let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+            let of = |one: &Value| {
+                let said = (one["claimed"].as_bool().unwrap(), one["flagged"].as_bool().unwrap());
+                (text(one, "id"), text(one, "status"), text(one, "free_credits"), said)
+            };
+            accounts.map(of).collect::<Vec<_>>()
+        };
+        let line = |id: &str, status: &str, free: &str, said| {
+            (id.to_owned(), status.to_owned(), free.to_owned(), said)
+        };
+        assert_eq!(
+            told(&ada),
+            [
+                line("acct_a", "active", "granted", (true, false)),
+                line("acct_b", "active", "granted", (true, false)),
+                line("acct_c", "active", "refused", (false, true)),
+                line("acct_d", "active", "unclaimed", (false, false)),
+            ]
+        );
+        // A claim outlives the account, and stays when the account is somebody else's.
+        let why = json!({ "reason": "r" });
+        panes.operator("POST", "/accounts/acct_a/close", Some(why)).ok();
+        changed(panes, "acct_b", json!({ "person": "bob" }));
+        let ada = person("ada").ok();
+        assert_eq!(ada["free_credits"]["claimed"], json!(["acct_a", "acct_b"]));
+        assert_eq!(told(&ada)[0], line("acct_a", "closed", "granted", (true, false)));
+        assert_eq!(told(&ada)[1].0, "acct_c");
+        assert_eq!(
+            person("bob").ok()["free_credits"]["claimed"],
+            json!(["acct_b", "acct_e"]),
+            "who came to Bob has claimed there too"
+        );
+        // Page by page.
+        let first = person("ada?limit=1").ok();
+        let next = first["accounts"]["next"].as_str().unwrap();
+        assert_eq!((told(&first).len(), told(&first)[0].0.as_str()), (1, "acct_a"));
+        let rest = person(&format!("ada?starting_after={next}")).ok();
+        assert_eq!(told(&rest).len(), 2);
+        assert_eq!(rest["accounts"]["has_more"], false);
+        // Names are names, whatever is in them.
+        made(panes, "acct_f", "starter", "Ada/ Lovelace?");
+        let odd = person("Ada%2F%20Lovelace%3F").ok();
+        assert_eq!((&odd["id"], told(&odd).len()), (&json!("Ada/ Lovelace?"), 1));
+        let long = person(&"x".repeat(201));
+        assert_eq!((long.status.as_u16(), &long.body["param"]), (422, &json!("person")));
+    });
+}
+
+#[test]
 fn a_claim_is_made_when_a_person_or_such_a_plan_comes() {
     Panes::on_own_stores(|panes| {
         let none = made(panes, "acct_a", "studio", "ada");

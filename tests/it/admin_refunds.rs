@@ -100,8 +100,8 @@ fn an_archived_charge_points_to_goodwill() {
 
 #[test]
 fn a_hold_is_adjusted_down_and_up() {
-    Panes::on_own_stores(|panes| {
-        let (_, key) = panes.account("acct_a", "studio");
+    Panes::on_every_store(|panes| {
+        let (secret, key) = panes.account("acct_a", "studio");
         panes.give("acct_a", "pay_1", "20");
         let charge = panes.hold("acct_a", &key, 10, Default::default());
         let adjust = |id: &str, held: &str| {
@@ -115,7 +115,32 @@ fn a_hold_is_adjusted_down_and_up() {
         assert_eq!(adjust("a_1", "5").problem(), (409, "conflict"));
         let more = adjust("a_2", "25").ok();
         assert_eq!((&more["held"], &more["short"]), (&json!("20"), &json!("5")));
+        // The receipt tells of both, while it runs and afterwards.
+        let receipt = || panes.operator("GET", &format!("/charges/{charge}"), None).ok();
+        let both = json!([
+            { "id": "a_1", "wanted": "4", "held": "4", "short": "0" },
+            { "id": "a_2", "wanted": "25", "held": "20", "short": "5" },
+        ]);
+        assert_eq!(receipt()["adjustments"], both);
         panes.settle("acct_a", charge, 20);
+        let body = json!({ "id": "r_1", "amount": "3", "reason": "blurred" });
+        panes.operator("POST", &format!("/charges/{charge}/refund"), Some(body)).ok();
+        let receipt = receipt();
+        assert_eq!(receipt["adjustments"], both);
+        assert_eq!(panes.client(&secret, "GET", &format!("/charges/{charge}"), "").ok(), receipt);
+        let timeline = receipt["timeline"].as_array().unwrap();
+        let events: Vec<_> = timeline.iter().map(|one| one["event"].as_str().unwrap()).collect();
+        assert_eq!(events, ["reserved", "adjusted", "adjusted", "settled", "refunded"]);
+        assert_eq!(
+            timeline[2],
+            json!({ "at": null, "event": "adjusted", "id": "a_2", "wanted": "25", "held": "20",
+                    "short": "5" })
+        );
+        assert_eq!(
+            timeline[4],
+            json!({ "at": receipt["refunds"][0]["at"], "event": "refunded", "id": "r_1",
+                    "amount": "3", "reason": "blurred" })
+        );
         assert_eq!(adjust("a_3", "1").problem(), (409, "charge_ended"));
         let odd = panes.operator(
             "POST",

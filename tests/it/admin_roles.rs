@@ -53,6 +53,7 @@ GET   /admin/v1/audit                              OFSV
 GET   /admin/v1/accounts/{account}/audit           OFSV
 POST  /admin/v1/charges/{charge}/refund            OFS
 POST  /admin/v1/charges/{charge}/adjust            OFS
+GET   /admin/v1/persons/{person}                   OFSV
 GET   /admin/v1/packs                              OFSV
 GET   /admin/v1/holds                              OFSV
 GET   /admin/v1/config                             OFSV

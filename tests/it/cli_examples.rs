@@ -25,6 +25,7 @@ const COMMANDS: &[&str] = &[
     "account resume",
     "account close",
     "account restrict",
+    "person",
     "key",
     "key create",
     "key import",

@@ -155,7 +155,8 @@ fn the_documents_parameters_are_those_that_are_understood() {
         if method != "GET" || path.contains("{key}") || path.contains("{charge}") {
             continue;
         }
-        let real = path.replace("{account}", "acct_a").replace("{grant}", "g");
+        let real =
+            path.replace("{account}", "acct_a").replace("{grant}", "g").replace("{person}", "ada");
         let operation = &ADMIN["paths"][&path]["get"];
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {

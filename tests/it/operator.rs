@@ -107,6 +107,26 @@ fn from_a_pack_to_its_money_and_from_a_cap_to_its_override() {
     let (_, out, _) = server.run(&[&["grant", "void", "acct_joao", "pay_1"][..], &why].concat());
     assert!(out.contains("still held") && out.contains("voided"), "{out}");
 
+    let ada =
+        server.json(&["account", "create", "acct_ada", "--plan", "starter", "--person", "ada/1"]);
+    assert_eq!(ada["free_credits"], "granted");
+    let person = server.json(&["person", "ada/1"]);
+    assert_eq!(person["free_credits"]["claimed"], serde_json::json!(["acct_ada"]));
+    let (_, out, _) = server.run(&["person", "ada/1"]);
+    assert!(out.contains("acct_ada") && out.contains("FLAGGED"), "{out}");
+    let (_, out, _) = server.run(&["person", "bob"]);
+    assert!(out.contains("No account on this page"), "{out}");
+
+    server.panes.give("acct_joao", "pay_2", "5");
+    let open = server.panes.hold("acct_joao", &key, 5, Default::default()).to_string();
+    let adjust = ["charge", "adjust", &open, "--id", "adj_1", "--held", "2"];
+    assert_eq!(server.json(&adjust)["held"], "2");
+    let (_, out, _) = server.run(&["charge", "show", &open]);
+    assert!(
+        out.contains("ADJUSTMENT") && out.contains("adjusted") && out.contains("adj_1"),
+        "{out}"
+    );
+
     let raise = ["override", "create", "acct_joao", "--cap", "two-a-day", "--add", "8"];
     let made = server.json(&[&raise[..], &why].concat());
     let (_, out, _) = server.run(&["limits", "acct_joao"]);

@@ -87,6 +87,9 @@ impl Ledger for Stubborn {
     fn claim_free(&self, _: FreeClaim) -> Reply<bool> {
         self.say()
     }
+    fn claims(&self, _: String) -> Reply<Vec<AccountId>> {
+        self.say()
+    }
     fn view(&self, _: AccountId, _: Gates) -> Reply<View> {
         self.say()
     }

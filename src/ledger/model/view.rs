@@ -4,11 +4,11 @@
 
 use super::draft::Draft;
 use super::due::{catch_up, touch_allowances};
-use super::state::{Context, Counted, Ended, Open};
+use super::state::{Adjustment, Context, Counted, Ended, Open};
 use super::stop::Stop;
 use super::{caps, slots};
 use crate::credit::{Amount, Bucket};
-use crate::ledger::{CapCount, ChargeRecord, Gates, View};
+use crate::ledger::{AdjustPart, CapCount, ChargeRecord, Gates, View};
 
 /// An account's money and counters after all due work.
 pub(crate) fn view(draft: &mut Draft, gates: &Gates, context: &Context) -> Result<View, Stop> {
@@ -45,6 +45,15 @@ fn counted(open: &Open) -> Vec<CapCount> {
     open.counted.iter().map(of_cap).collect()
 }
 
+fn adjusts(open: &Open) -> Vec<AdjustPart> {
+    let part = |made: &Adjustment| AdjustPart {
+        id: made.id.clone(),
+        wanted: made.wanted,
+        short: made.short,
+    };
+    open.adjusts.iter().map(part).collect()
+}
+
 /// The record of an open charge.
 pub(crate) fn of_open(open: &Open, note: Vec<u8>, explanation: Vec<u8>) -> ChargeRecord {
     ChargeRecord {
@@ -60,6 +69,7 @@ pub(crate) fn of_open(open: &Open, note: Vec<u8>, explanation: Vec<u8>) -> Charg
         held: open.held,
         charged: Amount::ZERO,
         refunds: Vec::new(),
+        adjusts: adjusts(open),
         debt: Amount::ZERO,
         absorbed: Amount::ZERO,
         legs: open.legs.clone(),
@@ -92,6 +102,7 @@ pub(crate) fn of_ended(ended: &Ended, note: Vec<u8>, explanation: Vec<u8>) -> Ch
         held: open.map_or(Amount::ZERO, |open| open.held),
         charged: ended.charged.saturating_sub(ended.refunded()),
         refunds: ended.refunds.clone(),
+        adjusts: open.map(adjusts).unwrap_or_default(),
         debt: ended.debt,
         absorbed: ended.absorbed,
         legs: super::refund::kept(ended),

@@ -248,6 +248,11 @@ impl Ledger for RedisLedger {
         async move { answered(amend::claim_free(&desk, &call).await) }.boxed()
     }
 
+    fn claims(&self, person: String) -> Reply<Vec<AccountId>> {
+        let desk = self.0.clone();
+        async move { answered(amend::claims(&desk, &person).await) }.boxed()
+    }
+
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {
         let desk = self.0.clone();
         async move { answered(looking::view(&desk, &account, &gates).await) }.boxed()

@@ -215,6 +215,17 @@ pub struct RefundPart {
     pub reason: String,
 }
 
+/// One adjustment of a charge's hold. When it was made is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdjustPart {
+    /// The adjustment's id.
+    pub id: BucketId,
+    /// What was to be held.
+    pub wanted: Amount,
+    /// What of that was not there.
+    pub short: Amount,
+}
+
 /// Change what an open charge holds: its work turned out smaller or larger before it was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adjust {

@@ -8,8 +8,8 @@ mod views;
 
 pub use audit::{Books, Breach, CapCount};
 pub use charges::{
-    Adjust, Adjusted, Doubt, Extend, Extended, OnUnknown, OverRun, Quoted, Refund, RefundPart,
-    Refunded, Release, Released, Reserve, Reserved, Settle, Settled,
+    Adjust, AdjustPart, Adjusted, Doubt, Extend, Extended, OnUnknown, OverRun, Quoted, Refund,
+    RefundPart, Refunded, Release, Released, Reserve, Reserved, Settle, Settled,
 };
 pub use gates::{AllowanceCheck, CapCheck, Carry, Gates, RateCheck, Scope, SlotCheck, Window};
 pub use grants::{Bonus, FreeClaim, Freeze, Grant, Granted, Withdraw, Withdrawal, Withdrawn};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CapCount, RefundPart, Scope};
+use super::{AdjustPart, CapCount, RefundPart, Scope};
 use crate::credit::{AccountId, Amount, Bucket, ChargeId, KeyId, Kind, Leg, Measure, Period};
 use crate::seam::Timestamp;
 
@@ -124,6 +124,8 @@ pub struct ChargeRecord {
     pub charged: Amount,
     /// What was given back after it was settled, oldest first.
     pub refunds: Vec<RefundPart>,
+    /// How its hold was adjusted, oldest first.
+    pub adjusts: Vec<AdjustPart>,
     /// What was advanced as debt.
     pub debt: Amount,
     /// What was let go.

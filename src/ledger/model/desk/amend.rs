@@ -7,7 +7,7 @@ use super::super::{
     adjust as adjusting, directory, refund as refunding, stop, withdraw as withdrawing,
 };
 use super::{Outcome, for_end, load, write};
-use crate::credit::Bucket;
+use crate::credit::{AccountId, Bucket};
 use crate::ledger::{
     Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Refusal, Withdraw, Withdrawn,
 };
@@ -58,8 +58,21 @@ pub(crate) fn freeze(r: &mut dyn Records, c: &Context, call: &Freeze) -> Outcome
 
 /// How many accounts of the person may have free credits, at most; a refusal if the call makes no sense.
 pub(crate) fn sound_claim(call: &FreeClaim) -> Outcome<u32> {
-    directory::check_name("person", Some(&call.person))?;
+    sound_person(&call.person)?;
     Ok(call.limit.min(CLAIMS_MAX))
+}
+
+/// That a person may be called so.
+pub(crate) fn sound_person(person: &str) -> Outcome<()> {
+    directory::check_name("person", Some(person))
+}
+
+/// The accounts that have claimed a person's free credits, in the order of their ids.
+pub(crate) fn claims(r: &mut dyn Records, person: &str) -> Outcome<Vec<AccountId>> {
+    sound_person(person)?;
+    let mut claimed = r.claims(person)?;
+    claimed.sort_unstable();
+    Ok(claimed)
 }
 
 pub(crate) fn claim_free(r: &mut dyn Records, call: &FreeClaim) -> Outcome<bool> {

@@ -5,7 +5,9 @@
 mod amend;
 mod people;
 
-pub(crate) use amend::{adjust, claim_free, freeze, refund, sound_claim, withdraw};
+pub(crate) use amend::{
+    adjust, claim_free, claims, freeze, refund, sound_claim, sound_person, withdraw,
+};
 pub(crate) use people::{
     accounts, alias, change_account, change_key, create_account, create_alias, create_key,
     document, document_of_key, remove_alias,

@@ -16,7 +16,7 @@ use redis::Value;
 use self::change::Said;
 use self::held::{Held, Left, Seen};
 use super::asking::{Desk, Heard};
-use super::bytes::Writer;
+use super::bytes::{Reader, Writer};
 use super::epoch::Epoch;
 use super::scripts::Verb;
 use super::{looking, records, replies};
@@ -168,4 +168,23 @@ pub(super) async fn claim_free(desk: &Arc<Desk>, call: &FreeClaim) -> Result<boo
     let account = call.account.as_str();
     let heard = desk.ask_with(Verb::ClaimFree, partition, keys, account, Ok(arg)).await?;
     replies::applied(&heard, None)?.flag()
+}
+
+/// Who has claimed them. The partition is asked for its epoch afterwards: one that has lost its data has no claims.
+pub(super) async fn claims(desk: &Desk, person: &str) -> Result<Vec<AccountId>, Stop> {
+    rules::sound_person(person)?;
+    desk.about_now()?;
+    let person = AliasId::of("person", person.as_bytes());
+    let partition = person.partition();
+    let members = vec![b"SMEMBERS".to_vec(), desk.keys.free(person)];
+    let members = replies::texts(desk.command(partition, members).await?)?;
+    let epoch = vec![b"EXISTS".to_vec(), desk.keys.epoch(partition)];
+    if desk.command(partition, epoch).await? == Value::Int(0) {
+        return Err(desk.gone());
+    }
+    let reader = Reader::new(&[], "a person's claims");
+    let mut claimed: Vec<AccountId> =
+        members.iter().map(|text| reader.parse(text)).collect::<Result<_, _>>()?;
+    claimed.sort_unstable();
+    Ok(claimed)
 }
