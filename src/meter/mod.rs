@@ -67,7 +67,7 @@ pub use receipt::{CapNote, Event, Explanation, Note, receipt};
 pub use recovery::{Recovered, recover};
 pub use rejection::{Cause, Detail, Dialect, Language, Manner, Media, Rejection};
 pub use request_id::{charge_named, request_id, request_of};
-pub use rights::body_limit;
+pub use rights::{BodyLimit, body_limit};
 pub use route::{Found, RouteError, RouteProblem, RouteTable};
 
 pub use settings::{

@@ -40,12 +40,31 @@ pub(super) fn options(plan: &Plan, due: &Due, facts: &Facts) -> Result<(), Rejec
     Ok(())
 }
 
-/// The largest body in bytes that the account may send to the route.
+/// How large a body may be, and whose word that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyLimit {
+    /// The most bytes.
+    pub bytes: u64,
+    /// The plan that says so; `None`: the route does, whatever the plan.
+    pub plan: Option<Name>,
+}
+
+/// The largest body that the account may send to the route.
 #[must_use]
-pub fn body_limit(identity: &Identity, route: &Route) -> u64 {
-    let rights = identity.plan.as_ref().map(|plan| &plan.rights);
-    let own = rights.and_then(|rights| rights.body_limit(&route.name, route.feature.as_ref()));
-    own.unwrap_or(route.body_limit)
+pub fn body_limit(identity: &Identity, route: &Route) -> BodyLimit {
+    let of_plan = identity.plan.as_ref().and_then(|plan| {
+        let bytes = plan.rights.body_limit(&route.name, route.feature.as_ref())?;
+        Some(BodyLimit { bytes, plan: Some(plan.name.clone()) })
+    });
+    of_plan.unwrap_or_else(|| route.body_limit())
+}
+
+impl Route {
+    /// The largest body where the plan says nothing of it.
+    #[must_use]
+    pub const fn body_limit(&self) -> BodyLimit {
+        BodyLimit { bytes: self.body_limit, plan: None }
+    }
 }
 
 impl Rules {

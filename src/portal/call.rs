@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Portal;
 use crate::meter::{
-    Detail, IdentityRules, Language, Manner, Misread, Rejection, Shown, Ways, request_id,
+    BodyLimit, Detail, IdentityRules, Language, Manner, Misread, Rejection, Shown, Ways, request_id,
 };
 
 /// The largest body that is read, in bytes: a quote carries the request that it is about.
@@ -53,10 +53,11 @@ fn without_key(rules: &IdentityRules, uri: Uri) -> Uri {
 }
 
 async fn read(body: Body) -> Result<bytes::Bytes, Rejection> {
-    let limit = u64::try_from(BODY_MAX).unwrap_or(u64::MAX);
+    let bytes = u64::try_from(BODY_MAX).unwrap_or(u64::MAX);
+    let limit = BodyLimit { bytes, plan: None };
     match Limited::new(body, BODY_MAX).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Rejection::too_large(limit)),
+        Err(error) if error.is::<LengthLimitError>() => Err(Rejection::too_large(&limit)),
         Err(_) => Err(Rejection::bad_request(Detail::BrokenBody)),
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::headers::Taken;
 use super::hops::trailers_outward;
 use super::upload::{Faults, Upload};
+use crate::meter::BodyLimit;
 
 /// What can go wrong in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -59,8 +60,8 @@ pub(super) struct Sending {
     pub(super) body: Outgoing,
     /// What was wrong with it.
     pub(super) faults: Faults,
-    /// How many bytes it may have, if it is only measured on its way.
-    pub(super) limit: Option<u64>,
+    /// How large it may be, if it is only measured on its way.
+    pub(super) limit: Option<BodyLimit>,
 }
 
 impl Sending {
@@ -93,7 +94,7 @@ impl Sending {
 
     /// A client's body as it comes.
     pub(super) fn passing(upload: Upload, taken: Taken) -> Self {
-        let (faults, limit) = (upload.faults(), Some(upload.limit()));
+        let (faults, limit) = (upload.faults(), Some(upload.limit().clone()));
         let body = upload.map_frame(move |mut frame| {
             if let Some(trailers) = frame.trailers_mut() {
                 trailers_outward(trailers, &taken);

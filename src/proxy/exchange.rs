@@ -27,7 +27,9 @@ use super::hops::{trailers_inward, via};
 use super::patience::Patience;
 use super::upload::{Fault, Faults};
 use super::upstream::{Dialled, SendError, Upstream, framed_twice};
-use crate::meter::{Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, Watch};
+use crate::meter::{
+    BodyLimit, Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, Watch,
+};
 
 type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
 
@@ -38,8 +40,8 @@ pub(super) struct Exchange {
     pub(super) upstream: usize,
     /// The money side; `None`: the route is free.
     pub(super) account: Option<Account>,
-    /// The most bytes that the request's body may have.
-    pub(super) body_limit: u64,
+    /// How large the request's body may be.
+    pub(super) body_limit: BodyLimit,
     /// What is wrong with that body.
     pub(super) faults: Faults,
     /// Whether the request asked for a head alone.
@@ -233,7 +235,7 @@ impl Exchange {
 
     /// A body of no stated length went beyond the limit, and was cut off on its way upstream.
     fn too_large(self, head: Head) {
-        let rejection = Rejection::too_large(self.body_limit);
+        let rejection = Rejection::too_large(&self.body_limit);
         self.doubt(head, "The request was cut off: its body is too large.", rejection);
     }
 

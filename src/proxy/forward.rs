@@ -66,7 +66,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
         core: core.clone(),
         upstream: index,
         account,
-        body_limit: limit.unwrap_or(route.body_limit),
+        body_limit: limit.unwrap_or_else(|| route.body_limit()),
         faults,
         head_only,
         counts,

@@ -13,7 +13,7 @@ use super::headers::Taken;
 use super::hops::trailers_outward;
 use super::upload::{Fault, Upload};
 use super::upstream::chain;
-use crate::meter::{Detail, Due, Identity, Rejection, RequestSource, Route, body_limit};
+use crate::meter::{BodyLimit, Detail, Due, Identity, Rejection, RequestSource, Route, body_limit};
 
 /// Room for a body of the declared length, or of any that the route allows.
 pub(super) fn room(
@@ -42,23 +42,23 @@ pub(super) async fn fitting(
     route: &Route,
     headers: &http::HeaderMap,
     nothing: bool,
-) -> Result<(Identity, u64), Rejection> {
+) -> Result<(Identity, BodyLimit), Rejection> {
     let limit = body_limit(&identity, route);
-    let fits = declared_length(headers, limit);
+    let fits = declared_length(headers, &limit);
     let known = nothing || headers.contains_key(CONTENT_LENGTH);
     if (fits.is_ok() && known) || !core.meter.rules.sizes_by_plan(route) {
         return fits.map(|()| (identity, limit));
     }
     let identity = core.meter.newest(&identity).await?.unwrap_or(identity);
     let limit = body_limit(&identity, route);
-    declared_length(headers, limit)?;
+    declared_length(headers, &limit)?;
     Ok((identity, limit))
 }
 
-fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejection> {
+fn declared_length(headers: &http::HeaderMap, limit: &BodyLimit) -> Result<(), Rejection> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     match declared.and_then(|text| text.parse::<u64>().ok()) {
-        Some(length) if length > limit => Err(Rejection::too_large(limit)),
+        Some(length) if length > limit.bytes => Err(Rejection::too_large(limit)),
         _ => Ok(()),
     }
 }
@@ -66,15 +66,14 @@ fn declared_length(headers: &http::HeaderMap, limit: u64) -> Result<(), Rejectio
 /// Reads a body to its end.
 pub(super) async fn collect(
     upload: Upload,
-    limit: u64,
     ms: u64,
     taken: &Taken,
 ) -> Result<(bytes::Bytes, Option<http::HeaderMap>), Rejection> {
-    let faults = upload.faults();
+    let (faults, limit) = (upload.faults(), upload.limit().clone());
     let collected = tokio::time::timeout(Duration::from_millis(ms), upload.collect()).await;
     match (collected, faults.found()) {
         (Err(_), _) | (_, Some(Fault::TooSlow)) => Err(Rejection::too_slow()),
-        (_, Some(Fault::TooLarge)) => Err(Rejection::too_large(limit)),
+        (_, Some(Fault::TooLarge)) => Err(Rejection::too_large(&limit)),
         (Ok(Ok(whole)), _) => {
             let trailers = whole.trailers().cloned().map(|mut trailers| {
                 trailers_outward(&mut trailers, taken);

@@ -171,11 +171,12 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     strip_named(&mut head.headers);
     let taken = taken(&core, route.upstream);
     let limits = &core.settings.limits;
+    let most = limit.bytes;
     let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
     let (body, bytes) = match &route.work {
         Work::Paid(due) if needs_body(due) => {
-            let room = room(&core, length, limit)?;
-            let (bytes, trailers) = collect(upload, limit, limits.body_ms, &taken).await?;
+            let room = room(&core, length, most)?;
+            let (bytes, trailers) = collect(upload, limits.body_ms, &taken).await?;
             (Sending::read(bytes.clone(), trailers, room), Some(bytes))
         }
         _ if nothing => (Sending::nothing(), None),

@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::body::BoxError;
+use crate::meter::BodyLimit;
 use crate::seam::Clock;
 
 /// By how much a body may be late, in milliseconds: what it brings too much in one second helps in no other.
@@ -78,7 +79,7 @@ impl Faults {
 /// See the module.
 pub(super) struct Upload {
     body: Incoming,
-    limit: u64,
+    limit: BodyLimit,
     /// How many bytes may still come.
     left: u64,
     pace: Pace,
@@ -86,14 +87,15 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// `body`, of at most `limit` bytes and at least `rate` bytes a second; 0: as slow as it likes.
-    pub(super) fn new(body: Incoming, limit: u64, rate: u64, clock: Arc<dyn Clock>) -> Self {
-        Self { body, limit, left: limit, pace: Pace::new(rate, clock), faults: Faults::default() }
+    /// `body`, of at most `limit` and at least `rate` bytes a second; 0: as slow as it likes.
+    pub(super) fn new(body: Incoming, limit: BodyLimit, rate: u64, clock: Arc<dyn Clock>) -> Self {
+        let left = limit.bytes;
+        Self { body, limit, left, pace: Pace::new(rate, clock), faults: Faults::default() }
     }
 
-    /// How many bytes it may have.
-    pub(super) const fn limit(&self) -> u64 {
-        self.limit
+    /// How large it may be.
+    pub(super) const fn limit(&self) -> &BodyLimit {
+        &self.limit
     }
 
     /// Where its fault will be.

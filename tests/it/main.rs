@@ -153,6 +153,7 @@ mod policy;
 mod portal;
 #[cfg(test)]
 mod price_overrides;
+#[cfg(test)]
 mod pricing;
 #[cfg(test)]
 mod processes;

@@ -304,29 +304,36 @@ fn bodies_are_as_large_as_the_plan_allows() {
         let ask = Ask::new("POST", path).key(&payer.key);
         world.send(&ask.header("content-type", "application/json").body(&body(length)))
     };
-    let too_large = |reply: &Reply, limit: u64| {
+    let too_large = |reply: &Reply, limit: u64, plan: Option<&str>| {
         let told = reply.json();
         assert_eq!((reply.status, &told["limit_bytes"]), (413, &json!(limit)), "{}", reply.text());
+        // Whose word it is: the plan's, if it says anything of the route.
+        let detail = told["detail"].as_str().unwrap();
+        match plan {
+            Some(plan) => assert!(detail.contains(&format!("the plan {plan} allows")), "{detail}"),
+            None => assert!(detail.contains("this route allows"), "{detail}"),
+        }
+        assert_eq!(told["plan"].as_str(), plan);
     };
     for path in [UPLOADS, IMAGES] {
         let limit = if path == UPLOADS { 1_024 } else { 2_048 };
         let length = usize::try_from(limit).unwrap();
         send(&basic, path, length).ok();
         let before = world.forwarded();
-        too_large(&send(&basic, path, length + 1), limit);
+        too_large(&send(&basic, path, length + 1), limit, Some("basic"));
         assert_eq!(world.forwarded(), before);
-        too_large(&chunked(&world, &basic, path, length + 1), limit);
+        too_large(&chunked(&world, &basic, path, length + 1), limit, Some("basic"));
         chunked(&world, &basic, path, length).ok();
     }
     // More than the route's own limit, and that one where the plan says nothing.
     send(&large, IMAGES, 256 << 10).ok();
-    too_large(&send(&large, IMAGES, (256 << 10) + 1), 256 << 10);
-    too_large(&send(&large, UPLOADS, (64 << 10) + 1), 64 << 10);
+    too_large(&send(&large, IMAGES, (256 << 10) + 1), 256 << 10, Some("large"));
+    too_large(&send(&large, UPLOADS, (64 << 10) + 1), 64 << 10, None);
     // A plan that allows more counts at once, though it is only remembered what the old one was.
     world.change(&basic, &json!({ "plan": "large" }));
     send(&basic, IMAGES, 100 << 10).ok();
     world.change(&large, &json!({ "plan": "basic" }));
-    too_large(&send(&large, UPLOADS, 65 << 10), 1_024);
+    too_large(&send(&large, UPLOADS, 65 << 10), 1_024, Some("basic"));
 }
 
 /// Sends requests for images until one is refused; how many passed, and how it was refused.

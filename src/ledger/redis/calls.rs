@@ -3,9 +3,9 @@
 //! Invariant: what a script cannot say exactly is refused here, before anything is sent.
 
 use super::bytes::Writer;
-use super::records::{VERSION, class_number, write_extra};
+use super::records::{VERSION, cap_name, class_number, limit_name, write_extra};
 use super::settings::Settings;
-use crate::credit::{ChargeId, Measure, Period, When};
+use crate::credit::{ChargeId, Period, When};
 use crate::ledger::model::{LONGEST_US, Stop, allowance_bucket};
 use crate::ledger::{
     AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
@@ -72,7 +72,7 @@ fn list<T>(
 fn rate(w: &mut Writer, check: &RateCheck) -> Result<(), Stop> {
     let interval = check.interval_us.clamp(1, LONGEST_US);
     let burst = interval.saturating_mul(u64::from(check.burst.max(1))).min(LONGEST_US);
-    w.text(limit_key(&check.name, &check.scope))?.number(interval).number(burst);
+    w.text(limit_name(&check.name, &check.scope))?.number(interval).number(burst);
     Ok(())
 }
 
@@ -83,7 +83,10 @@ fn slot(w: &mut Writer, check: &SlotCheck) -> Result<(), Stop> {
 
 fn cap(w: &mut Writer, check: &CapCheck, call: &Reserve) -> Result<(), Stop> {
     let counts = check.kind.as_ref().is_none_or(|only| *only == call.kind);
-    w.text(cap_key(check))?.flag(counts).number(check.limit).flag(check.refundable);
+    w.text(cap_name(check.measure, &check.name, &check.scope))?
+        .flag(counts)
+        .number(check.limit)
+        .flag(check.refundable);
     for period in &check.periods {
         bounds(w.word(&period.id)?, period);
     }
@@ -126,18 +129,6 @@ pub(super) fn slot_scope(scope: &Scope) -> Vec<u8> {
         Scope::Key(key) => [b"key:", key.as_bytes().as_slice()].concat(),
         other => other.to_string().into_bytes(),
     }
-}
-
-fn limit_key(name: &str, scope: &Scope) -> String {
-    format!("{name}\0{scope}")
-}
-
-fn cap_key(check: &CapCheck) -> String {
-    let measure = match check.measure {
-        Measure::Requests => 'r',
-        Measure::Credits => 'c',
-    };
-    format!("{measure}{}", limit_key(&check.name, &check.scope))
 }
 
 /// How long something is kept: the server takes no end that is now, and would say so amid the writes.

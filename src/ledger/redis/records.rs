@@ -258,7 +258,7 @@ fn cap_key(r: &Reader<'_>, key: &[u8]) -> Result<(Measure, String, Scope), Stop>
 }
 
 /// The reverse.
-fn cap_name(measure: Measure, name: &str, scope: &Scope) -> String {
+pub(super) fn cap_name(measure: Measure, name: &str, scope: &Scope) -> String {
     let measure = match measure {
         Measure::Requests => 'r',
         Measure::Credits => 'c',
@@ -275,7 +275,7 @@ fn limit_key(r: &Reader<'_>, key: &[u8]) -> Result<(String, Scope), Stop> {
 }
 
 /// The reverse.
-fn limit_name(name: &str, scope: &Scope) -> String {
+pub(super) fn limit_name(name: &str, scope: &Scope) -> String {
     format!("{name}\0{scope}")
 }
 

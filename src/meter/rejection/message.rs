@@ -76,10 +76,12 @@ pub enum Detail {
     },
     /// A call of the client plane says something that cannot be.
     Misread(Misread),
-    /// The body is larger than the route allows.
+    /// The body is larger than the plan or the route allows.
     LargeBody {
         /// How many bytes are allowed.
         limit: u64,
+        /// The plan that says so; `None`: the route does.
+        plan: Option<String>,
     },
     /// The body did not come in time.
     SlowBody,

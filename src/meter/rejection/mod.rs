@@ -23,6 +23,7 @@ pub use dialect::Dialect;
 pub use language::Language;
 pub use message::Detail;
 
+use super::rights::BodyLimit;
 use super::why::Why;
 use crate::credit::{Amount, ChargeId};
 
@@ -112,10 +113,16 @@ impl Rejection {
         Self::new(Cause::BadRequest, detail)
     }
 
-    /// The body is larger than the route allows.
+    /// The body is larger than the plan or the route allows.
     #[must_use]
-    pub fn too_large(limit: u64) -> Self {
-        Self::new(Cause::TooLarge, Detail::LargeBody { limit }).with("limit_bytes", limit)
+    pub fn too_large(limit: &BodyLimit) -> Self {
+        let (bytes, plan) = (limit.bytes, limit.plan.as_ref().map(ToString::to_string));
+        let detail = Detail::LargeBody { limit: bytes, plan: plan.clone() };
+        let rejection = Self::new(Cause::TooLarge, detail).with("limit_bytes", bytes);
+        match plan {
+            Some(plan) => rejection.with("plan", plan),
+            None => rejection,
+        }
     }
 
     /// The body did not come in time.

@@ -30,7 +30,16 @@ fn two_accounts_of_a_person_have_free_credits() {
         // What was given is not taken back, and a higher limit lets more in.
         assert!(ask("ana", "acct_1", 1) && ask("ana", "acct_2", 0));
         assert!(ask("ana", "acct_3", 3) && !ask("ana", "acct_4", 3));
+        let claims = |person: &str| {
+            let ids = ok(wait(w.store.ledger().claims(person.to_owned())));
+            ids.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(claims("ana"), ["acct_1", "acct_2", "acct_3"]);
+        assert_eq!(claims("bob"), ["acct_3"]);
+        assert!(claims("eve").is_empty());
         for person in ["", &"x".repeat(1_000)] {
+            let why = no(wait(w.store.ledger().claims(person.to_owned())));
+            assert!(matches!(why, Refusal::Invalid(_)), "{why:?}");
             let why = no(wait(w.store.ledger().claim_free(claim(person, "acct_1", 2))));
             assert!(matches!(why, Refusal::Invalid(_)), "{why:?}");
         }
@@ -58,6 +67,8 @@ fn thousand_ask(at: &Settings) {
     let got: Vec<_> = wait(join_all(calls)).into_iter().flatten().collect();
     let accounts: BTreeSet<_> = got.iter().cloned().collect();
     assert_eq!((accounts.len(), got.len()), (2, 4), "{got:?}");
+    let claimed = ok(wait(handles[0].claims("somebody".to_owned())));
+    assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>(), accounts);
 }
 
 #[test]

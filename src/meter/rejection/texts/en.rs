@@ -70,9 +70,12 @@ pub(super) fn detail(detail: &Detail) -> String {
         Detail::Prefer => "Prefer must be printable ASCII.".into(),
         Detail::Metering { word } => format!("Prefer: metering={word} is not known; quote is."),
         Detail::Misread(call) => misread(call),
-        Detail::LargeBody { limit } => {
+        Detail::LargeBody { limit, plan: None } => {
             format!("The body is larger than the {limit} bytes that this route allows.")
         }
+        Detail::LargeBody { limit, plan: Some(plan) } => format!(
+            "The body is larger than the {limit} bytes that the plan {plan} allows on this route."
+        ),
         Detail::SlowBody => {
             "The body did not arrive in time. Send it faster, or in smaller requests.".into()
         }

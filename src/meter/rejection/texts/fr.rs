@@ -75,9 +75,12 @@ pub(super) fn detail(detail: &Detail) -> String {
             format!("Prefer: metering={word} est inconnu ; la valeur acceptée est quote.")
         }
         Detail::Misread(call) => misread(call),
-        Detail::LargeBody { limit } => {
+        Detail::LargeBody { limit, plan: None } => {
             format!("Le corps dépasse les {limit} octets que cette route autorise.")
         }
+        Detail::LargeBody { limit, plan: Some(plan) } => format!(
+            "Le corps dépasse les {limit} octets que le forfait {plan} autorise sur cette route."
+        ),
         Detail::SlowBody => {
             "Le corps n’est pas arrivé à temps. Envoyez-le plus vite ou par requêtes plus petites.".into()
         }

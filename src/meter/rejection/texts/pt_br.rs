@@ -74,8 +74,11 @@ pub(super) fn detail(detail: &Detail) -> String {
             format!("Prefer: metering={word} não é conhecido; o valor aceito é quote.")
         }
         Detail::Misread(call) => misread(call),
-        Detail::LargeBody { limit } => {
+        Detail::LargeBody { limit, plan: None } => {
             format!("O corpo é maior que os {limit} bytes que esta rota permite.")
+        }
+        Detail::LargeBody { limit, plan: Some(plan) } => {
+            format!("O corpo é maior que os {limit} bytes que o plano {plan} permite nesta rota.")
         }
         Detail::SlowBody => {
             "O corpo não chegou a tempo. Envie-o mais rápido ou em requisições menores.".into()
