@@ -19,12 +19,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use redis::{Connection, Value};
 use tollgate::credit::{
-    AccountId, Amount, ChargeId, Class, Every, KeyId, Measure, Partition, Zone,
+    AccountId, Amount, ChargeId, Class, Every, KeyId, Measure, Paid, Partition, When, Zone,
 };
 use tollgate::ledger::redis::{RedisLedger, Settings, create};
 use tollgate::ledger::{
-    Answer, CapCheck, Gates, Grant, Ledger, NewAccount, NewKey, OnUnknown, OverRun, Reserve, Scope,
-    Settle, SlotCheck,
+    AllowanceCheck, Answer, CapCheck, Gates, Grant, Ledger, NewAccount, NewKey, OnUnknown, OverRun,
+    Reserve, Scope, Settle, SlotCheck,
 };
 use tollgate::seam::{Clock, Entropy, SystemClock, SystemEntropy};
 
@@ -36,6 +36,30 @@ const CALLERS: usize = 50;
 const ROUNDS: usize = 5;
 /// Accounts of a round in one pipeline.
 const CHUNK: usize = 2_000;
+
+/// The commands of a usual reserve, with records of usual lengths and no rule at all: what no layout of rules
+/// can go below.
+const BARE_RESERVE: &str = "#!lua
+local call = redis.call
+local stored = call('MGET', KEYS[1], KEYS[2], KEYS[4])
+call('TIME')
+call('HSET', KEYS[3], ARGV[1], ARGV[2])
+call('SET', KEYS[4], ARGV[3], 'PX', '1000000')
+call('SET', KEYS[2], stored[2])
+return ARGV[3]";
+/// The same of a settle.
+const BARE_SETTLE: &str = "#!lua
+local call = redis.call
+local stored = call('MGET', KEYS[1], KEYS[2], KEYS[4])
+call('HGET', KEYS[3], ARGV[1])
+call('TIME')
+call('ZADD', KEYS[5], '0', ARGV[1])
+call('XADD', KEYS[6], '*', 'e', ARGV[2])
+call('HDEL', KEYS[3], ARGV[1])
+call('SET', KEYS[4], ARGV[2], 'PX', '1000000')
+call('SET', KEYS[7], ARGV[2], 'PX', '100000')
+call('SET', KEYS[2], stored[2])
+return ARGV[3]";
 
 struct Server {
     child: Child,
@@ -90,6 +114,8 @@ async fn table(count: usize) {
         costs.entry("3 renew").or_default().push(bench.renewals(&charges).await);
         costs.entry("2 settle").or_default().push(bench.settles(charges).await);
         costs.entry("4 refused").or_default().push(bench.refusals().await);
+        costs.entry("5 bare reserve").or_default().push(bench.bare(BARE_RESERVE));
+        costs.entry("6 bare settle").or_default().push(bench.bare(BARE_SETTLE));
     }
     let empty = median(&costs["0 empty"], |cost| cost.usec);
     for (name, costs) in &costs {
@@ -100,6 +126,14 @@ async fn table(count: usize) {
         let (ratio, name) = (usec / empty, &name[2..]);
         print!("| {count} | {name} | {usec:.1} ({least:.1}–{most:.1}) | {ratio:.1} ");
         println!("| {cpu:.1} | {commands:.0} |");
+    }
+    for (name, one, other) in [
+        ("reserve + settle", "1 reserve", "2 settle"),
+        ("bare reserve + bare settle", "5 bare reserve", "6 bare settle"),
+    ] {
+        let usec = [one, other].map(|of| median(&costs[of], |cost| cost.usec)).iter().sum::<f64>();
+        let cpu = [one, other].map(|of| median(&costs[of], |cost| cost.cpu)).iter().sum::<f64>();
+        println!("| {count} | {name} | {usec:.1} | {:.1} | {cpu:.1} | |", usec / empty);
     }
     bench.memory().await;
 }
@@ -146,13 +180,20 @@ impl Bench {
         let mut connection = connect(server.port);
         let settings = Settings::at("127.0.0.1", server.port);
         create(&settings, false, &SystemClock, &SystemEntropy).await.unwrap();
-        let ledger = RedisLedger::open(settings, Arc::new(SystemClock));
         let template: AccountId = "acct_template".parse().unwrap();
-        let (key, version) = make(&ledger, &template).await;
+        let (key, version) = used_once(&settings, &template).await;
+        let ledger = RedisLedger::open(settings, Arc::new(SystemClock));
         let before = number(&mut connection, "memory", "used_memory");
         let accounts = copy(&mut connection, &template, count);
         let bytes = number(&mut connection, "memory", "used_memory").saturating_sub(before);
-        println!("| {count} | an idle account | {} bytes | | | |", bytes / count);
+        println!(
+            "| {count} | an idle account, with all that names it | {} bytes | | | |",
+            bytes / count
+        );
+        let record = key_of(&accounts[0], &format!("a:{}", accounts[0]));
+        let record: usize =
+            redis::cmd("MEMORY").arg("USAGE").arg(record).query(&mut connection).unwrap();
+        println!("| {count} | of these its record, of three buckets | {record} bytes | | | |");
         Self { server: connection, ledger, accounts, key, version }
     }
 
@@ -164,30 +205,7 @@ impl Bench {
     }
 
     fn reserve(&self, amount: Amount) -> Reserve {
-        let account = self.account().clone();
-        let now = SystemClock.now();
-        let charge = ChargeId::make(now, Partition::of(&account), &SystemEntropy).unwrap();
-        Reserve {
-            member: None,
-            account,
-            charge,
-            fingerprint: [1; 32],
-            key: self.key,
-            document_version: self.version,
-            revision: "0123456789abcdef".to_owned(),
-            kind: "credits".parse().unwrap(),
-            amount,
-            route: "image".to_owned(),
-            feature: None,
-            gates: gates(),
-            instance: "bench".to_owned(),
-            timeout_ms: 600_000,
-            reconcile_ms: 600_000,
-            on_unknown: OnUnknown::Release,
-            over_run: OverRun::Absorb,
-            max_debt: None,
-            note: vec![b'n'; 200],
-        }
+        reserve_of(self.account(), self.key, self.version, amount)
     }
 
     /// Runs a phase and reads the server's own figures of it.
@@ -284,6 +302,36 @@ impl Bench {
         self.cost(before, CALLS)
     }
 
+    /// A script of bare commands over accounts' records, which it leaves as they are, and keys of its own.
+    fn bare(&mut self, script: &str) -> Cost {
+        let sha: String =
+            redis::cmd("SCRIPT").arg("LOAD").arg(script).query(&mut self.server).unwrap();
+        let before = self.reset();
+        for round in 0..CALLS / CALLERS {
+            let mut pipe = redis::pipe();
+            for caller in 0..CALLERS {
+                let account = self.account().clone();
+                let charge = format!("chg_{round:013}{caller:013}");
+                let call = pipe.cmd("EVALSHA").arg(&sha).arg(7);
+                for rest in [
+                    "epoch".to_owned(),
+                    format!("a:{account}"),
+                    format!("bare:o:{account}"),
+                    format!("bare:c:{charge}"),
+                    format!("bare:h:{account}"),
+                    "bare:stream".to_owned(),
+                    format!("bare:x:{charge}"),
+                ] {
+                    call.arg(key_of(&account, &rest));
+                }
+                call.arg(charge).arg([b'o'; 480].as_slice()).arg([b'p'; 40].as_slice());
+            }
+            let answers: Vec<Value> = pipe.query(&mut self.server).unwrap();
+            assert_eq!(answers.len(), CALLERS);
+        }
+        self.cost(before, CALLS)
+    }
+
     async fn memory(&mut self) {
         let count = self.accounts.len();
         let before = number(&mut self.server, "memory", "used_memory");
@@ -300,19 +348,76 @@ impl Bench {
     }
 }
 
-/// One slot limit and one daily cap, as a usual plan has.
+/// An account that was used once, and that nothing is left to be done for.
+async fn used_once(settings: &Settings, account: &AccountId) -> (KeyId, u64) {
+    let settings = Settings { lease_ms: 1, ..settings.clone() };
+    let ledger = RedisLedger::open(settings, Arc::new(SystemClock));
+    let (key, version) = make(&ledger, account).await;
+    let call = reserve_of(account, key, version, Amount::from_credits(5).unwrap());
+    let charge = call.charge;
+    ok(ledger.reserve(call).await);
+    let actual = Amount::from_credits(3).unwrap();
+    let call = Settle { account: account.clone(), charge, actual, explanation: Vec::new() };
+    ok(ledger.settle(call).await);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    ok(ledger.tick(account.clone()).await);
+    (key, version)
+}
+
+fn reserve_of(account: &AccountId, key: KeyId, version: u64, amount: Amount) -> Reserve {
+    let now = SystemClock.now();
+    let charge = ChargeId::make(now, Partition::of(account), &SystemEntropy).unwrap();
+    Reserve {
+        member: None,
+        account: account.clone(),
+        charge,
+        fingerprint: [1; 32],
+        key,
+        document_version: version,
+        revision: "0123456789abcdef".to_owned(),
+        kind: "credits".parse().unwrap(),
+        amount,
+        route: "image".to_owned(),
+        feature: None,
+        gates: gates(),
+        instance: "bench".to_owned(),
+        timeout_ms: 600_000,
+        reconcile_ms: 600_000,
+        on_unknown: OnUnknown::Release,
+        over_run: OverRun::Absorb,
+        max_debt: None,
+        note: vec![b'n'; 200],
+    }
+}
+
+/// One slot limit, a daily and a monthly cap, and a monthly allowance, as a usual plan has.
 fn gates() -> Gates {
     let slot = SlotCheck { name: "at-once".to_owned(), scope: Scope::Account, limit: 1_000_000 };
-    let cap = CapCheck {
-        name: "daily".to_owned(),
+    let cap = |name: &str, every: Every, measure: Measure| CapCheck {
+        name: name.to_owned(),
         scope: Scope::Account,
-        measure: Measure::Credits,
+        measure,
         kind: None,
         limit: Amount::MAX.micro(),
         refundable: true,
-        periods: Every::Day.periods(&Zone::UTC, SystemClock.now()).unwrap(),
+        periods: every.periods(&Zone::UTC, SystemClock.now()).unwrap(),
     };
-    Gates { slots: vec![slot], caps: vec![cap], ..Gates::default() }
+    let caps = vec![
+        cap("daily", Every::Day, Measure::Requests),
+        cap("monthly", Every::Month, Measure::Credits),
+    ];
+    let allowance = AllowanceCheck {
+        name: "monthly".to_owned(),
+        kind: "credits".parse().unwrap(),
+        class: Class::Plan,
+        priority: 0,
+        amount: Amount::from_credits(1_000_000_000).unwrap(),
+        when: When::Always,
+        only: Vec::new(),
+        carry: None,
+        periods: Every::Month.periods(&Zone::UTC, SystemClock.now()).unwrap(),
+    };
+    Gates { slots: vec![slot], caps, allowances: vec![allowance], ..Gates::default() }
 }
 
 async fn make(ledger: &RedisLedger, account: &AccountId) -> (KeyId, u64) {
@@ -338,21 +443,24 @@ async fn make(ledger: &RedisLedger, account: &AccountId) -> (KeyId, u64) {
         ends: None,
     };
     let version = ok(ledger.create_key(key).await).version;
-    let grant = Grant {
-        bonus: None,
-        only: Vec::new(),
-        paid: None,
-        account: account.clone(),
-        id: "purchase".parse().unwrap(),
-        kind: "credits".parse().unwrap(),
-        class: Class::Purchased,
-        amount: Amount::from_credits(5_000_000_000).unwrap(),
-        priority: 0,
-        effective: None,
-        expires: None,
-        reason: String::new(),
-    };
-    ok(ledger.grant(grant).await);
+    for name in ["pay_3Q9aXkL2eZvKYlo2C", "pay_3Q9bYmN7fAwLZmp3D"] {
+        let paid = Paid { amount: Amount::from_credits(49).unwrap(), currency: "USD".to_owned() };
+        let grant = Grant {
+            bonus: None,
+            only: Vec::new(),
+            paid: Some(paid),
+            account: account.clone(),
+            id: name.parse().unwrap(),
+            kind: "credits".parse().unwrap(),
+            class: Class::Purchased,
+            amount: Amount::from_credits(1_000_000_000).unwrap(),
+            priority: 0,
+            effective: None,
+            expires: None,
+            reason: String::new(),
+        };
+        ok(ledger.grant(grant).await);
+    }
     (id, version)
 }
 
@@ -376,8 +484,11 @@ fn copy(server: &mut Connection, template: &AccountId, count: usize) -> Vec<Acco
             pipe.set(key_of(id, &format!("d:{id}")), &document).ignore();
             pipe.zadd(key_of(id, "accounts"), id.as_str(), 0).ignore();
             pipe.set(key_of(id, &format!("k:key_{id}")), id.as_str()).ignore();
-            pipe.set(key_of(id, &format!("g:purchase{id}")), [0_u8; 160].as_slice()).ignore();
-            pipe.set(key_of(id, &format!("i:purchase{id}")), id.as_str()).ignore();
+            for purchase in ["one", "two"] {
+                let name = format!("pay_{purchase}{id}");
+                pipe.set(key_of(id, &format!("g:{name}")), [0_u8; 160].as_slice()).ignore();
+                pipe.set(key_of(id, &format!("i:{name}")), id.as_str()).ignore();
+            }
         }
         let () = pipe.query(server).unwrap();
     }

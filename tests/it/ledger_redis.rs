@@ -46,6 +46,14 @@ impl RedisStore {
         Self { ledger, server: Some(server) }
     }
 
+    /// The same, with every request taken by the rules.
+    pub(crate) fn start_by_rules(clock: &Arc<SimulatedClock>) -> Self {
+        let server = RedisServer::start(&[]);
+        create(&server, true);
+        let ledger = open_by_rules(&settings(&server), clock);
+        Self { ledger, server: Some(server) }
+    }
+
     /// An empty ledger of its own in a cluster that others use too.
     pub(crate) fn on_cluster(ports: &[u16], clock: &Arc<SimulatedClock>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -72,10 +80,30 @@ impl RedisStore {
 
     /// Everything in the server but for the partitions' own records, as one hash.
     pub(crate) fn digest(&self) -> String {
-        // A hash is dumped in the order of its table, which the server changes at its leisure.
+        self.hash("kept")
+    }
+
+    /// The same, without the places of entries in streams, which the server numbers by its own clock.
+    pub(crate) fn said(&self) -> String {
+        self.hash("said")
+    }
+
+    fn hash(&self, how: &str) -> String {
+        // A hash or a set is dumped in the order of its table, which is each server's own.
         let script = b"local keys, all = redis.call('KEYS', '*'), {}
             local function content(key)
-                if redis.call('TYPE', key).ok ~= 'hash' then return redis.call('DUMP', key) end
+                local type = redis.call('TYPE', key).ok
+                if type == 'stream' and ARGV[1] == 'said' then
+                    local said = redis.call('XRANGE', key, '-', '+')
+                    for i, entry in ipairs(said) do said[i] = redis.sha1hex(entry[2][2]) end
+                    return table.concat(said)
+                end
+                if type == 'set' then
+                    local members = redis.call('SMEMBERS', key)
+                    table.sort(members)
+                    return table.concat(members, ' ')
+                end
+                if type ~= 'hash' then return redis.call('DUMP', key) end
                 local fields = redis.call('HKEYS', key)
                 table.sort(fields)
                 for i, field in ipairs(fields) do
@@ -90,7 +118,7 @@ impl RedisStore {
                 end
             end
             return redis.sha1hex(table.concat(all))";
-        let digest = self.server().command(&[b"EVAL", script, b"0"]);
+        let digest = self.server().command(&[b"EVAL", script, b"0", how.as_bytes()]);
         format!("{digest:?}")
     }
 }
@@ -124,6 +152,12 @@ pub(crate) fn make(settings: &Settings, for_tests: bool) {
 pub(crate) fn open(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLedger {
     let _links = LINKS.enter();
     RedisLedger::for_tests(settings.clone(), Arc::clone(clock) as Arc<dyn Clock>)
+}
+
+/// As `open`, with every request taken by the rules.
+pub(crate) fn open_by_rules(settings: &Settings, clock: &Arc<SimulatedClock>) -> RedisLedger {
+    let _links = LINKS.enter();
+    RedisLedger::for_tests_by_rules(settings.clone(), Arc::clone(clock) as Arc<dyn Clock>)
 }
 
 /// A ledger for which the server's clock decides.

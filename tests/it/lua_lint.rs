@@ -38,7 +38,17 @@ const VERBS: [&str; 19] = [
     "tick",
     "whole",
 ];
-const PARTS: [&str; 7] = ["charges", "due", "ending", "ends", "money", "prelude", "write"];
+const PARTS: [&str; 9] = [
+    "charges",
+    "due",
+    "ending",
+    "ends",
+    "money",
+    "prelude",
+    "usual_reserve",
+    "usual_settle",
+    "write",
+];
 
 /// What may not be said at all.
 const FORBIDDEN: [&str; 16] = [

@@ -131,6 +131,8 @@ mod ledger_tables_allowances;
 #[cfg(test)]
 mod ledger_tables_rules;
 #[cfg(test)]
+mod ledger_usual;
+#[cfg(test)]
 mod ledger_world;
 #[cfg(test)]
 mod lua_lint;

@@ -103,20 +103,29 @@ impl Heard {
 impl Desk {
     /// On the current runtime.
     pub(super) fn open(settings: Arc<Settings>, clock: Arc<dyn Clock>) -> Self {
-        Self::with(settings, clock.clone(), Time::Server(clock), "")
+        Self::with(settings, clock.clone(), Time::Server(clock), scripts::AS_USED)
     }
 
-    /// For a ledger that was made for tests: `clock` decides. Scripts end in `remark`.
-    pub(super) fn for_tests(settings: Arc<Settings>, clock: Arc<dyn Clock>, remark: &str) -> Self {
+    /// For a ledger that was made for tests: `clock` decides.
+    pub(super) fn for_tests(
+        settings: Arc<Settings>,
+        clock: Arc<dyn Clock>,
+        make: scripts::Make<'_>,
+    ) -> Self {
         let watch = Watch::start(Arc::clone(&clock), settings.lease_ms);
         let time = Time::Test(Mutex::new(TestTime { watch, mark: Timestamp::default() }));
-        Self::with(settings, clock, time, remark)
+        Self::with(settings, clock, time, make)
     }
 
-    fn with(settings: Arc<Settings>, clock: Arc<dyn Clock>, time: Time, remark: &str) -> Self {
+    fn with(
+        settings: Arc<Settings>,
+        clock: Arc<dyn Clock>,
+        time: Time,
+        make: scripts::Make<'_>,
+    ) -> Self {
         let keys = Keys::new(&settings.prefix);
         let returned = returned(keys.clone(), settings.lease_ms, clock);
-        let link = Link::open(settings.clone(), &scripts::all(remark), returned);
+        let link = Link::open(settings.clone(), &scripts::all(make), returned);
         Self { settings, keys, link, time, said: AtomicU8::new(status::APPLIED) }
     }
 

@@ -23,25 +23,40 @@ enum Token<'a> {
     Other(&'a str),
 }
 
-/// Puts parts together.
-pub(super) fn assemble(parts: &[&str]) -> String {
-    let whole = parts.concat();
-    let (constants, rest) = take_constants(&whole);
+/// Puts parts together. `usual` is a verb's usual path, if it has one of its own: it runs first and calls
+/// `rules` for the rest, so that nothing of the parts is made unless it is needed.
+pub(super) fn assemble(parts: &[&str], usual: &str) -> String {
+    let (mut constants, rest) = take_constants(&parts.concat());
     let functions = functions(&rest);
     let fields: Vec<_> = functions.iter().map(|name| format!("{name} = false")).collect();
     let table = format!("local {TABLE} = {{ {} }}\n", fields.join(", "));
-    let renamed = rest.lines().map(|line| line_of(line, &constants, &functions));
-    let lines = renamed.filter(|line| !line.trim().is_empty());
-    table + &lines.collect::<Vec<_>>().join("\n")
+    let rules = table + &written(&rest, &constants, &functions);
+    if usual.is_empty() {
+        return rules;
+    }
+    let (own, usual) = take_constants(usual);
+    constants.extend(own);
+    let usual = written(&usual, &constants, &BTreeSet::new());
+    format!("local function rules()\n{rules}\nend\n{usual}")
+}
+
+/// The lines that say something.
+fn written(
+    text: &str,
+    constants: &BTreeMap<String, String>,
+    functions: &BTreeSet<String>,
+) -> String {
+    let renamed = text.lines().map(|line| line_of(line, constants, functions));
+    renamed.filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 /// Constants and what they stand for, and the text without them.
-fn take_constants(whole: &str) -> (BTreeMap<&str, &str>, String) {
+fn take_constants(whole: &str) -> (BTreeMap<String, String>, String) {
     let mut constants = BTreeMap::new();
     let mut rest = String::new();
     for line in whole.lines() {
         match constants_of(line) {
-            Some(found) => constants.extend(found),
+            Some(found) => constants.extend(found.map(|(a, b)| (a.to_owned(), b.to_owned()))),
             None => {
                 rest.push_str(line);
                 rest.push('\n');
@@ -52,7 +67,7 @@ fn take_constants(whole: &str) -> (BTreeMap<&str, &str>, String) {
 }
 
 /// `local MAX, NONE = 9, -1` and the like.
-fn constants_of(line: &str) -> Option<Vec<(&str, &str)>> {
+fn constants_of(line: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
     let (names, values) = line.strip_prefix("local ")?.split_once(" = ")?;
     let names: Vec<_> = names.split(", ").collect();
     let values: Vec<_> = values.split(", ").collect();
@@ -62,7 +77,7 @@ fn constants_of(line: &str) -> Option<Vec<(&str, &str)>> {
     };
     let plain = |value: &&str| !value.contains(['{', '(', ' ']);
     let fits = names.len() == values.len() && names.iter().all(constant);
-    (fits && values.iter().all(plain)).then(|| names.into_iter().zip(values).collect())
+    (fits && values.iter().all(plain)).then(|| names.into_iter().zip(values))
 }
 
 /// Functions that are defined at a line's start.
@@ -71,7 +86,11 @@ fn functions(text: &str) -> BTreeSet<String> {
     defined.filter_map(|line| line.split('(').next()).map(str::to_owned).collect()
 }
 
-fn line_of(line: &str, constants: &BTreeMap<&str, &str>, functions: &BTreeSet<String>) -> String {
+fn line_of(
+    line: &str,
+    constants: &BTreeMap<String, String>,
+    functions: &BTreeSet<String>,
+) -> String {
     let line = match line.strip_prefix("local function ") {
         Some(rest) => format!("function {rest}"),
         None => line.to_owned(),
@@ -85,7 +104,7 @@ fn line_of(line: &str, constants: &BTreeMap<&str, &str>, functions: &BTreeSet<St
                 written.push_str(&format!("{TABLE}.{word}"));
             }
             Token::Word(word) if !field => {
-                written.push_str(constants.get(word).copied().unwrap_or(word));
+                written.push_str(constants.get(word).map_or(word, String::as_str));
             }
             Token::Word(text) | Token::Text(text) | Token::Other(text) => written.push_str(text),
         }
@@ -135,12 +154,12 @@ mod tests {
                         call('MAX', KEYS[4], M.more(n), t.more)";
         // A text with a space in it is no constant of the plain sort.
         let part = part.replace("9, 'a b'", "9, 'ab'");
-        assert_eq!(assemble(&[&part]), expected);
+        assert_eq!(assemble(&[&part], ""), expected);
     }
 
     #[test]
     fn a_text_keeps_what_looks_like_a_comment_or_a_name() {
         let part = "local MAX = 9\nlocal s = 'MAX -- no' .. \"MAX\"\n";
-        assert!(assemble(&[part]).ends_with("local s = 'MAX -- no' .. \"MAX\""));
+        assert!(assemble(&[part], "").ends_with("local s = 'MAX -- no' .. \"MAX\""));
     }
 }

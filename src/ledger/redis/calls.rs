@@ -35,24 +35,26 @@ impl Frame<'_> {
 pub(super) fn reserve(call: &Reserve, settings: &Settings) -> Result<Vec<u8>, Stop> {
     bounded(&call.note)?;
     let mut w = Writer::default();
-    w.word(call.charge.to_string())?.raw(&call.fingerprint).raw(call.key.as_bytes());
-    w.number(call.document_version).number(call.charge.born().0).number(call.amount.micro());
-    w.number(settings.lease_ms).number(call.timeout_ms).number(call.reconcile_ms);
-    w.maybe(call.max_debt.map(|amount| amount.micro())).number(kept(settings.refundable_for_ms));
+    let gates = &call.gates;
+    w.word(call.charge.to_string())?.number(call.document_version).number(call.charge.born().0);
+    w.number(settings.lease_ms).number(kept(settings.refundable_for_ms));
+    w.number(gates.window.from.0).number(gates.window.until.0).raw(&gates.ranks.0);
     w.byte(match call.on_unknown {
         OnUnknown::Release => 0,
         OnUnknown::Charge => 1,
         OnUnknown::Hold => 2,
     });
     w.flag(call.over_run == OverRun::Debt);
+    // From here as the record of an open charge has it, which the usual path copies.
+    w.number(call.timeout_ms).number(call.reconcile_ms).number(call.amount.micro());
+    w.maybe(call.max_debt.map(|amount| amount.micro()));
+    w.raw(&call.fingerprint).raw(call.key.as_bytes());
     w.word(call.kind.as_str())?.word(&call.route)?;
     w.flag(call.feature.is_some()).word(call.feature.as_deref().unwrap_or_default())?;
     w.flag(call.member.is_some()).word(call.member.as_deref().unwrap_or_default())?;
     // No adjustments yet.
     let rest = Writer::default().text(&call.revision)?.text(&call.instance)?.short(0)?.done();
     w.text(rest)?.text(&call.note)?;
-    let gates = &call.gates;
-    w.raw(&gates.ranks.0).number(gates.window.from.0).number(gates.window.until.0);
     list(&mut w, &gates.rates, rate)?;
     list(&mut w, &gates.slots, slot)?;
     list(&mut w, &gates.caps, |w, check| cap(w, check, call))?;

@@ -6,6 +6,7 @@
 local SETTLED, RELEASED = 2, 3
 local ON_RELEASE, ON_CHARGE, ON_HOLD = 0, 1, 2
 local OPEN_HEAD = '<BBi8i8BBi8i8i8i8i8c32c16Bc0Bc0BBc0BBc0H'
+local TWO_TEXTS = '<Hc0Hc0'
 local POINTER = '<BBHc0'
 local TOMB = '<BBBBi8i8i8i8i8i8Hc0Hc0H'
 

@@ -4,10 +4,11 @@
 -- ARGV  2 call: '<Bc0i8i8i8Hc0' charge, actual, how long a tombstone is kept, how long texts are,
 --         explanation
 
+local ENDING = '<Bc0i8i8i8Hc0'
 local CHARGE, TEXTS = KEYS[10], KEYS[11]
 
 local r = {}
-r.charge, r.actual, r.kept_ms, r.told_ms, r.explanation = unpack('<Bc0i8i8i8Hc0', ARGV[2])
+r.charge, r.actual, r.kept_ms, r.told_ms, r.explanation = unpack(ENDING, ARGV[2])
 
 -- The charge as it is known: open, or ended; and whether it lies among those that a deadline has ended.
 -- The last answer says that it is another account's.

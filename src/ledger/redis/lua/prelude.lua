@@ -25,6 +25,8 @@ local MAX = 9007199254740991
 local NONE = -1
 local MILLI = 1000
 local GRACE = 2
+local JUMP_MS = 300000
+local STALE_CALL_MS = 5000
 
 local APPLIED, LOST, CLOCK_JUMP, STALE, TICK = 0, 1, 3, 4, 5
 local UNKNOWN_ACCOUNT, INVALID_KEY, UNKNOWN_CHARGE, ACCOUNT_STATUS, CONFLICT = 6, 7, 8, 9, 10
@@ -91,8 +93,6 @@ end
 
 -- The time and whether it may be believed; a refusal if not. `record` is the partition's epoch.
 local function look_at_clock(record)
-  local JUMP_MS = 300000
-  local STALE_CALL_MS = 5000
   local _, clock, flags, test_clock, id = unpack('<Bi8Bi8Bc0', ARGV[1])
   account_id = id
   if not record then return reply(LOST) end

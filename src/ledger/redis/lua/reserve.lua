@@ -1,8 +1,8 @@
 -- reserve, and with DRY set quote: every gate in order, then the hold. All or nothing.
 --
 -- KEYS  as every verb; 10 charge
--- ARGV  2 call: CALL below, of which the last are the ranks of classes and the time for which the values hold;
---         then '<H' rates of '<Hc0i8i8' (key, interval and burst in microseconds), '<H' slots of '<Hc0I4' (scope,
+-- ARGV  2 call: CALL below (id, document's version, born, lease, how long records are kept, the time for which the
+--         values hold, ranks of classes, on_unknown, over_run), SAID, revision with instance, note; then '<H' rates of '<Hc0i8i8' (key, interval and burst in microseconds), '<H' slots of '<Hc0I4' (scope,
 --         limit), '<H' caps of '<Hc0Bi8B' (key, whether it counts, limit, refundable) and two periods '<Bc0i8i8'
 --         (id, start, end), '<H' allowances of '<Bc0Bc0BBi8BHc0B' (name, kind, class, priority, amount, when: 1 once
 --         everything else is used up, EXTRA without what carries over, whether some does), then if so '<i8i8Bi8i8'
@@ -20,18 +20,28 @@
 -- writes account, open, charge; indexes where a moment comes sooner; stream, open and lapsed for due work
 
 local CHARGE = KEYS[10]
-local CALL = '<Bc0c32c16i8i8i8i8i8i8i8i8BBBc0Bc0BBc0BBc0Hc0Hc0c6i8i8'
+-- How the call begins; what it says of the charge, as the record of an open one has it.
+local CALL = '<Bc0i8i8i8i8i8i8c6BB'
+local SAID = '<i8i8i8i8c32c16Bc0Bc0BBc0BBc0'
 local AGE_MS = 600000
 local NO_PERIOD = 255
+local KEY_BYTES = 16
+local ALLOWANCES_MAX = 16
+local PLAN, FREE = 1, 5
+local OPEN_MAX = 4096
+local FORGET_MS = 5356800000
+local YEARS_MS = 315360000000
 
 local r = { charge = '', fingerprint = '', key = '', document = 0, born = 0, amount = 0, lease_ms = 0,
   timeout = 0, reconcile = 0, max_debt = 0, kept_ms = 0, on_unknown = 0, over_run = 0, kind = '', route = '',
   has_feature = 0, feature = '', has_member = 0, member = '', rest = '', note = '', ranks = '', from = 0,
   ends = 0 }
 local at
-r.charge, r.fingerprint, r.key, r.document, r.born, r.amount, r.lease_ms, r.timeout, r.reconcile, r.max_debt,
-  r.kept_ms, r.on_unknown, r.over_run, r.kind, r.route, r.has_feature, r.feature, r.has_member, r.member, r.rest,
-  r.note, r.ranks, r.from, r.ends, at = unpack(CALL, ARGV[2])
+r.charge, r.document, r.born, r.lease_ms, r.kept_ms, r.from, r.ends, r.ranks, r.on_unknown, r.over_run, at =
+  unpack(CALL, ARGV[2])
+r.timeout, r.reconcile, r.amount, r.max_debt, r.fingerprint, r.key, r.kind, r.route, r.has_feature, r.feature,
+  r.has_member, r.member, at = unpack(SAID, ARGV[2], at)
+r.rest, r.note, at = unpack(TWO_TEXTS, ARGV[2], at)
 
 local rates, slots, caps, allowances = {}, {}, {}, {}
 -- Whether the values of the call hold now.
@@ -118,7 +128,6 @@ local function recognise(e, o)
 end
 
 local function check_caller()
-  local KEY_BYTES = 16
   if account.document ~= r.document or not fits then return reply(STALE, call('GET', DOCUMENT) or '') end
   if account.status ~= ACTIVE then return reply(ACCOUNT_STATUS, pack('<B', account.status)) end
   if account.restricted > now then return reply(RESTRICTED, pack('<i8', account.restricted)) end
@@ -185,8 +194,6 @@ end
 
 -- Those that are only for when everything else is used up are left alone, unless they run.
 local function touch_allowances()
-  local ALLOWANCES_MAX = 16
-  local PLAN, FREE = 1, 5
   if #allowances > ALLOWANCES_MAX then return told(INVALID, 'at most 16 allowances') end
   for _, allowance in ipairs(allowances) do
     if allowance.amount > 0 then
@@ -246,7 +253,6 @@ local function pass_rates()
 end
 
 local function pass_slots()
-  local OPEN_MAX = 4096
   local ALL_OPEN = 255
   if account.open >= OPEN_MAX then return reply(SLOTS_FULL, pack('<B', ALL_OPEN)) end
   for i, slot in ipairs(slots) do
@@ -316,8 +322,6 @@ end
 
 -- Counts the charge in every cap that counts its kind.
 local function count_in_caps()
-  local FORGET_MS = 5356800000
-
   -- Drops counters that nothing will correct or ask for any more.
   local function forget_counters()
     local kept = {}
@@ -372,7 +376,6 @@ local function make_hold()
 end
 
 local function write(o)
-  local YEARS_MS = 315360000000
   local record = prepare('r', due_ends(r.kept_ms))
   put(r.kept_ms)
   put_due(r.kept_ms)

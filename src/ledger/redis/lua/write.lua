@@ -9,6 +9,8 @@
 
 local LISTED_MS = 2592000000
 local DEAD_MAX = 128
+-- How often names of records that are gone are dropped from the history.
+local TRIM_EVERY = 64
 
 local entry
 local history = {}
@@ -171,7 +173,7 @@ end
 -- Notes what has ended; now and then drops names of records that are gone, a bounded number at a time.
 local function put_history(kept_ms)
   local BIRTH_MS = 86400000
-  local TRIM_EVERY, TRIM_MAX = 64, 1024
+  local TRIM_MAX = 1024
 
   -- The history names ended charges by id, which is by birth. One that ended long after its birth is there a
   -- second time by its end, so that it stays listed when ids of its age are dropped.
