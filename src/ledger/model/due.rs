@@ -241,24 +241,35 @@ fn is_running(money: &Money, check: &AllowanceCheck, now: Timestamp) -> bool {
 
 fn touch(draft: &mut Draft, check: &AllowanceCheck, now: Timestamp) -> Result<(), Stop> {
     let money = &mut draft.account.money;
-    let Some(state) = money.allowances.iter_mut().find(|state| state.name == check.name) else {
+    let mut states = money.allowances.iter_mut();
+    let Some(state) = states.find(|state| state.name == check.name && now < state.end) else {
         return begin(draft, check, now);
     };
-    if state.end <= now {
-        return begin(draft, check, now);
-    }
     if state.amount >= check.amount {
         return Ok(());
     }
-    let more = minus(check.amount, state.amount)?;
     let id = allowance_id(&state.name, &state.period)?;
-    state.amount = check.amount;
     let found = money.purses.iter_mut().find(|purse| purse.bucket.id == id);
-    let Some(purse) = found.filter(|purse| purse.bucket.standing == Standing::Active) else {
+    let Some(purse) = found.filter(|purse| as_long(purse.bucket.effective, state.end, check, now))
+    else {
         return Ok(());
     };
+    let more = minus(check.amount, state.amount)?;
+    state.amount = check.amount;
+    if purse.bucket.standing != Standing::Active {
+        return Ok(());
+    }
     purse.grow(Column::Available, more, now, &mut money.postings)?;
     repay_up_to(money, &id, more, now).map(|_| ())
+}
+
+/// Whether a running period is of the check's length, as days, weeks and months are among themselves. Another length
+/// begins when what runs is over: a day's bucket does not become a month's.
+fn as_long(start: Timestamp, end: Timestamp, check: &AllowanceCheck, now: Timestamp) -> bool {
+    let current = check.periods.iter().find(|period| period.contains(now));
+    let period = current.unwrap_or(&check.periods[0]);
+    let (one, other) = (end.ms_since(start), period.end.ms_since(period.start));
+    one.min(other).saturating_mul(2) > one.max(other)
 }
 
 fn allowance_id(name: &str, period: &str) -> Result<BucketId, Stop> {
