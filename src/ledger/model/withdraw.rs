@@ -71,7 +71,10 @@ fn look<'a>(money: &'a Money, id: &BucketId) -> Result<&'a Bucket, Stop> {
 
 fn void(money: &mut Money, id: &BucketId, now: Timestamp) -> Result<(), Stop> {
     let purse = money.purse(id)?;
-    purse.bucket.standing = Standing::Voided;
+    if purse.bucket.standing != Standing::Voided {
+        // Whether or not something is left: it is known for as long again that it was taken back.
+        (purse.bucket.standing, purse.touched) = (Standing::Voided, now);
+    }
     purse.carry = None;
     purse.fresh = false;
     let rest = purse.bucket.available;
