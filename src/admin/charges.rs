@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::asked::{Asked, Bare, Parameters, account, needed_reason};
 use super::done::Done;
+use super::due::worked_off;
 use super::problem::{Problem, applied};
 use super::{Parts, Result, Shared};
 use crate::credit::ChargeId;
@@ -77,7 +78,9 @@ pub(super) async fn release(
     let explanation = explained(&record, &reason, &parts).bytes();
     let call = Release { account: record.account, charge: record.charge, explanation };
     if record.state != ChargeState::Released {
-        applied(parts.ledger.release(call).await)?;
+        let account = call.account.clone();
+        let released = worked_off(&*parts.ledger, &account, |ledger| ledger.release(call.clone()));
+        applied(released.await)?;
     }
     let record = applied(parts.ledger.charge(record.charge).await)?;
     let told = format!("{}: {} given back, {reason}", record.charge, record.held);

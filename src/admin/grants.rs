@@ -46,7 +46,7 @@ pub(super) async fn show(
     let found = view.buckets.iter().find(|bucket| bucket.id.as_str() == grant);
     found.map(|bucket| Json(shown(bucket))).ok_or_else(|| {
         let detail = format!(
-            "This account lists no grant {grant}. One of which nothing is left is summed up after 30 days."
+            "This account lists no grant {grant}. One of which nothing is left is summed up after 30 days, a purchase after 540."
         );
         Problem::new(StatusCode::NOT_FOUND, "unknown_grant", detail)
     })

@@ -161,7 +161,7 @@ pub enum Refusal {
         held: Amount,
         /// When holds that end within a minute will have freed enough, if they will.
         freed_at: Option<Timestamp>,
-        /// When the next allowance of the kind comes, if one does.
+        /// When the next allowance that may pay for the request comes, if one does: when what runs of it is over.
         refill_at: Option<Timestamp>,
     },
     /// An account, key or alias of this id is there already and is another one.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::journal::Marks;
 use super::receipt::Explanation;
-use crate::credit::ChargeId;
+use crate::credit::{AccountId, ChargeId};
 use crate::ledger::{Answer, ChargeState, Doubt, Ledger, OpenRef, Refusal, Release, Released};
 use crate::seam::Disk;
 
@@ -39,7 +39,7 @@ pub async fn recover(
 ) -> io::Result<Recovered> {
     let marks = Marks::read(disk, folder)?;
     let mut done = Recovered::default();
-    let open = ask(|| ledger.open_of(instance.to_owned())).await?.unwrap_or_default();
+    let open = ask(|| ledger.open_of(instance.to_owned()), async || ()).await?.unwrap_or_default();
     let held = || open.iter().filter(|open| open.state == ChargeState::Held);
     for charge in held() {
         if marks.forwarded(charge.charge) {
@@ -84,14 +84,21 @@ async fn doubt(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<Option<()>> {
     let explanation = explain("unknown", "The gateway stopped while the upstream was at work.");
     let (account, charge) = (open.account.clone(), open.charge);
     let call = Doubt { account, charge, explanation };
-    ask(|| ledger.doubt(call.clone())).await
+    ask(|| ledger.doubt(call.clone()), async || tick(ledger, &call.account).await).await
 }
 
 async fn release(ledger: &dyn Ledger, open: &OpenRef) -> io::Result<Option<Released>> {
     let explanation = explain("failed", "The gateway stopped before anything was forwarded.");
     let (account, charge) = (open.account.clone(), open.charge);
     let call = Release { account, charge, explanation };
-    ask(|| ledger.release(call.clone())).await
+    ask(|| ledger.release(call.clone()), async || tick(ledger, &call.account).await).await
+}
+
+/// One part of an account's due work; whether it was done shows when the ledger is asked again.
+async fn tick(ledger: &dyn Ledger, account: &AccountId) {
+    match ledger.tick(account.clone()).await {
+        Answer::Applied(_) | Answer::Refused(_) | Answer::Unknown(_) => (),
+    }
 }
 
 fn explain(outcome: &str, why: &str) -> Vec<u8> {
@@ -99,12 +106,18 @@ fn explain(outcome: &str, why: &str) -> Vec<u8> {
     Explanation { outcome, why, ..Explanation::default() }.bytes()
 }
 
-/// Asks until the ledger has answered; `None`: the account is broken, and asking again does not help. The
-/// others must not wait for it.
-async fn ask<T>(call: impl Fn() -> crate::ledger::Reply<T>) -> io::Result<Option<T>> {
+/// Asks until the ledger has answered; `None`: the charge has ended meanwhile, or the account is broken, and
+/// asking again does not help. The others must not wait for it.
+async fn ask<T>(
+    call: impl Fn() -> crate::ledger::Reply<T>,
+    tick: impl AsyncFn(),
+) -> io::Result<Option<T>> {
     loop {
         match call().await {
             Answer::Applied(value) => return Ok(Some(value)),
+            Answer::Refused(Refusal::Tick) => tick().await,
+            // Its deadline was first.
+            Answer::Refused(Refusal::Ended(_)) => return Ok(None),
             Answer::Refused(Refusal::Broken(why)) => {
                 tracing::error!(why, "recovery leaves a broken account alone");
                 return Ok(None);

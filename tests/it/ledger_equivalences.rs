@@ -77,7 +77,11 @@ fn money(w: &World) -> String {
 /// Both have the same; if not, only what differs is shown.
 #[track_caller]
 fn same(one: &World, two: &World, why: &str) {
-    let (one, two) = (money(one), money(two));
+    alike(&money(one), &money(two), why);
+}
+
+#[track_caller]
+fn alike(one: &str, two: &str, why: &str) {
     let differs = |(a, b): &(&str, &str)| a != b;
     let lines: Vec<_> = one
         .lines()
@@ -250,25 +254,195 @@ fn sweep(w: &World) {
     while w.tick() > 0 {}
 }
 
-/// One act on both, the same for the same dice; whether it was applied.
-fn act(w: &World, what: u64, dice: &Dice, step: u64, charge: ChargeId) -> bool {
-    let id = format!("g{}", dice.below(8));
+/// What is answered once due work has been done, if there is too much of it for the verb itself.
+fn answered<T: std::fmt::Debug>(w: &World, call: impl Fn() -> Answer<T>) -> (String, bool) {
+    loop {
+        match call() {
+            Answer::Refused(Refusal::Tick) => _ = w.tick(),
+            answer => return (format!("{answer:?}"), matches!(answer, Answer::Applied(_))),
+        }
+    }
+}
+
+/// A bucket of those that are listed.
+fn listed(w: &World, dice: &Dice) -> String {
+    let buckets = w.view(&Gates::default()).buckets;
+    dice.pick(&buckets).id.to_string()
+}
+
+/// One act on both, the same for the same dice: what was answered, and whether it was applied.
+fn act(w: &World, what: u64, dice: &Dice, step: u64, charges: &[ChargeId]) -> (String, bool) {
+    let charge = *dice.pick(charges);
     match what {
         0 => {
             let begins = dice.one_in(2).then(|| w.now().plus_ms(dice.below(5 * HOUR)));
             let ends = dice.one_in(2).then(|| w.now().plus_ms(6 * HOUR + dice.below(DAY)));
             let grant = w.granting(&format!("late{step}"), Class::Purchased, 1 + dice.below(3));
             let grant = Grant { effective: begins, expires: ends, ..grant };
-            matches!(w.grant(&grant), Answer::Applied(_))
+            answered(w, || w.grant(&grant))
         }
-        1 => matches!(refund(w, charge, &format!("r{step}"), 1), Answer::Applied(_)),
+        1 => answered(w, || refund(w, charge, &format!("r{step}"), 1)),
         2 => {
             let how = *dice.pick(&[Withdrawal::Void, Withdrawal::Refund, Withdrawal::Reversal]);
-            matches!(withdraw(w, &id, how), Answer::Applied(_))
+            let id = listed(w, dice);
+            answered(w, || withdraw(w, &id, how))
         }
-        3 => matches!(freeze(w, &id, true), Answer::Applied(_)),
-        4 => matches!(freeze(w, &id, false), Answer::Applied(_)),
-        _ => true,
+        3 | 4 => {
+            let (id, frozen) = (listed(w, dice), dice.one_in(2));
+            answered(w, || freeze(w, &id, frozen))
+        }
+        5 => {
+            let (account, id, held) = (w.account.clone(), format!("a{step}"), dice.below(9));
+            let call = Adjust { account, charge, id: bucket(&id), held: credits(held) };
+            answered(w, || wait(w.store.ledger().adjust(call.clone())))
+        }
+        6 | 7 => {
+            let actual = dice.below(12);
+            answered(w, || w.settle(charge, actual))
+        }
+        8 => answered(w, || w.release(charge)),
+        9 => answered(w, || w.doubt(charge)),
+        _ => (String::new(), true),
+    }
+}
+
+/// An allowance of a day, of which some carries over.
+fn carrying(w: &World) -> Gates {
+    let carry = Carry {
+        min: credits(0),
+        max: credits(9),
+        percent: 60,
+        until: [w.now().plus_ms(30 * HOUR), w.now().plus_ms(54 * HOUR)],
+    };
+    let allowance = AllowanceCheck { carry: Some(carry), ..w.allowance("gift", 7) };
+    Gates { allowances: vec![allowance], ..Gates::default() }
+}
+
+/// An over-run is told after its period has ended: what rolled over of it pays, whether or not somebody has looked.
+#[test]
+fn an_over_run_after_its_period_is_paid_by_what_rolled_over() {
+    on_every_store(|w| {
+        let on_unknown = OnUnknown::Hold;
+        let call = Reserve { gates: carrying(&w), on_unknown, ..w.call(2) };
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        let late = Reserve { reconcile_ms: 5_000, ..w.call(0) };
+        ok(w.reserve(&late));
+        ok(w.doubt(late.charge));
+        w.clock.advance(12 * HOUR + 1_000);
+        let settled = ok(w.settle(call.charge, 4));
+        assert_eq!((settled.debt, settled.absorbed), (Amount::ZERO, Amount::ZERO));
+        assert_eq!(w.columns("gift@2026-11-22"), [0, 0, 2, 5, 0]);
+        assert_eq!(w.columns("gift@2026-11-22@rollover"), [1, 0, 2, 0, 0]);
+        // And so does a late success.
+        assert!(ok(w.settle(late.charge, 0)).late);
+    });
+}
+
+/// A grant ends what is over, however many there are: with a tick where that is too much.
+#[test]
+fn buckets_that_have_ended_do_not_refuse_a_grant() {
+    on_every_store(|w| {
+        for n in 0..64 {
+            let end = Some(w.now().plus_ms(HOUR));
+            let grant = w.granting(&format!("b{n}"), Class::Bonus, 1);
+            ok(w.grant(&Grant { expires: end, ..grant }));
+        }
+        let more = w.granting("more", Class::Purchased, 1);
+        assert!(matches!(no(w.grant(&more)), Refusal::TooMany(_)));
+        w.clock.advance(HOUR);
+        assert_eq!(no(w.grant(&more)), Refusal::Tick);
+        assert!(answered(&w, || w.grant(&more)).1);
+        let fewer: Vec<_> = (0..9).map(|n| w.granting(&format!("c{n}"), Class::Bonus, 1)).collect();
+        for grant in &fewer {
+            ok(w.grant(&Grant { expires: Some(w.now().plus_ms(HOUR)), ..grant.clone() }));
+        }
+        w.clock.advance(HOUR);
+        ok(w.grant(&w.granting("last", Class::Purchased, 1)));
+        assert_eq!(w.columns("c0"), [0, 0, 0, 1, 0]);
+    });
+}
+
+/// A bucket is taken back whose hold had its deadline: what came back of it is taken too.
+#[test]
+fn a_bucket_that_is_taken_back_has_its_overdue_hold_first() {
+    on_every_store(|w| {
+        w.buy("p", 9);
+        let call = Reserve { reconcile_ms: 1_000, ..w.call(4) };
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        w.clock.advance(2_000);
+        let taken = ok(withdraw(&w, "p", Withdrawal::Refund));
+        assert_eq!(taken.bucket.voided, credits(9));
+        let ended = ok(w.charge(call.charge));
+        assert!(ended.by_deadline && ended.state == ChargeState::Released, "{ended:?}");
+        // What its deadline charges is refunded at once.
+        w.buy("q", 9);
+        let reconcile_ms = 1_000;
+        let call = Reserve { reconcile_ms, on_unknown: OnUnknown::Charge, ..w.call(4) };
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        w.clock.advance(2_000);
+        assert_eq!(ok(refund(&w, call.charge, "r", 1)).charged, credits(3));
+        assert_eq!(w.columns("q"), [6, 0, 3, 0, 0]);
+    });
+}
+
+/// What is known of charges, and which are open.
+fn records(w: &World, charges: &[ChargeId]) -> String {
+    let known: Vec<_> = charges.iter().map(|charge| w.charge(*charge)).collect();
+    format!("{known:#?} {:#?}", w.view(&Gates::default()).open)
+}
+
+/// Nothing depends on the sweeper: whatever is asked answers and leaves what it would after a sweep.
+#[test]
+fn a_sweep_before_a_verb_changes_nothing() {
+    let mut seen = std::collections::BTreeMap::new();
+    let seen = std::cell::RefCell::new(&mut seen);
+    let compared = twins(|seed, swept, lazy| {
+        let worlds = [swept, lazy];
+        let mut charges = Vec::new();
+        for w in worlds {
+            furnish(w, &Dice::new(seed));
+        }
+        for step in 0..24 {
+            let dice = Dice::new(seed * 1_000 + step);
+            let passes = dice.below(*dice.pick(&[1_000, 3 * HOUR, 9 * HOUR]));
+            worlds.iter().for_each(|w| w.clock.advance(passes));
+            sweep(swept);
+            let (what, chance) =
+                (if charges.is_empty() { 11 } else { dice.below(14) }, dice.next());
+            let why = format!("seed {seed} step {step}: {what}");
+            let done = if what < 10 {
+                worlds.map(|w| act(w, what, &Dice::new(chance), step, &charges))
+            } else {
+                let calls = worlds.map(|w| {
+                    let dice = Dice::new(chance);
+                    let never = [OnUnknown::Release, OnUnknown::Charge, OnUnknown::Hold];
+                    Reserve {
+                        gates: carrying(w),
+                        on_unknown: *dice.pick(&never),
+                        reconcile_ms: dice.below(6 * HOUR),
+                        ..w.call(dice.below(7))
+                    }
+                });
+                charges.push(calls[0].charge);
+                [0, 1].map(|n| answered(worlds[n], || worlds[n].reserve(&calls[n])))
+            };
+            assert_eq!(done[0].0, done[1].0, "{why}");
+            // What is refused writes nothing, and a lease that lapses does so when somebody looks.
+            if !done[1].1 {
+                sweep(lazy);
+            }
+            *seen.borrow_mut().entry((what, done[1].1)).or_insert(0_u64) += 1;
+            same(swept, lazy, &why);
+            alike(&records(swept, &charges), &records(lazy, &charges), &why);
+        }
+        true
+    });
+    assert_eq!(compared, SEEDS.iter().sum::<u64>());
+    for what in 0..14 {
+        assert!(seen.borrow()[&(what, true)] >= 20, "{what}: {:?}", seen.borrow());
     }
 }
 
@@ -291,19 +465,13 @@ fn doubtful(w: &World, dice: &Dice) {
 fn what_nobody_sweeps_ends_as_what_is_swept() {
     let compared = twins(|seed, swept, lazy| {
         let worlds = [swept, lazy];
-        let mut debt = ChargeId::from_bytes([0; 16]);
+        let mut charges = Vec::new();
         for w in worlds {
             let dice = Dice::new(seed);
             furnish(w, &dice);
-            let carry = Carry {
-                min: credits(0),
-                max: credits(9),
-                percent: 60,
-                until: [w.now().plus_ms(30 * HOUR); 2],
-            };
-            let allowance = AllowanceCheck { carry: Some(carry), ..w.allowance("gift", 7) };
-            let gates = Gates { allowances: vec![allowance], ..Gates::default() };
-            debt = w.id();
+            let gates = carrying(w);
+            let debt = w.id();
+            charges = vec![debt];
             ok(w.reserve(&Reserve { gates, ..w.call_for(debt, 3) }));
             // Everything that there is, and a debt of three.
             let there = w.view(&Gates::default()).buckets;
@@ -322,6 +490,13 @@ fn what_nobody_sweeps_ends_as_what_is_swept() {
             if seed % 2 == 0 {
                 doubtful(w, &dice);
             }
+            for _ in 0..4 {
+                let call = Reserve { on_unknown: OnUnknown::Hold, ..w.call(dice.below(2)) };
+                if matches!(w.reserve(&call), Answer::Applied(_)) {
+                    ok(w.doubt(call.charge));
+                    charges.push(call.charge);
+                }
+            }
         }
         for step in 0..14 {
             let dice = Dice::new(seed * 1_000 + step);
@@ -330,11 +505,10 @@ fn what_nobody_sweeps_ends_as_what_is_swept() {
                 w.clock.advance(passes);
             }
             sweep(swept);
-            // While there are deadlines only grants are made: to take a bucket back before its holds have returned
-            // is not the same as afterwards, and to settle after a deadline is a late success.
-            let (what, chance) = (if seed % 2 == 0 { 0 } else { dice.below(6) }, dice.next());
-            let done = worlds.map(|w| act(w, what, &Dice::new(chance), step, debt));
-            assert_eq!(done[0], done[1], "seed {seed} step {step}");
+            // Only charges without a deadline: how late a success may come counts from when somebody looked.
+            let (what, chance) = (dice.below(11), dice.next());
+            let done = worlds.map(|w| act(w, what, &Dice::new(chance), step, &charges));
+            assert_eq!(done[0], done[1], "seed {seed} step {step}: {what}");
         }
         sweep(swept);
         sweep(lazy);

@@ -281,7 +281,7 @@ fn archives_add_up_to_the_last_digit_or_keep_what_they_cannot_add() {
             let call = w.hold(n);
             ok(w.reserve(&call));
             ok(w.end_at(call.charge, n));
-            w.clock.advance(31 * DAY);
+            w.clock.advance(541 * DAY);
             ok(w.give(&format!("wake{round}"), 1));
             let last = w.hold(1);
             ok(w.reserve(&last));

@@ -38,13 +38,17 @@ fn touch(w: &World, plan: &Plan) {
 }
 
 fn spend(w: &World, plan: &Plan, amount: u64) {
+    let call = asking(w, plan, amount);
+    ok(w.reserve(&call));
+    ok(w.settle(call.charge, amount));
+}
+
+fn asking(w: &World, plan: &Plan, amount: u64) -> Reserve {
     let document = ok(wait(w.store.ledger().document(w.account.clone())));
     let zone: Zone = document.zone.parse().unwrap();
     let place = Place { key: None, member: None, routes: &[] };
     let gates = gates(plan, &document, &zone, w.now(), &place).unwrap();
-    let call = Reserve { gates, document_version: document.version, ..w.call(amount) };
-    ok(w.reserve(&call));
-    ok(w.settle(call.charge, amount));
+    Reserve { gates, document_version: document.version, ..w.call(amount) }
 }
 
 fn change(w: &World, zone: Option<&str>, anchor: Option<Timestamp>) {
@@ -91,6 +95,72 @@ fn a_larger_plan_gives_the_difference_at_once_and_only_once() {
             touch(&w, plan);
         }
         assert_eq!(buckets(&w), [bucket("base@2026-11", [240, 0, 60, 0, 0])]);
+    });
+}
+
+/// From the calendar to the anchor it is a month still.
+#[test]
+fn a_larger_plan_with_other_beginnings_gives_the_difference_at_once() {
+    on_every_store(|w| {
+        spend(&w, &plan(100, Every::Month, Start::Calendar), 60);
+        touch(&w, &plan(300, Every::Month, Start::Anchor));
+        assert_eq!(buckets(&w), [bucket("base@2026-11", [240, 0, 60, 0, 0])]);
+    });
+}
+
+/// A day's credits do not become a month's: what runs is not changed, the other length begins after it.
+#[test]
+fn another_length_begins_when_what_runs_is_over() {
+    on_every_store(|w| {
+        let daily = |amount| plan(amount, Every::Day, Start::Calendar);
+        let [weekly, monthly] = [Every::Week, Every::Month].map(|e| plan(300, e, Start::Calendar));
+        spend(&w, &daily(10), 4);
+        for longer in [&weekly, &monthly] {
+            touch(&w, longer);
+            assert_eq!(buckets(&w), [bucket("base@2026-11-22", [6, 0, 4, 0, 0])]);
+        }
+        until(&w, "2026-11-23T00:00:00Z");
+        touch(&w, &monthly);
+        assert_eq!(there(&w), 300);
+        // And a month runs to its end.
+        until(&w, "2026-11-30T23:59:59.999Z");
+        touch(&w, &daily(900));
+        assert_eq!(there(&w), 300);
+        until(&w, "2026-12-01T00:00:00Z");
+        touch(&w, &daily(20));
+        assert_eq!(there(&w), 20);
+        touch(&w, &daily(30));
+        assert_eq!(there(&w), 30);
+    });
+}
+
+/// What a refusal promises is what will come: by the allowance that runs, not by the calendar, and of what may pay.
+#[test]
+fn a_refusal_says_when_credits_come_by_the_allowance_that_runs() {
+    on_every_store(|w| {
+        let mut daily = plan(5, Every::Day, Start::Calendar);
+        change(&w, Some("America/Sao_Paulo"), None);
+        touch(&w, &daily);
+        change(&w, Some("Asia/Tokyo"), None);
+        let refill = |plan: &Plan| match w.reserve(&asking(&w, plan, 9)) {
+            Answer::Refused(Refusal::Insufficient { refill_at, .. }) => refill_at,
+            other => panic!("{other:?}"),
+        };
+        // Tokyo's own day ends at 15:00 UTC; what runs ends with São Paulo's.
+        let ends: Timestamp = "2026-11-23T03:00:00Z".parse().unwrap();
+        assert_eq!(refill(&daily), Some(ends));
+        let more = |name: &str| Allowance {
+            name: name.parse().unwrap(),
+            amount: credits(1),
+            ..daily.allowances[0].clone()
+        };
+        let (mut narrow, mut spare) = (more("narrow"), more("spare"));
+        narrow.only = vec!["video".parse().unwrap()];
+        spare.when = When::PaidExhausted;
+        daily.allowances.extend([narrow, spare]);
+        assert_eq!(refill(&daily), Some(ends));
+        daily.allowances.remove(0);
+        assert_eq!(refill(&daily), None);
     });
 }
 

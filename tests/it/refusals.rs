@@ -246,6 +246,15 @@ fn money_and_limits() {
     refused(&world, &starter.images(1, "high"), never(402, "insufficient_credits"));
     let said = world.send(&starter.images(1, "high")).json();
     assert!(said["next_refill_at"].is_string(), "{said}");
+    // By the allowance that runs: this month began in UTC, and ends there.
+    world.send(&starter.images(1, "low")).ok();
+    world.change(&starter, &json!({ "zone": "Pacific/Kiritimati" }));
+    let said = world.send(&starter.images(1, "high")).json();
+    let balance = world.look(&starter, "/balance");
+    assert_eq!(said["next_refill_at"], balance["balances"][0]["next_refill"]["at"]);
+    let at = said["next_refill_at"].as_str().unwrap();
+    assert!(at.ends_with("-01T14:00:00+14:00"), "{at}");
+    assert_eq!(said["time_zone"], "Pacific/Kiritimati");
 
     let daily = world.payer("rationed", "100");
     for _ in 0..2 {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::caps;
 use super::draft::Draft;
 use super::draw::{draw, give_back, join, split, total};
-use super::due::end_buckets;
 use super::posting::Column;
 use super::state::{Adjustment, Context, Ended, Money, Open};
 use super::stop::{Stop, minus};
@@ -35,7 +34,6 @@ pub(crate) fn adjust(
     if open.adjusts.len() >= ADJUSTS_MAX {
         return Err(Refusal::TooMany("a hold is adjusted at most 32 times".to_owned()).into());
     }
-    end_buckets(draft, now)?;
     let money = &mut draft.account.money;
     let mut open = Arc::unwrap_or_clone(open);
     let short = hold(money, &mut open, call.held, now)?;

@@ -39,6 +39,12 @@ impl Draft {
         Self { account, ended: Vec::new(), notes: Vec::new(), explanations: Vec::new() }
     }
 
+    /// Keeps a tombstone, in place of what due work has made of the same charge before.
+    pub(super) fn end(&mut self, ended: Ended) {
+        self.ended.retain(|known| known.charge != ended.charge);
+        self.ended.push(ended);
+    }
+
     /// Keeps what was said at the end, if anything was.
     pub(super) fn explain(&mut self, charge: ChargeId, text: &[u8]) -> Result<(), Stop> {
         bounded(text)?;

@@ -1,7 +1,7 @@
 //! Work that time brings: leases lapse, deadlines decide, grants become effective, buckets end.
 //!
-//! Verbs that decide do it first, on their draft, so that they decide on the account as it stands now;
-//! only a verb that succeeds writes it. Too much of it is `tick`'s.
+//! Every verb that moves money or ends something does it first, on its draft, so that it decides on the account as
+//! it stands now; only a verb that succeeds writes it. Too much of it is `tick`'s.
 //!
 //! Invariant: nothing here happens early: within grace no lease lapses and no deadline is applied.
 
@@ -86,58 +86,31 @@ pub(crate) fn wakes_at(purse: &Purse) -> Option<Timestamp> {
     wakes.or_else(|| purse.bucket.expires.filter(|_| !purse.bucket.available.is_zero()))
 }
 
-/// Lets grants that have become effective repay debt. Every verb that moves money does this first: what
-/// is owed later is not theirs to repay.
-pub(super) fn wake_all(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
-    for id in awake(&draft.account.money, now) {
-        repay(&mut draft.account.money, &id, now)?;
-    }
-    Ok(())
-}
-
-/// Grants that have become effective and did not repay debt yet, in the order in which they became so, whether
-/// or not somebody looked in between. A frozen one pays nothing until it is thawed.
-fn awake(money: &Money, now: Timestamp) -> Vec<BucketId> {
-    let awake = |purse: &&Purse| {
-        let bucket = &purse.bucket;
-        purse.fresh && bucket.effective <= now && bucket.standing != Standing::Frozen
-    };
-    let mut found: Vec<&Purse> = money.purses.iter().filter(awake).collect();
-    found.sort_by_key(|purse| purse.bucket.effective);
-    found.into_iter().map(|purse| purse.bucket.id.clone()).collect()
-}
-
-/// Does what time has brought to the buckets: grants wake, buckets end, and what lives on of them.
-pub(super) fn end_buckets(draft: &mut Draft, now: Timestamp) -> Result<(), Stop> {
-    wake_all(draft, now)?;
-    loop {
-        let ids = ended(&draft.account.money, now);
-        if ids.is_empty() {
-            return Ok(());
-        }
-        for id in ids {
-            expire(&mut draft.account.money, &id, now)?;
-        }
-    }
-}
-
-/// Buckets that have ended with something left.
-fn ended(money: &Money, now: Timestamp) -> Vec<BucketId> {
-    let ended = |p: &&Purse| p.bucket.ended_at(now) && !p.bucket.available.is_zero();
-    money.purses.iter().filter(ended).map(|purse| purse.bucket.id.clone()).collect()
-}
-
+/// All that is due, in the order in which it became so, whether or not somebody looked in between: what is owed
+/// later is not an earlier grant's to repay.
 fn list(account: &Account, context: &Context) -> Vec<Due> {
     let now = context.now;
     let lapsed = account.open.values().filter(|open| open.lapsed(context));
     let overdue = account.open.values().filter(|open| open.overdue(context));
+    let deadline = |open: &Open| open.deadline.unwrap_or(now);
     let charges = lapsed
-        .map(|open| Due::Lapse(open.charge))
-        .chain(overdue.map(|open| Due::Deadline(open.charge)));
-    let money = &account.money;
-    let awake = awake(money, now).into_iter().map(Due::Wake);
-    let buckets = awake.chain(ended(money, now).into_iter().map(Due::Expire));
-    charges.chain(buckets).collect()
+        .map(|open| (open.lease_end, Due::Lapse(open.charge)))
+        .chain(overdue.map(|open| (deadline(open), Due::Deadline(open.charge))));
+    let buckets = || account.money.purses.iter().map(|purse| (&purse.bucket, purse.fresh));
+    // A frozen one pays nothing until it is thawed.
+    let awake = buckets().filter(|(bucket, fresh)| {
+        *fresh && bucket.effective <= now && bucket.standing != Standing::Frozen
+    });
+    let ended = buckets().filter(|(bucket, _)| bucket.ended_at(now) && !bucket.available.is_zero());
+    let buckets =
+        awake
+            .map(|(bucket, _)| (bucket.effective, Due::Wake(bucket.id.clone())))
+            .chain(ended.map(|(bucket, _)| {
+                (bucket.expires.unwrap_or(now), Due::Expire(bucket.id.clone()))
+            }));
+    let mut all: Vec<(Timestamp, Due)> = charges.chain(buckets).collect();
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, due)| due).collect()
 }
 
 fn apply(draft: &mut Draft, due: Due, context: &Context) -> Result<(), Stop> {
@@ -268,24 +241,35 @@ fn is_running(money: &Money, check: &AllowanceCheck, now: Timestamp) -> bool {
 
 fn touch(draft: &mut Draft, check: &AllowanceCheck, now: Timestamp) -> Result<(), Stop> {
     let money = &mut draft.account.money;
-    let Some(state) = money.allowances.iter_mut().find(|state| state.name == check.name) else {
+    let mut states = money.allowances.iter_mut();
+    let Some(state) = states.find(|state| state.name == check.name && now < state.end) else {
         return begin(draft, check, now);
     };
-    if state.end <= now {
-        return begin(draft, check, now);
-    }
     if state.amount >= check.amount {
         return Ok(());
     }
-    let more = minus(check.amount, state.amount)?;
     let id = allowance_id(&state.name, &state.period)?;
-    state.amount = check.amount;
     let found = money.purses.iter_mut().find(|purse| purse.bucket.id == id);
-    let Some(purse) = found.filter(|purse| purse.bucket.standing == Standing::Active) else {
+    let Some(purse) = found.filter(|purse| as_long(purse.bucket.effective, state.end, check, now))
+    else {
         return Ok(());
     };
+    let more = minus(check.amount, state.amount)?;
+    state.amount = check.amount;
+    if purse.bucket.standing != Standing::Active {
+        return Ok(());
+    }
     purse.grow(Column::Available, more, now, &mut money.postings)?;
     repay_up_to(money, &id, more, now).map(|_| ())
+}
+
+/// Whether a running period is of the check's length, as days, weeks and months are among themselves. Another length
+/// begins when what runs is over: a day's bucket does not become a month's.
+fn as_long(start: Timestamp, end: Timestamp, check: &AllowanceCheck, now: Timestamp) -> bool {
+    let current = check.periods.iter().find(|period| period.contains(now));
+    let period = current.unwrap_or(&check.periods[0]);
+    let (one, other) = (end.ms_since(start), period.end.ms_since(period.start));
+    one.min(other).saturating_mul(2) > one.max(other)
 }
 
 fn allowance_id(name: &str, period: &str) -> Result<BucketId, Stop> {

@@ -5,7 +5,6 @@
 use super::debt::{owed, repay};
 use super::draft::Draft;
 use super::draw::full_bucket;
-use super::due::wake_all;
 use super::state::{Context, Money, Purse};
 use super::stop::{Stop, invalid, plus};
 use crate::credit::{Amount, Bucket, BucketId, Class};
@@ -26,7 +25,6 @@ pub(crate) fn grant(draft: &mut Draft, call: &Grant, context: &Context) -> Resul
     let now = context.now;
     check(call, context)?;
     check_account(draft, call)?;
-    wake_all(draft, now)?;
     let effective = call.effective.unwrap_or(now);
     let bucket = Bucket {
         priority: call.priority,

@@ -51,7 +51,6 @@ pub(crate) use due::{allowance_bucket, next as next_due, wakes_at};
 pub(crate) use grant::sound as sound_grant;
 pub(crate) use rate::LONGEST_US;
 pub(crate) use records::{Given, KEPT_MS, Records, ended_purge};
-pub(crate) use shortage::refill_at;
 pub(crate) use stop::Stop;
 pub(crate) use view::{of_ended, of_open};
 

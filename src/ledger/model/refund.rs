@@ -8,7 +8,6 @@
 use super::caps;
 use super::draft::Draft;
 use super::draw::{give_back, split};
-use super::due::wake_all;
 use super::grant::REASON_MAX;
 use super::posting::Column;
 use super::settle::available;
@@ -56,7 +55,6 @@ pub(crate) fn refund(
     if !tail.iter().all(|leg| can_return(&draft.account.money, leg)) {
         return Err(Refusal::ChargeArchived.into());
     }
-    wake_all(draft, now)?;
     let money = &mut draft.account.money;
     give_back(money, ended.charge, &tail, Column::Spent, now)?;
     if let Some(open) = &mut ended.open {
@@ -65,7 +63,7 @@ pub(crate) fn refund(
     let (id, reason) = (call.id.clone(), call.reason.clone());
     ended.refunds.push(RefundPart { id, amount: call.amount, at: now, reason });
     let answer = refunded(draft, &ended, call, now);
-    draft.ended.push(ended);
+    draft.end(ended);
     Ok(answer)
 }
 

@@ -9,7 +9,6 @@ use super::caps;
 use super::debt::cover;
 use super::draft::{Draft, Ending};
 use super::draw::{give_back, join, spend, split, total};
-use super::due::wake_all;
 use super::posting::Column;
 use super::state::{Context, Ended, Money, Open};
 use super::stop::{Stop, minus, plus};
@@ -35,7 +34,6 @@ pub(crate) fn settle(
         let same = ended.actual == call.actual;
         return if same { Ok(settled(draft, ended, now)) } else { Err(Refusal::Conflict.into()) };
     }
-    wake_all(draft, now)?;
     let money = &mut draft.account.money;
     let ended = match (draft.account.open.remove(&call.charge), seen) {
         (Some(open), _) => settle_open(money, Arc::unwrap_or_clone(open), call.actual, now)?,
@@ -50,7 +48,7 @@ pub(crate) fn settle(
     };
     draft.explain(call.charge, &call.explanation)?;
     let answer = settled(draft, &ended, now);
-    draft.ended.push(ended);
+    draft.end(ended);
     Ok(answer)
 }
 
@@ -68,7 +66,6 @@ pub(crate) fn release(
     {
         return Ok(released(draft, ended, now));
     }
-    wake_all(draft, now)?;
     if seen.is_none() && !draft.account.open.contains_key(&call.charge) {
         // The id may have been another charge's, long ago: nothing said of that is this one's.
         draft.notes.push((call.charge, Vec::new()));
@@ -92,7 +89,7 @@ pub(crate) fn release(
     };
     draft.explain(call.charge, &call.explanation)?;
     let answer = released(draft, &ended, now);
-    draft.ended.push(ended);
+    draft.end(ended);
     Ok(answer)
 }
 

@@ -3,10 +3,10 @@
 //! Invariant: only reads. What it promises (`freed_at`) counts holds that end within a minute by
 //! themselves, and only what would return to a bucket that may still pay then.
 
-use super::state::{Account, Open, Use};
+use super::state::{Account, Money, Open, Use};
 use super::stop::Stop;
-use crate::credit::{Amount, Leg};
-use crate::ledger::{OnUnknown, Refusal, Reserve};
+use crate::credit::{Amount, Bucket, Leg, When};
+use crate::ledger::{AllowanceCheck, OnUnknown, Refusal, Reserve};
 use crate::seam::Timestamp;
 
 /// Holds that end within this time are worth waiting for.
@@ -26,7 +26,7 @@ pub(super) fn gate(account: &Account, call: &Reserve, now: Timestamp) -> Result<
         available,
         held: account.money.held(&call.kind),
         freed_at: freed_at(account, call, available, now),
-        refill_at: refill_at(call, now),
+        refill_at: refill_at(&account.money, call, now),
     }
     .into())
 }
@@ -76,12 +76,17 @@ fn pays(account: &Account, call: &Reserve, leg: &Leg, at: Timestamp) -> bool {
     purse.is_some_and(|purse| use_.is_paid_by(&purse.bucket, &call.kind, at))
 }
 
-/// When the next period of an allowance of the kind begins.
-pub(crate) fn refill_at(call: &Reserve, now: Timestamp) -> Option<Timestamp> {
-    let of_kind = call
-        .gates
-        .allowances
-        .iter()
-        .filter(|allowance| allowance.kind == call.kind && !allowance.amount.is_zero());
-    of_kind.filter_map(|a| a.periods.iter().map(|p| p.start).find(|start| *start > now)).min()
+/// When an allowance that may pay for the request comes next: when what runs of it is over, whatever the zone or the
+/// plan has become. No clock says when those come that are only for when everything else is used up.
+fn refill_at(money: &Money, call: &Reserve, now: Timestamp) -> Option<Timestamp> {
+    let feature = call.feature.as_deref();
+    let useful = call.gates.allowances.iter().filter(|check| {
+        let meant = check.kind == call.kind && Bucket::covers(&check.only, &call.route, feature);
+        check.when == When::Always && meant && !check.amount.is_zero()
+    });
+    let running = |check: &AllowanceCheck| {
+        let mut states = money.allowances.iter();
+        states.find(|state| state.name == check.name && now < state.end).map(|state| state.end)
+    };
+    useful.filter_map(running).min()
 }

@@ -5,7 +5,6 @@
 
 use super::debt::owe_spent;
 use super::draft::Draft;
-use super::due::end_buckets;
 use super::grant::{REASON_MAX, bonus_id};
 use super::posting::Column;
 use super::state::{Context, Money};
@@ -22,7 +21,7 @@ pub(crate) fn sound(reason: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Takes a bucket back.
+/// Takes a bucket back. What has ended already is nobody's to take back, nor is its money: due work comes first.
 pub(crate) fn withdraw(
     draft: &mut Draft,
     call: &Withdraw,
@@ -30,8 +29,6 @@ pub(crate) fn withdraw(
 ) -> Result<Withdrawn, Stop> {
     let now = context.now;
     check(&draft.account.money, call)?;
-    // What has ended already is nobody's to take back, nor is its money.
-    end_buckets(draft, now)?;
     let money = &mut draft.account.money;
     let bonus = Some(bonus_id(&call.bucket)?).filter(|id| money.has(id));
     let mut owed = Amount::ZERO;
@@ -74,7 +71,10 @@ fn look<'a>(money: &'a Money, id: &BucketId) -> Result<&'a Bucket, Stop> {
 
 fn void(money: &mut Money, id: &BucketId, now: Timestamp) -> Result<(), Stop> {
     let purse = money.purse(id)?;
-    purse.bucket.standing = Standing::Voided;
+    if purse.bucket.standing != Standing::Voided {
+        // Whether or not something is left: it is known for as long again that it was taken back.
+        (purse.bucket.standing, purse.touched) = (Standing::Voided, now);
+    }
     purse.carry = None;
     purse.fresh = false;
     let rest = purse.bucket.available;
@@ -137,7 +137,6 @@ fn answer(
 /// Freezes a bucket or thaws it.
 pub(crate) fn freeze(draft: &mut Draft, call: &Freeze, context: &Context) -> Result<Bucket, Stop> {
     let now = context.now;
-    end_buckets(draft, now)?;
     let money = &mut draft.account.money;
     let bucket = look(money, &call.bucket)?;
     if bucket.class == Class::Debt || bucket.standing == Standing::Voided || bucket.ended_at(now) {

@@ -175,7 +175,11 @@ pub(super) fn extend(charges: &[ChargeId], lease_ms: u64) -> Result<Vec<u8>, Sto
 }
 
 /// `grant`; `fingerprint` is of the whole call.
-pub(super) fn grant(call: &Grant, fingerprint: &[u8; 32]) -> Result<Vec<u8>, Stop> {
+pub(super) fn grant(
+    call: &Grant,
+    fingerprint: &[u8; 32],
+    settings: &Settings,
+) -> Result<Vec<u8>, Stop> {
     let mut w = Writer::default();
     w.raw(fingerprint).word(call.id.as_str())?.word(call.kind.as_str())?;
     w.byte(class_number(call.class)).byte(call.priority).number(call.amount.micro());
@@ -186,7 +190,7 @@ pub(super) fn grant(call: &Grant, fingerprint: &[u8; 32]) -> Result<Vec<u8>, Sto
     w.maybe(bonus.and_then(|bonus| bonus.expires).map(|at| at.0));
     w.text(write_extra(&call.only, Some(&call.id), None, None)?)?;
     let told = Writer::default().word(call.id.as_str())?.text(&call.reason)?.done();
-    Ok(w.text(told)?.done())
+    Ok(w.text(told)?.number(kept(settings.refundable_for_ms)).done())
 }
 
 /// `document`: `expected` is the version that the change was made from, 0 for a new account.

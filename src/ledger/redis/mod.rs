@@ -350,7 +350,7 @@ async fn grant(desk: &Arc<Desk>, call: Grant) -> Result<Granted, Stop> {
     let fingerprint: [u8; 32] = Sha256::digest(super::packed::pack(&call)?).into();
     claim(desk, &call, true).await?;
     let keys = vec![desk.keys.grant(&call.account, &call.id)];
-    let arg = calls::grant(&call, &fingerprint);
+    let arg = calls::grant(&call, &fingerprint, &desk.settings);
     let heard = desk.ask(Verb::Grant, &call.account, keys, arg).await;
     let granted = heard.and_then(|heard| replies::granted(&heard));
     if let Err(Stop::Refused(_)) = &granted {

@@ -70,7 +70,7 @@ fn refused(heard: &Heard, call: Option<&Reserve>) -> Result<Refusal, Stop> {
             available: r.amount()?,
             held: r.amount()?,
             freed_at: r.maybe()?.map(Timestamp),
-            refill_at: crate::ledger::model::refill_at(call, heard.now),
+            refill_at: r.maybe()?.map(Timestamp),
         },
         _ => return Err(Stop::Broken(format!("a script answers {}", heard.status))),
     })

@@ -93,20 +93,20 @@ impl Verb {
             Self::Reserve => ("reserve", GROWS, with(&[DUE, "local DRY = false\n", RESERVE])),
             Self::Quote => ("quote", READS, with(&[DUE, "local DRY = true\n", RESERVE])),
             Self::Settle => {
-                ("settle", ENDS_THINGS, with(&[ENDING, include_str!("lua/settle.lua")]))
+                ("settle", ENDS_THINGS, with(&[DUE, ENDING, include_str!("lua/settle.lua")]))
             }
             Self::Release => {
-                ("release", ENDS_THINGS, with(&[ENDING, include_str!("lua/release.lua")]))
+                ("release", ENDS_THINGS, with(&[DUE, ENDING, include_str!("lua/release.lua")]))
             }
-            Self::Doubt => ("doubt", ENDS_THINGS, with(&[ENDING, include_str!("lua/doubt.lua")])),
+            Self::Doubt => {
+                ("doubt", ENDS_THINGS, with(&[DUE, ENDING, include_str!("lua/doubt.lua")]))
+            }
             Self::Extend => ("extend", ENDS_THINGS, vec![PRELUDE, include_str!("lua/extend.lua")]),
             Self::Tick => ("tick", ENDS_THINGS, with(&[DUE, include_str!("lua/tick.lua")])),
             Self::LookDue => {
                 ("look_due", ENDS_THINGS, with(&[DUE, include_str!("lua/look_due.lua")]))
             }
-            Self::Grant => {
-                ("grant", GROWS, vec![PRELUDE, MONEY, WRITE, include_str!("lua/grant.lua")])
-            }
+            Self::Grant => ("grant", GROWS, with(&[DUE, include_str!("lua/grant.lua")])),
             Self::Look => ("look", READS, vec![PRELUDE, include_str!("lua/look.lua")]),
             Self::Charge => ("charge", READS, vec![PRELUDE, include_str!("lua/charge.lua")]),
             Self::Document => {

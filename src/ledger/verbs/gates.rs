@@ -136,7 +136,8 @@ pub struct CapCheck {
 }
 
 /// An allowance: the bucket `name@period` is made on first touch and ends with its period. One that is there
-/// already runs to its end, whatever the zone or the plan has become, and grows to a larger amount at once.
+/// already runs to its end, whatever the zone or the plan has become, and grows to a larger amount at once if its
+/// periods are as long as before: days, weeks or months.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowanceCheck {
     /// Its name.

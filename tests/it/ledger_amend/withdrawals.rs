@@ -204,3 +204,63 @@ fn what_cannot_be_taken_back_leaves_no_trace() {
         assert!(matches!(refused(w, ask(long)), Refusal::Invalid(_)));
     });
 }
+
+/// Anything, so that what has been used up for long leaves the record.
+fn touch(w: &World) {
+    ok(w.release(w.id()));
+}
+
+/// A payment is reversed long after what was bought has been used up: what was spent of it is owed, once, however
+/// often and however late that is said again.
+#[test]
+fn a_payment_is_reversed_months_later_and_owed_once() {
+    on_every_store(|w| {
+        w.buy("pay", 10);
+        charged(w, 7, 7);
+        charged(w, 3, 3);
+        w.clock.advance(500 * DAY);
+        touch(w);
+        assert_eq!(ok(withdraw(w, "pay", Withdrawal::Reversal)).owed, credits(10));
+        again(w, || withdraw(w, "pay", Withdrawal::Reversal));
+        assert_eq!(w.buy("next", 10).repaid, credits(10));
+        // What was owed never leaves the record before the purchase.
+        let mut told = 0;
+        for days in [39, 2, 400, 98, 1, 1, 300] {
+            w.clock.advance(days * DAY);
+            touch(w);
+            let known = w.has("pay");
+            assert!(w.has("debt:pay") || !known, "after {days} more days");
+            match withdraw(w, "pay", Withdrawal::Reversal) {
+                Answer::Applied(done) => {
+                    assert_eq!((known, done.owed), (true, credits(0)));
+                    assert_eq!(w.columns("debt:pay"), [0, 0, 0, 0, 10]);
+                    told += 1;
+                }
+                other => assert_eq!((known, no(other)), (false, Refusal::UnknownBucket)),
+            }
+        }
+        assert!(!w.has("pay") && !w.has("debt:pay") && told == 4, "{told}");
+    });
+}
+
+/// What comes back to a reversed purchase much later keeps it listed longer than its debt was touched.
+#[test]
+fn what_was_owed_is_listed_as_long_as_its_purchase() {
+    on_every_store(|w| {
+        w.buy("pay", 10);
+        charged(w, 7, 7);
+        let call = Reserve { on_unknown: OnUnknown::Hold, ..w.call(3) };
+        ok(w.reserve(&call));
+        ok(w.doubt(call.charge));
+        assert_eq!(ok(withdraw(w, "pay", Withdrawal::Reversal)).owed, credits(7));
+        assert_eq!(w.buy("next", 7).repaid, credits(7));
+        w.clock.advance(530 * DAY);
+        ok(w.release(call.charge));
+        w.clock.advance(20 * DAY);
+        touch(w);
+        assert_eq!(w.columns("pay"), [0, 0, 7, 0, 3]);
+        assert_eq!(w.columns("debt:pay"), [0, 0, 0, 0, 7]);
+        assert_eq!(ok(withdraw(w, "pay", Withdrawal::Reversal)).owed, credits(0));
+        assert_eq!(w.columns("debt:pay"), [0, 0, 0, 0, 7]);
+    });
+}

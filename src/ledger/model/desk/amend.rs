@@ -1,12 +1,11 @@
 //! What is done to charges and buckets by hand: refunds, adjustments, withdrawals; claims of free credits.
 
-use super::super::draft::Draft;
 use super::super::records::{KEPT_MS, Records};
 use super::super::state::Context;
 use super::super::{
     adjust as adjusting, directory, refund as refunding, stop, withdraw as withdrawing,
 };
-use super::{Outcome, for_end, load, write};
+use super::{Outcome, caught_up, for_end, load, write};
 use crate::credit::{AccountId, Bucket};
 use crate::ledger::{
     Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Refusal, Withdraw, Withdrawn,
@@ -19,7 +18,7 @@ pub(crate) fn refund(r: &mut dyn Records, c: &Context, call: &Refund) -> Outcome
     refunding::sound(call)?;
     let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
     let Some(ended) = seen else {
-        if before.open.contains_key(&call.charge) {
+        if draft.account.open.contains_key(&call.charge) {
             return Err(stop::invalid("the charge is still open: it can be released"));
         }
         let old = c.now.ms_since(call.charge.born()) >= KEPT_MS;
@@ -41,7 +40,7 @@ pub(crate) fn adjust(r: &mut dyn Records, c: &Context, call: &Adjust) -> Outcome
 pub(crate) fn withdraw(r: &mut dyn Records, c: &Context, call: &Withdraw) -> Outcome<Withdrawn> {
     withdrawing::sound(&call.reason)?;
     let before = load(r, &call.account)?;
-    let mut draft = Draft::of(before.clone());
+    let mut draft = caught_up(c, &before)?;
     let answer = withdrawing::withdraw(&mut draft, call, c)?;
     write(r, c, &before, draft)?;
     Ok(answer)
@@ -50,7 +49,7 @@ pub(crate) fn withdraw(r: &mut dyn Records, c: &Context, call: &Withdraw) -> Out
 pub(crate) fn freeze(r: &mut dyn Records, c: &Context, call: &Freeze) -> Outcome<Bucket> {
     withdrawing::sound(&call.reason)?;
     let before = load(r, &call.account)?;
-    let mut draft = Draft::of(before.clone());
+    let mut draft = caught_up(c, &before)?;
     let bucket = withdrawing::freeze(&mut draft, call, c)?;
     write(r, c, &before, draft)?;
     Ok(bucket)

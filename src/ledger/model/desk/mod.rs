@@ -103,8 +103,20 @@ fn for_end(
     if r.charge_owner(charge)?.is_some_and(|owner| owner != *account) {
         return Err(Refusal::UnknownCharge.into());
     }
-    let seen = ended(r, c, charge)?;
-    Ok((before.clone(), Draft::of(before), seen))
+    let draft = caught_up(c, &before)?;
+    let seen = match draft.ended.iter().find(|ended| ended.charge == charge) {
+        Some(ended) => Some(ended.clone()),
+        None => ended(r, c, charge)?,
+    };
+    Ok((before, draft, seen))
+}
+
+/// The account as it stands after all due work. Every verb that moves money or ends something begins with it, so
+/// that nothing depends on whether somebody has looked in between; too much of it is `tick`'s.
+fn caught_up(c: &Context, before: &Account) -> Outcome<Draft> {
+    let mut draft = Draft::of(before.clone());
+    due::catch_up(&mut draft, c)?;
+    Ok(draft)
 }
 
 pub(crate) fn extend(r: &mut dyn Records, c: &Context, call: &Extend) -> Outcome<Vec<Extended>> {
@@ -182,7 +194,7 @@ pub(crate) fn grant(r: &mut dyn Records, c: &Context, call: &Grant) -> Outcome<G
         return if same { Ok(given.answer) } else { Err(Refusal::Conflict.into()) };
     }
     let before = load(r, &call.account)?;
-    let mut draft = Draft::of(before.clone());
+    let mut draft = caught_up(c, &before)?;
     let answer = super::grant::grant(&mut draft, call, c)?;
     write(r, c, &before, draft)?;
     r.save_given(&Given { call: call.clone(), answer: answer.clone() })?;

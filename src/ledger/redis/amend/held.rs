@@ -3,6 +3,8 @@
 //! Invariant: what could not be written back byte by byte is not decided about.
 //! Invariant: nothing is asked for here and nothing is written: what a verb writes is kept to be committed.
 
+use std::sync::Arc;
+
 use super::super::records::{self, Beside, Head, Tomb};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::Alias;
@@ -113,6 +115,19 @@ fn beside<T>() -> Result<T, Stop> {
     Err(Stop::Broken("a verb has asked for more than was read".to_owned()))
 }
 
+impl Held {
+    /// Whether due work has ended open charges or freed their slots: that is the scripts' to write.
+    pub(super) fn has_ended_charges(&self) -> bool {
+        let (Some((before, _)), Some(after)) = (&self.account, &self.left.account) else {
+            return false;
+        };
+        let same = |(id, open): (&ChargeId, &Arc<Open>)| {
+            after.open.get(id).is_some_and(|after| after.unknown == open.unknown)
+        };
+        !before.open.iter().all(same)
+    }
+}
+
 impl Records for Held {
     fn account(&self, id: &AccountId) -> Result<Option<Account>, Stop> {
         let account = self.account.as_ref().map(|(account, _)| account);
@@ -138,7 +153,9 @@ impl Records for Held {
     }
 
     fn save_charge(&mut self, charge: ChargeId, owner: &AccountId) -> Result<(), Stop> {
-        if self.charge_owner(charge)?.as_ref() == Some(owner) { Ok(()) } else { beside() }
+        let open =
+            self.account.as_ref().is_some_and(|(account, _)| account.open.contains_key(&charge));
+        if open || self.charge_owner(charge)?.as_ref() == Some(owner) { Ok(()) } else { beside() }
     }
 
     fn ended(&self, charge: ChargeId) -> Result<Option<Ended>, Stop> {

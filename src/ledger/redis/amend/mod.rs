@@ -19,7 +19,7 @@ use super::asking::{Desk, Heard};
 use super::bytes::{Reader, Writer};
 use super::epoch::Epoch;
 use super::scripts::Verb;
-use super::{looking, records, replies};
+use super::{calls, looking, records, replies};
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId};
 use crate::ledger::model::{Context, Records, Stop, desk as rules, placed};
 use crate::ledger::{
@@ -78,7 +78,8 @@ pub(super) async fn freeze(desk: &Arc<Desk>, call: &Freeze) -> Result<Bucket, St
     decide(desk, &call.account, None, &said, |r, c| rules::freeze(r, c, call)).await
 }
 
-/// Lets a rule decide over what was read, and writes what it leaves; again if something has changed.
+/// Lets a rule decide over what was read, and writes what it leaves; again if something has changed. Due work that
+/// ends charges is done by a script of its own first, if the rule does not refuse.
 async fn decide<T>(
     desk: &Arc<Desk>,
     account: &AccountId,
@@ -95,6 +96,12 @@ async fn decide<T>(
     for _ in 0..TRIES {
         let mut read = read(desk, account, charge, key.clone()).await?;
         let answer = rule(&mut read.held, &read.context)?;
+        if read.held.has_ended_charges() {
+            let arg = calls::tick(&desk.settings);
+            let heard = desk.ask(Verb::Tick, account, Vec::new(), Ok(arg)).await?;
+            replies::applied(&heard, None)?;
+            continue;
+        }
         let Some(arg) = change::call(&read.held, &read.ledger, said, read.context.now)? else {
             return Ok(answer);
         };

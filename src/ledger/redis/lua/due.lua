@@ -1,5 +1,6 @@
--- Work that time brings: leases lapse, deadlines decide, grants become effective, buckets end. Verbs that
--- decide do it first; too much of it is `tick`'s. Wrapped in a function, since most calls have none.
+-- Work that time brings: leases lapse, deadlines decide, grants become effective, buckets end. Every verb that moves
+-- money or ends something does it first, so that nothing depends on whether somebody has looked in between; too much
+-- of it is `tick`'s. Wrapped in a function, since most calls have none.
 --
 -- Invariant: nothing here happens early: within grace no lease lapses and no deadline is applied.
 
@@ -28,7 +29,8 @@ local function due_rules()
     local e = o.on_unknown == ON_CHARGE and settle_open(o, o.held) or release_open(o)
     now = looked_at
     e.by_deadline, e.at = 1, now
-    e.bytes = write_tomb(e) .. pack('<Hc0Hc0', #o.note, o.note, #o.explanation, o.explanation)
+    e.texts = pack('<Hc0Hc0', #o.note, o.note, #o.explanation, o.explanation)
+    e.bytes = write_tomb(e) .. e.texts
     opens[o.charge], lapsed_now[o.charge], ended_now[o.charge] = nil, nil, e
   end
 
@@ -77,40 +79,55 @@ local function due_rules()
     make_purse(id, p.kind, ROLLOVER, kept, p.priority, p.expires, until_then, only)
   end
 
-  -- Charges in the order of their ids: no more of them than are done at a time, since sorting thousands
-  -- would take longer than everything else.
-  local function by_id(test)
+  -- Charges of which `moment` says when something became due, in that order and that of their ids: no more of
+  -- them than are done at a time, since sorting thousands would take longer than everything else.
+  local function first(moment)
     local found = {}
-    local function place_of(o)
-      local at = #found + 1
-      while at > 1 and precedes(o.charge, found[at - 1].charge) do at = at - 1 end
-      return at
+    local function place_of(o, at)
+      local place = #found + 1
+      while place > 1 do
+        local before = found[place - 1]
+        if before.at < at or (before.at == at and precedes(before.subject.charge, o.charge)) then break end
+        place = place - 1
+      end
+      return place
     end
     for _, o in pairs(open_charges()) do
-      if test(o) then
-        local at = place_of(o)
-        if at <= TICK_MAX then table.insert(found, at, o) end
+      local at = moment(o)
+      if at ~= NONE and at <= now then
+        local place = place_of(o, at)
+        if place <= TICK_MAX then table.insert(found, place, { subject = o, at = at }) end
         if #found > TICK_MAX then table.remove(found) end
       end
     end
     return found
   end
 
-  local function add(items, found, act)
-    for _, subject in ipairs(found) do items[#items + 1] = { act = act, subject = subject } end
+  local function add(items, subject, at, act)
+    items[#items + 1] = { act = act, subject = subject, at = at, place = #items }
   end
 
+  -- All that is due, in the order in which it became so, whether or not somebody looked in between: what is owed
+  -- later is not an earlier grant's to repay.
   function rules.list()
     local items = {}
     if not grace and (looked or (account.lease_next ~= NONE and account.lease_next <= now)) then
       looked = true
-      add(items, by_id(function(o) return o.unknown == 0 and o.lease_end <= now end), lapse)
-      add(items, by_id(function(o)
-        return o.unknown == 1 and o.deadline ~= NONE and o.deadline <= now
-      end), decide)
+      for _, found in ipairs(first(function(o) return o.unknown == 0 and o.lease_end or NONE end)) do
+        add(items, found.subject, found.at, lapse)
+      end
+      for _, found in ipairs(first(function(o) return o.unknown == 1 and o.deadline or NONE end)) do
+        add(items, found.subject, found.at, decide)
+      end
     end
-    add(items, wake_all(true), repay)
-    add(items, by_age(function(p) return ended(p) and p.available > 0 end), expire)
+    for _, p in ipairs(by_age(awake)) do add(items, p, p.effective, repay) end
+    for _, p in ipairs(by_age(function(p) return ended(p) and p.available > 0 end)) do
+      add(items, p, p.expires, expire)
+    end
+    table.sort(items, function(a, b)
+      if a.at ~= b.at then return a.at < b.at end
+      return a.place < b.place
+    end)
     return items
   end
 
@@ -194,4 +211,13 @@ local function put_due(kept_ms)
     call('HSET', LAPSED, charge, e.bytes)
   end
   if next(ended_now) then call('PEXPIRE', LAPSED, digits(kept_ms)) end
+end
+
+-- Writes what due work has done for a verb that has nothing of its own to write.
+local function put_due_alone(verb, kept_ms)
+  if not work_done then return end
+  local record = prepare(verb, due_ends(kept_ms))
+  put(kept_ms)
+  put_due(kept_ms)
+  call('SET', ACCOUNT, record)
 end

@@ -30,22 +30,27 @@ end
 
 -- Note and explanation that are kept already. Of an id that was closed unseen there are none: it may have
 -- been another charge's, long ago.
-local function texts_so_far(open, e, lapsed, unseen)
+local function texts_so_far(open, e, unseen)
   if unseen then return '', '' end
   if open then return open.note, open.explanation end
-  if lapsed then return unpack('<Hc0Hc0', e.texts) end
+  if e and e.texts ~= '' then return unpack('<Hc0Hc0', e.texts) end
   local texts = e and call('GET', TEXTS)
   if texts then return unpack('<Hc0Hc0', texts) end
   return '', ''
 end
 
 local function write_end(verb, e, open, lapsed, unseen)
-  local note, explanation = texts_so_far(open, e, lapsed, unseen)
+  local note, explanation = texts_so_far(open, e, unseen)
   if r.explanation ~= '' then explanation = r.explanation end
   local texts = pack('<Hc0Hc0', #note, note, #explanation, explanation)
   local tomb = write_tomb(e)
-  local record = prepare(verb, { { charge = r.charge, bytes = tomb .. texts } })
+  -- This is in place of what due work has done to it.
+  lapsed_now[r.charge], ended_now[r.charge] = nil, nil
+  local ends = work_done and due_ends(r.kept_ms) or {}
+  ends[#ends + 1] = { charge = r.charge, bytes = tomb .. texts }
+  local record = prepare(verb, ends)
   put(r.kept_ms)
+  if work_done then put_due(r.kept_ms) end
   call('HDEL', lapsed and LAPSED or OPEN, r.charge)
   call('SET', CHARGE, tomb, 'PX', digits(r.kept_ms))
   call('SET', TEXTS, texts, 'PX', digits(r.told_ms))
@@ -63,3 +68,10 @@ local no = look_at_clock(stored[1]) or read_account(stored[2])
 if no then return no end
 local open, e, lapsed, another = seen(stored[3])
 if another then return reply(UNKNOWN_CHARGE) end
+if may_be_due() then
+  no = due_rules().catch_up()
+  if no then return no end
+  -- Due work may have changed it, or ended it.
+  if open and opens then open = opens[r.charge] and whole(opens[r.charge]) end
+  e = ended_now[r.charge] or e
+end

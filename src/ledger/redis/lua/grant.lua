@@ -1,14 +1,14 @@
 -- grant: gives credits. What becomes effective at once repays debt first.
 --
 -- KEYS  as every verb; 10 grant
--- ARGV  2 call: '<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0' fingerprint of the call, id, kind, class, priority, amount,
+-- ARGV  2 call: '<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0i8' fingerprint of the call, id, kind, class, priority, amount,
 --         effective (-1: now), expires (-1: never), EXTRA, whether a bonus comes with it, the bonus's amount,
---         expires, EXTRA, what the stream is told beside it
+--         expires, EXTRA, what the stream is told beside it, how long a tombstone is kept
 -- reply 0: '<i8' repaid, then the bucket as in the record, '<B' whether there is a bonus, its bucket
---       1 lost, 3 clock jump, 6 unknown account, 9 status '<B', 10 conflict, 18 too many '<Hc0',
+--       1 lost, 3 clock jump, 5 tick, 6 unknown account, 9 status '<B', 10 conflict, 18 too many '<Hc0',
 --       19 invalid '<Hc0', 20 newer
--- checks the id, its time, the account's status, the number of buckets, the sum
--- writes grant, account, stream; the index of wakes where a moment comes sooner
+-- checks the id, due work, its time, the account's status, the number of buckets, the sum
+-- writes grant, account, stream; the index of wakes where a moment comes sooner; open and lapsed for due work
 
 local GRANT = KEYS[10]
 local LIVE_MAX = 64
@@ -16,7 +16,7 @@ local GRANT_HEAD = '<Bc32'
 
 local r = {}
 r.fingerprint, r.id, r.kind, r.class, r.priority, r.amount, r.effective, r.expires, r.extra, r.has_bonus,
-  r.bonus, r.bonus_expires, r.bonus_extra, r.more = unpack('<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0', ARGV[2])
+  r.bonus, r.bonus_expires, r.bonus_extra, r.more, r.kept_ms = unpack('<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0i8', ARGV[2])
 
 local function check()
   local start = math.max(r.effective, now)
@@ -49,9 +49,10 @@ if stored[3] then
   if fingerprint ~= r.fingerprint then return reply(CONFLICT) end
   return reply(APPLIED, string.sub(stored[3], rest))
 end
-no = read_account(stored[2]) or check()
+no = read_account(stored[2])
 if no then return no end
-wake_all()
+no = (may_be_due() and due_rules().catch_up()) or check()
+if no then return no end
 local effective = r.effective == NONE and now or r.effective
 local p = make_purse(r.id, r.kind, r.class, r.amount, r.priority, effective, r.expires, r.extra)
 local bonus
@@ -68,8 +69,9 @@ else
 end
 local body = pack('<i8', repaid) .. write_purse(p) .. pack('<B', r.has_bonus)
 if bonus then body = body .. write_purse(bonus) end
-local record = prepare('g', {}, r.more)
-put()
+local record = prepare('g', work_done and due_ends(r.kept_ms) or {}, r.more)
+put(r.kept_ms)
+if work_done then put_due(r.kept_ms) end
 call('SET', GRANT, pack(GRANT_HEAD, VERSION, r.fingerprint) .. body)
 call('SET', ACCOUNT, record)
 return reply(APPLIED, body)

@@ -167,18 +167,9 @@ local function repay(p)
   return repay_up_to(p, p.available)
 end
 
--- Lets grants that have become effective repay debt, in the order in which they became so: what is owed later is
--- not theirs to repay. A frozen one pays nothing until it is thawed. `only_look`: the answer is which they are.
-local function wake_all(only_look)
-  if not only_look and (account.wake_next == NONE or account.wake_next > now) then return nil end
-  local found = by_age(function(p) return p.fresh == 1 and p.effective <= now and p.standing ~= FROZEN end)
-  table.sort(found, function(p, q)
-    if p.effective ~= q.effective then return p.effective < q.effective end
-    return p.no < q.no
-  end)
-  if only_look then return found end
-  for _, p in ipairs(found) do repay(p) end
-  return nil
+-- Whether it has become effective and did not repay debt yet. A frozen one pays nothing until it is thawed.
+local function awake(p)
+  return p.fresh == 1 and p.effective <= now and p.standing ~= FROZEN
 end
 
 -- How much more may be owed for this charge.

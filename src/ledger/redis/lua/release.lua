@@ -4,17 +4,19 @@
 -- KEYS  as `ending` says
 -- ARGV  as `ending` says
 -- reply 0: '<i8i8' returned, available
---       1 lost, 3 clock jump, 6 unknown account, 8 unknown charge, 12 ended '<B', 20 newer
--- checks that it is open, never seen, or ended by its deadline within the hour
+--       1 lost, 3 clock jump, 5 tick, 6 unknown account, 8 unknown charge, 12 ended '<B', 20 newer
+-- checks due work, that it is open, never seen, or ended by its deadline within the hour
 -- writes as settle
 
 local function answer(o, ended_charge)
   return reply(APPLIED, pack('<i8i8', ended_charge.returned, rest_of(o, ended_charge)))
 end
 
-if e and e.state == RELEASED and e.by_deadline == 0 then return answer(nil, e) end
+if e and e.state == RELEASED and e.by_deadline == 0 then
+  put_due_alone('l', r.kept_ms)
+  return answer(nil, e)
+end
 local unseen = not open and not e
-wake_all()
 if open then
   e = release_open(open)
 elseif unseen then

@@ -13,7 +13,7 @@
 --       1 lost, 2 broken (an error), 3 clock jump, 4 stale: the document, 5 tick, 6 unknown account,
 --       7 invalid key, 9 status '<B', 10 conflict, 11 too old, 12 ended '<B' state, 13 rate limited '<Bi8' (which,
 --       when), 14 slots full '<B' (which; 255: open charges), 15 cap exceeded '<BBi8' (which, period, used),
---       16 insufficient '<i8i8i8' (available, held, freed at), 19 invalid '<Hc0', 20 newer '<Hc0',
+--       16 insufficient '<i8i8i8i8' (available, held, freed at, refill at), 19 invalid '<Hc0', 20 newer '<Hc0',
 --       21 restricted '<i8' until
 -- checks the id, due work, age, document's version, periods and window, status, restriction, key, allowances,
 --       rates, slots, caps, balance
@@ -183,9 +183,13 @@ local function touch(allowance)
   if not s then return begin(allowance) end
   local more = allowance.amount - s.amount
   if more <= 0 then return nil end
-  s.amount = allowance.amount
   local p = find(s.name .. '@' .. s.period)
-  if p and p.standing == ACTIVE then
+  if not p then return nil end
+  -- Days, weeks and months are as long as each other among themselves. Another length begins when what runs is over.
+  local one, other = s.ends - p.effective, allowance.ends - allowance.start
+  if 2 * math.min(one, other) <= math.max(one, other) then return nil end
+  s.amount = allowance.amount
+  if p.standing == ACTIVE then
     grow(p, 'available', more)
     repay_up_to(p, more)
   end
@@ -317,7 +321,19 @@ local function pass_balance()
     return NONE
   end
 
-  return reply(INSUFFICIENT, pack('<i8i8i8', available, held_of(r.kind), freed_at(available)))
+  -- When an allowance that may pay for this comes next: when what runs of it is over.
+  local function refill_at()
+    local soonest = NONE
+    for _, allowance in ipairs(allowances) do
+      local useful = allowance.when == 0 and allowance.amount > 0 and allowance.kind == r.kind
+        and (allowance.extra == '' or is_for(allowance.extra, r))
+      local s = useful and running(allowance)
+      if s and (soonest == NONE or s.ends < soonest) then soonest = s.ends end
+    end
+    return soonest
+  end
+
+  return reply(INSUFFICIENT, pack('<i8i8i8i8', available, held_of(r.kind), freed_at(available), refill_at()))
 end
 
 -- Counts the charge in every cap that counts its kind.

@@ -33,8 +33,8 @@ end
 local _, seq, mark, _, _, _, lease_next, wake_next, open, _, dead_next, dead_count, _, _, n, at = unpack(HEAD, record)
 if mark > now then now = mark end
 seq = seq + 1
-if (wake_next ~= NONE and wake_next <= now) or (dead_next ~= NONE and dead_next <= now) or dead_count > DEAD_MAX
-  or open < 1 or (open == 1 and lease_next == NONE) or seq % TRIM_EVERY == 0 then
+if (wake_next ~= NONE and wake_next <= now) or (grace == 0 and lease_next ~= NONE and lease_next <= now)
+  or (dead_next ~= NONE and dead_next <= now) or dead_count > DEAD_MAX or open < 1 or (open == 1 and lease_next == NONE) or seq % TRIM_EVERY == 0 then
   return rules()
 end
 

@@ -29,10 +29,25 @@ local function age_of(p)
   return math.max(p.touched, p.expires)
 end
 
--- Archives what has been used up for long, and the oldest of too many.
+-- Whether it is what is owed for a purchase whose payment failed. Debts of charges remember their hold.
+local function is_reversal(p)
+  return p.class == DEBT and p.hold == 0
+end
+
+-- How long it is listed once it is used up: what a failed payment may still ask for longer than others.
+local function listed_ms(p)
+  local REVERSIBLE_MS = 46656000000
+  local OF_BONUS = '@bonus'
+  if p.class == PURCHASED or is_reversal(p) or string.sub(p.id, -#OF_BONUS) == OF_BONUS then return REVERSIBLE_MS end
+  return LISTED_MS
+end
+
+-- Archives what has been used up for long, and the oldest of too many. What is owed for a purchase is listed as long
+-- as the purchase.
 local function archive()
   local TOUCHED_MS = 7200000
   local BURIED_MS = 172800000
+  local OF_DEBT = 'debt:'
 
   local function read_archive(bytes)
     local n, at = unpack('<H', bytes)
@@ -71,9 +86,10 @@ local function archive()
     return true
   end
 
-  local ages = {}
+  local ages, listed = {}, {}
+  for _, p in ipairs(account.purses) do listed[p.id] = true end
   walk_dead(function(p)
-    ages[#ages + 1] = age_of(p)
+    ages[#ages + 1], listed[p.id] = age_of(p), true
     return true
   end)
   table.sort(ages)
@@ -83,11 +99,11 @@ local function archive()
   walk_dead(function(p)
     local age = age_of(p)
     local may_leave = (p.expires == NONE or p.expires + BURIED_MS <= now) and p.touched + TOUCHED_MS <= now
-    local leaves = age + LISTED_MS <= now or (age <= early and may_leave)
+    local ends = age + listed_ms(p)
+    local leaves = (ends <= now or (age <= early and may_leave))
+      and not (is_reversal(p) and listed[string.sub(p.id, #OF_DEBT + 1)])
     if leaves and add_up(sums, p) then return false end
-    if account.dead_next == NONE or age + LISTED_MS < account.dead_next then
-      account.dead_next = age + LISTED_MS
-    end
+    if account.dead_next == NONE or ends < account.dead_next then account.dead_next = ends end
     return true
   end)
   account.rest = write_archive(sums, later)
@@ -100,7 +116,7 @@ local function pack_purses()
     check_purse(p)
     if p.available == 0 and p.held == 0 and p.fresh == 0 and not (p.class == DEBT and p.spent > 0) then
       dead[#dead + 1] = write_purse(p)
-      local leaves = age_of(p) + LISTED_MS
+      local leaves = age_of(p) + listed_ms(p)
       if account.dead_next == NONE or leaves < account.dead_next then account.dead_next = leaves end
     else
       live[#live + 1] = write_purse(p)
