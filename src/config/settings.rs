@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::admin::Token;
-use crate::ledger::{embedded, redis};
+use crate::ledger::{ExportSettings, embedded, redis};
 use crate::meter::Rules;
 use crate::proxy::ProxySettings;
 use crate::tls::ServerFiles;
@@ -52,7 +52,7 @@ pub enum StoreSettings {
         /// This instance's own folder, which holds its journals; made if it is not there.
         folder: PathBuf,
         /// The ledger stream's files.
-        export: redis::ExportSettings,
+        export: ExportSettings,
         /// Whether its clock may be set forward.
         test_clock: bool,
     },

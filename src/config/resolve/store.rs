@@ -12,7 +12,8 @@ use crate::config::mirror::{self, Durability, Embedded, Redis, Secret, Store};
 use crate::config::placed::{At, TextOr};
 use crate::config::problem::Place;
 use crate::config::settings::StoreSettings;
-use crate::ledger::redis::{Deadlines, ExportSettings, Login, Settings, Tls, Topology};
+use crate::ledger::ExportSettings;
+use crate::ledger::redis::{Deadlines, Login, Settings, Tls, Topology};
 
 /// Below this a lease in Redis is warned of.
 const LEASE_CALM: Millis = Millis(15_000);

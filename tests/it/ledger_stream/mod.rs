@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tollgate::ledger::StreamGauges;
-use tollgate::ledger::redis::{Export, ExportSettings, RedisLedger, Settings};
+use tollgate::ledger::redis::{Export, RedisLedger, Settings};
+use tollgate::ledger::{ExportSettings, StreamGauges};
 use tollgate::seam::{Clock, SystemClock, SystemEntropy, SystemVault, Vault, thread};
 
 use crate::ledger_redis::settings;
