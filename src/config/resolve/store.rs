@@ -53,7 +53,9 @@ impl Resolver<'_, '_> {
         }
         let lease_ms = self.lease(embedded.lease.as_ref());
         let test_clock = or(embedded.test_clock.as_ref(), false);
-        StoreSettings::Embedded { path: self.path(&embedded.path), lease_ms, test_clock }
+        let path = self.path(&embedded.path);
+        let export = self.export(&embedded.export, &path);
+        StoreSettings::Embedded { path, lease_ms, export, test_clock }
     }
 
     fn lease(&mut self, lease: Option<&At<Millis>>) -> u64 {

@@ -110,6 +110,11 @@ impl Files {
         self.checkpoint.pending.remove(&partition);
     }
 
+    /// All that the checkpoint names are.
+    pub(in crate::ledger) fn rid_of_all(&mut self) {
+        self.checkpoint.pending.clear();
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         let written = self.file.append(&self.buffer);
         self.buffer.clear();
