@@ -167,6 +167,9 @@ impl<'a> Exporter<'a> {
             Answer::Applied(waiting) => waiting,
             Answer::Refused(Refusal::Unavailable(why) | Refusal::Broken(why))
             | Answer::Unknown(why) => return Err(Trouble::Ledger(why)),
+            Answer::Refused(Refusal::ClockJump) => {
+                return Err(Trouble::Ledger("the clock has jumped ahead".to_owned()));
+            }
             Answer::Refused(other) => return Err(Trouble::Ledger(format!("{other:?}"))),
         };
         self.export.gauges.set_entries(waiting.count);

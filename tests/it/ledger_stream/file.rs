@@ -28,11 +28,11 @@ fn at(folder: &Path) -> Settings {
 
 /// A life in a file of this folder.
 fn begin(seed: u64, folder: &TempDir) -> InFile {
-    begin_at(seed, at(folder.path()))
+    begin_at(seed, &at(folder.path()))
 }
 
-fn begin_at(seed: u64, settings: Settings) -> InFile {
-    Story::begin_in_file(seed, |clock| EmbeddedLedger::open(&settings, clock).unwrap())
+fn begin_at(seed: u64, settings: &Settings) -> InFile {
+    Story::begin_in_file(seed, |clock| EmbeddedLedger::open(settings, clock).unwrap())
 }
 
 /// Exports what is left, as a process does that is started and stopped.
@@ -207,7 +207,7 @@ fn a_full_disk_of_the_files_raises_an_alarm_and_too_many_entries_are_dropped_and
     let seed = setting("TOLLGATE_SEED", 251);
     let (data, folder) = (folder(), folder());
     let settings = Settings { stream_max: 60, ..at(data.path()) };
-    let mut story = begin_at(seed, settings);
+    let mut story = begin_at(seed, &settings);
     let vault = FaultVault::default();
     vault.full(true);
     let start = Start { vault: Arc::new(vault.clone()), alarm: 40, ..Start::default() };

@@ -9,7 +9,7 @@ use tollgate::credit::{
 };
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
-use tollgate::seam::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemClock, Timestamp};
+use tollgate::seam::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemClock};
 
 use crate::ledger_redis::{create, open, open_served, settings};
 use crate::ledger_world::{DAY, HOUR, LEASE, MINUTE, NOON, key_of, new_account, ok, wait};
