@@ -53,10 +53,9 @@ fn examine(store: &StoreSettings) -> Result<Vec<Finding>, Failure> {
         StoreSettings::Redis { redis, .. } => wait_for(redis::examine(redis, &SystemClock))?,
     };
     found.extend(examine_folder(store.folder()));
-    if let StoreSettings::Redis { folder, export, .. } = store
-        && !export.folder.starts_with(folder)
-    {
-        found.extend(examine_folder(&export.folder));
+    let export = &store.export().folder;
+    if !export.starts_with(store.folder()) {
+        found.extend(examine_folder(export));
     }
     Ok(found)
 }

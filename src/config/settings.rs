@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::admin::Token;
-use crate::ledger::{embedded, redis};
+use crate::ledger::{ExportSettings, embedded, redis};
 use crate::meter::Rules;
 use crate::proxy::ProxySettings;
 use crate::tls::ServerFiles;
@@ -42,6 +42,8 @@ pub enum StoreSettings {
         path: PathBuf,
         /// How long a lease runs unless renewed, in milliseconds.
         lease_ms: u64,
+        /// The ledger stream's files.
+        export: ExportSettings,
         /// Whether its clock may be set forward.
         test_clock: bool,
     },
@@ -52,7 +54,7 @@ pub enum StoreSettings {
         /// This instance's own folder, which holds its journals; made if it is not there.
         folder: PathBuf,
         /// The ledger stream's files.
-        export: redis::ExportSettings,
+        export: ExportSettings,
         /// Whether its clock may be set forward.
         test_clock: bool,
     },
@@ -82,6 +84,14 @@ impl StoreSettings {
         match self {
             Self::Embedded { .. } => embedded::CHARGES_KEPT_MS,
             Self::Redis { redis, .. } => redis.refundable_for_ms,
+        }
+    }
+
+    /// The ledger stream's files.
+    #[must_use]
+    pub const fn export(&self) -> &ExportSettings {
+        match self {
+            Self::Embedded { export, .. } | Self::Redis { export, .. } => export,
         }
     }
 

@@ -17,7 +17,7 @@ mod measured;
 pub mod model;
 mod packed;
 pub mod redis;
-mod stream_gauges;
+mod stream;
 mod teller;
 mod verbs;
 mod watch;
@@ -34,7 +34,7 @@ pub use directory::{
 pub use finding::{FOR_TESTS, Finding, Level, UNREACHABLE};
 pub use folder::{examine_file, examine_folder};
 pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
-pub use stream_gauges::StreamGauges;
+pub use stream::{ExportSettings, StreamGauges};
 pub use verbs::{
     ADJUSTS_MAX, Adjust, AdjustPart, Adjusted, AllowanceCheck, AllowanceState, Bonus, Books,
     Breach, CapCheck, CapCount, CapState, Carry, ChargeRecord, ChargeState, Doubt, Extend,

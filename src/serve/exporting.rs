@@ -1,4 +1,4 @@
-//! The thread that writes the ledger's stream to files, where the ledger is in Redis.
+//! The thread that writes the ledger's stream to files.
 //!
 //! Invariant: it ends after everything that could still write to the ledger.
 
@@ -6,44 +6,36 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::ledgers::Streamed;
 use super::{Shared, runtime};
-use crate::config::StoreSettings;
-use crate::ledger::StreamGauges;
-use crate::ledger::redis::Export;
+use crate::ledger::{StreamGauges, embedded, redis};
 use crate::seam::{self, SystemVault};
 
-/// How long the right to export lasts unless renewed, in milliseconds: so long nothing is exported when an
-/// instance dies.
+/// How long the right to export lasts unless renewed, in milliseconds: so long nothing is exported from Redis when
+/// an instance dies. An embedded ledger has one process.
 const LEASE_MS: u64 = 15_000;
 
-/// What is shown of the stream; `None`: the store has none.
-pub(super) fn gauges(store: &StoreSettings) -> Option<StreamGauges> {
-    matches!(store, StoreSettings::Redis { .. }).then(StreamGauges::default)
+/// Starts the thread.
+pub(super) fn start(shared: Shared, gauges: StreamGauges) -> io::Result<JoinHandle<()>> {
+    let runtime = runtime()?;
+    seam::thread("export", move || runtime.block_on(export(shared, gauges)))
 }
 
-/// Starts the thread, where there is a stream.
-pub(super) fn start(
-    shared: Shared,
-    gauges: Option<StreamGauges>,
-) -> io::Result<Option<JoinHandle<()>>> {
-    let StoreSettings::Redis { export, .. } = &shared.settings.store else { return Ok(None) };
-    let Some(gauges) = gauges else { return Ok(None) };
-    let export = Export {
-        settings: export.clone(),
-        instance: shared.instance.clone(),
-        lease_ms: LEASE_MS,
-        vault: Arc::new(SystemVault),
-        clock: shared.clock.clone(),
-        entropy: shared.entropy.clone(),
-        gauges,
-    };
-    let runtime = runtime()?;
-    let work = move || {
-        runtime.block_on(async {
-            if let Some(ledger) = shared.ledgers.stream() {
-                ledger.export(export, shared.stop.export.clone()).await;
-            }
-        });
-    };
-    seam::thread("export", work).map(Some)
+async fn export(shared: Shared, gauges: StreamGauges) {
+    let settings = shared.settings.store.export().clone();
+    let (vault, entropy) = (Arc::new(SystemVault), shared.entropy.clone());
+    let stop = shared.stop.export.clone();
+    match shared.ledgers.stream() {
+        Streamed::File(ledger) => {
+            let export = embedded::Export { settings, vault, entropy, gauges };
+            ledger.export(export, stop).await;
+        }
+        Streamed::Redis(ledger) => {
+            let (instance, clock) = (shared.instance.clone(), shared.clock.clone());
+            let lease_ms = LEASE_MS;
+            let export =
+                redis::Export { settings, instance, lease_ms, vault, clock, entropy, gauges };
+            ledger.export(export, stop).await;
+        }
+    }
 }

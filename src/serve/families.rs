@@ -210,6 +210,9 @@ pub(super) fn stream(text: &mut Exposition, stream: &StreamGauges) {
     let help = "Entries of the ledger's stream that this instance has exported.";
     text.family("tollgate_ledger_stream_exported_total", Type::Counter, help)
         .sample(&[], stream.exported());
+    let help = "Entries of the ledger's stream that were dropped unexported, as too many waited.";
+    text.family("tollgate_ledger_stream_dropped_total", Type::Counter, help)
+        .sample(&[], stream.dropped());
 }
 
 #[cfg(test)]
@@ -222,10 +225,12 @@ mod tests {
         let exporter = gauges.clone();
         exporter.set_entries(12);
         exporter.set_exported(34);
+        exporter.set_dropped(5);
         let mut text = Exposition::default();
         stream(&mut text, &gauges);
         let text = text.text();
         assert!(text.contains("\ntollgate_ledger_stream_entries 12\n"), "{text}");
         assert!(text.contains("\ntollgate_ledger_stream_exported_total 34\n"), "{text}");
+        assert!(text.contains("\ntollgate_ledger_stream_dropped_total 5\n"), "{text}");
     }
 }

@@ -21,7 +21,7 @@ use crate::seam::{Clock, SystemClock};
 #[derive(Clone, Debug)]
 pub(super) enum Ledgers {
     /// One file, one writer.
-    File(Arc<dyn Ledger>),
+    File(Arc<EmbeddedLedger>),
     /// A server; each thread connects by itself.
     /// Whether its clock is a test's stands last.
     Redis(Box<redis::Settings>, Arc<dyn Clock>, bool),
@@ -38,10 +38,11 @@ impl Ledgers {
     /// Opens the file, or looks at the server.
     pub(super) fn open(store: &StoreSettings, clock: &Arc<dyn Clock>) -> io::Result<Self> {
         match store {
-            StoreSettings::Embedded { path, lease_ms, test_clock } => {
+            StoreSettings::Embedded { path, lease_ms, test_clock, .. } => {
                 let path = path.join(LEDGER_FILE);
                 let (lease_ms, for_tests) = (*lease_ms, *test_clock);
-                let file = embedded::Settings { path, lease_ms, for_tests };
+                let file =
+                    embedded::Settings { lease_ms, for_tests, ..embedded::Settings::at(path) };
                 let ledger = EmbeddedLedger::open(&file, clock.clone())
                     .map_err(|error| no_ledger(&file.path, &error))?;
                 Ok(Self::File(Arc::new(ledger)))
@@ -74,13 +75,21 @@ impl Ledgers {
         }
     }
 
-    /// For the thread that exports the ledger's stream; `None`: there is none.
-    pub(super) fn stream(&self) -> Option<RedisLedger> {
+    /// For the thread that exports the ledger's stream, on its runtime.
+    pub(super) fn stream(&self) -> Streamed {
         match self {
-            Self::File(_) => None,
-            Self::Redis(settings, clock, for_tests) => Some(connected(settings, clock, *for_tests)),
+            Self::File(ledger) => Streamed::File(ledger.clone()),
+            Self::Redis(settings, clock, for_tests) => {
+                Streamed::Redis(Box::new(connected(settings, clock, *for_tests)))
+            }
         }
     }
+}
+
+/// A ledger whose stream is to be exported.
+pub(super) enum Streamed {
+    File(Arc<EmbeddedLedger>),
+    Redis(Box<RedisLedger>),
 }
 
 fn connected(settings: &redis::Settings, clock: &Arc<dyn Clock>, for_tests: bool) -> RedisLedger {

@@ -55,8 +55,8 @@ pub(super) struct Metrics {
     pub(super) cores: Vec<CoreTally>,
     /// The calls of the store by operators, the sweeper and whoever else is no core.
     pub(super) beside: Arc<StoreTally>,
-    /// The ledger's stream, where it is exported.
-    pub(super) stream: Option<StreamGauges>,
+    /// The ledger's stream.
+    pub(super) stream: StreamGauges,
     /// What is in force.
     pub(super) in_force: InForce,
     /// What the listeners speak TLS with.
@@ -78,9 +78,7 @@ impl Metrics {
         families::listeners(&mut text, self);
         let stores = self.cores.iter().map(|core| &core.store).chain([&self.beside]);
         families::store(&mut text, &stores.map(|tally| &**tally).collect::<Vec<_>>());
-        if let Some(stream) = &self.stream {
-            families::stream(&mut text, stream);
-        }
+        families::stream(&mut text, &self.stream);
         text.text()
     }
 }

@@ -69,7 +69,7 @@ pub struct Running {
     cores: Vec<JoinHandle<()>>,
     control: JoinHandle<()>,
     reloader: Reloader,
-    export: Option<JoinHandle<()>>,
+    export: JoinHandle<()>,
     ledgers: Ledgers,
 }
 
@@ -144,9 +144,7 @@ impl Running {
         self.stop.control.cancel();
         joined("control", self.control);
         self.stop.export.cancel();
-        if let Some(export) = self.export {
-            joined("export", export);
-        }
+        joined("export", self.export);
         // The last handle: its drop waits for the writer.
         drop(self.ledgers);
     }
@@ -202,7 +200,7 @@ pub fn start_from(settings: Settings, file: Option<PathBuf>) -> io::Result<Runni
     let in_force = InForce::new(settings.clone());
     let (guard, clock) = (shared.guard.clone(), shared.clock.clone());
     let reloader = Reloader::new(file, in_force.clone(), guard, ways, clock);
-    let stream = exporting::gauges(&settings.store);
+    let stream = StreamGauges::default();
     let metrics = metrics(&shared, in_force.clone(), tallies, stream.clone());
     let control = control::start(shared.clone(), metrics, in_force, reloader.clone(), admin)?;
     let export = exporting::start(shared.clone(), stream)?;
@@ -214,7 +212,7 @@ fn metrics(
     shared: &Shared,
     in_force: InForce,
     cores: Vec<CoreTally>,
-    stream: Option<StreamGauges>,
+    stream: StreamGauges,
 ) -> Metrics {
     Metrics {
         in_force,

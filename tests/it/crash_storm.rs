@@ -18,6 +18,7 @@ use tollgate::seam::{Clock, Entropy, SeededEntropy, SystemClock, thread};
 
 use super::audit::{Seen, Sent, audit, books};
 use super::crash::{CHAT, DUBBING, IMAGES, body, headers};
+use super::ledger_stream::replay::Replay;
 use super::ledger_world::{ok, wait};
 use super::processes::{Proxy, Reply, Site, ask};
 
@@ -117,19 +118,33 @@ fn finish(site: &Site, proxy: Proxy, weather: &Weather, sent: &[Sent], expected:
     proxy.stop();
     let found = audit(site, sent);
     expected.check(&books(site));
+    let lines = streamed(site, sent.len());
     let seen = |seen: fn(&Seen) -> bool| sent.iter().filter(|sent| seen(&sent.seen)).count();
     let (whole, lost) = (seen(|it| matches!(it, Seen::Whole(_))), seen(|it| *it == Seen::Lost));
     let refused = seen(|it| matches!(it, Seen::Refused(_)));
     let (released, unknown) = expected.counts();
     println!(
         "{} kills, {} requests: {whole} answered, {refused} refused, {lost} lost to their clients; \
-         recovered: {released} released, {unknown} unknown; {found:?}",
+         recovered: {released} released, {unknown} unknown; {lines} lines; {found:?}",
         weather.kills,
         sent.len(),
     );
     assert!(sent.len() > weather.kills * 5, "there was a load");
     assert!(whole > weather.kills && refused > 0 && unknown > 0);
     assert!(found.settled > 0 && found.by_deadline >= usize::try_from(unknown).unwrap());
+}
+
+/// What the stream's files say is what the ledger says, each line once. The answer is how many there are.
+fn streamed(site: &Site, sent: usize) -> usize {
+    let replay = Replay::of(&[&site.data().join("ledger-stream")]);
+    let settings = Settings::at(site.data().join("ledger.redb"));
+    let ledger = EmbeddedLedger::open(&settings, Arc::new(SystemClock)).unwrap();
+    let accounts: Vec<_> =
+        ok(wait(ledger.accounts(None, 100))).into_iter().map(|document| document.account).collect();
+    let buckets = replay.agrees_about(&ledger, &accounts, 0);
+    assert!(buckets >= 4 && replay.repeats == 0 && replay.raw.is_empty());
+    assert!(replay.lines.len() > sent / 10, "{} lines of {sent} requests", replay.lines.len());
+    replay.lines.len()
 }
 
 /// What clients share.
@@ -216,6 +231,9 @@ impl Expected {
         let mut marks = BTreeSet::new();
         for entry in std::fs::read_dir(site.data()).unwrap() {
             let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                continue;
+            }
             std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
             if entry.file_name().to_string_lossy().starts_with("journal-") {
                 read_marks(&std::fs::read_to_string(entry.path()).unwrap(), &mut marks);

@@ -273,7 +273,7 @@ impl Disk for Breaking {
 }
 
 fn file(folder: &Path, clock: &Arc<SimulatedClock>) -> Store {
-    let settings = Settings { for_tests: false, path: folder.join("ledger.redb"), lease_ms: LEASE };
+    let settings = Settings { lease_ms: LEASE, ..Settings::at(folder.join("ledger.redb")) };
     Store::Embedded(EmbeddedLedger::open(&settings, Arc::clone(clock) as Arc<dyn Clock>).unwrap())
 }
 

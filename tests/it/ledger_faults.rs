@@ -238,7 +238,7 @@ fn another_format_of_the_file_is_named() {
     drop(database);
     let clock = Arc::new(SimulatedClock::at(NOON));
     let opened = EmbeddedLedger::open_with(disk.opener(), LEASE, clock);
-    assert!(matches!(opened, Err(OpenError::Format { found: 7, known: 2 })));
+    assert!(matches!(opened, Err(OpenError::Format { found: 7, known: 3 })));
 }
 
 #[test]
@@ -254,7 +254,12 @@ fn another_format_is_named_even_if_its_tables_are_others() {
     drop(database);
     let clock = Arc::new(SimulatedClock::at(NOON));
     let opened = EmbeddedLedger::open_with(disk.opener(), LEASE, clock);
-    assert!(matches!(opened, Err(OpenError::Format { found: 1, known: 2 })));
+    let error = opened.unwrap_err();
+    assert!(matches!(error, OpenError::Format { found: 1, known: 3 }));
+    assert!(
+        error.to_string().starts_with("the ledger was made by an earlier version: "),
+        "{error}"
+    );
 }
 
 #[test]

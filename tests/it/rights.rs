@@ -170,7 +170,7 @@ fn a_value_that_costs_nothing_passes_at_zero_balance() {
 fn file(folder: &Path) -> EmbeddedLedger {
     let folder = folder.join("ledger");
     std::fs::create_dir_all(&folder).unwrap();
-    let settings = Settings { for_tests: false, path: folder.join("ledger.redb"), lease_ms: 3_000 };
+    let settings = Settings { lease_ms: 3_000, ..Settings::at(folder.join("ledger.redb")) };
     EmbeddedLedger::open(&settings, Arc::new(SystemClock)).unwrap()
 }
 

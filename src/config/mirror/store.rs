@@ -32,6 +32,9 @@ pub(in crate::config) struct Embedded {
     /// Whether its clock may be set forward by an operator: for trying things out, never for money. A ledger is
     /// made so or otherwise, once. Default: false.
     pub(in crate::config) test_clock: Option<At<bool>>,
+    /// The ledger stream's files.
+    #[serde(default)]
+    pub(in crate::config) export: Export,
 }
 
 /// What an acknowledged write survives.
@@ -128,11 +131,13 @@ pub(in crate::config) struct Deadlines {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Export {
-    /// Their folder; made if it is not there. Default: `ledger-stream` in the folder `state`.
+    /// Their folder; made if it is not there. Default: `ledger-stream` in the folder `path` of an embedded ledger, in
+    /// the folder `state` beside Redis.
     pub(in crate::config) path: Option<At<String>>,
     /// The size at which the next file is begun, at least 1MiB. Default: 64MiB.
     pub(in crate::config) rotate: Option<At<Bytes>>,
-    /// At how many entries that wait in Redis an alarm is raised. Default: 100000.
+    /// At how many entries that wait in the ledger an alarm is raised; an embedded ledger keeps at most 1000000 and
+    /// drops the oldest of more. Default: 100000.
     #[schemars(range(min = 1))]
     pub(in crate::config) alarm: Option<At<u32>>,
 }

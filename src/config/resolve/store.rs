@@ -12,7 +12,8 @@ use crate::config::mirror::{self, Durability, Embedded, Redis, Secret, Store};
 use crate::config::placed::{At, TextOr};
 use crate::config::problem::Place;
 use crate::config::settings::StoreSettings;
-use crate::ledger::redis::{Deadlines, ExportSettings, Login, Settings, Tls, Topology};
+use crate::ledger::ExportSettings;
+use crate::ledger::redis::{Deadlines, Login, Settings, Tls, Topology};
 
 /// Below this a lease in Redis is warned of.
 const LEASE_CALM: Millis = Millis(15_000);
@@ -52,7 +53,9 @@ impl Resolver<'_, '_> {
         }
         let lease_ms = self.lease(embedded.lease.as_ref());
         let test_clock = or(embedded.test_clock.as_ref(), false);
-        StoreSettings::Embedded { path: self.path(&embedded.path), lease_ms, test_clock }
+        let path = self.path(&embedded.path);
+        let export = self.export(&embedded.export, &path);
+        StoreSettings::Embedded { path, lease_ms, export, test_clock }
     }
 
     fn lease(&mut self, lease: Option<&At<Millis>>) -> u64 {

@@ -7,15 +7,16 @@ use std::future::Future;
 
 use tokio::sync::oneshot;
 
+use super::tables::Tables;
 use crate::ledger::model::desk::Outcome;
-use crate::ledger::model::{Context, Records, Stop};
+use crate::ledger::model::{Context, Stop};
 use crate::ledger::teller::answered;
 use crate::ledger::{Answer, Refusal};
 
 /// A call of any verb.
 pub(super) trait Job: Send {
     /// Runs the step and keeps its answer back. The text says that the store has failed.
-    fn run(&mut self, records: &mut dyn Records, context: &Context) -> Result<Verdict, String>;
+    fn run(&mut self, tables: &mut Tables<'_>, context: &Context) -> Result<Verdict, String>;
     /// Keeps a refusal back in place of an answer.
     fn refuse(&mut self, refusal: Refusal);
     /// Answers with what was kept back.
@@ -40,7 +41,7 @@ struct Call<S, T> {
 /// A job for `step`, and the future that waits for its answer.
 pub(super) fn call<S, T>(step: S) -> (Box<dyn Job>, impl Future<Output = Answer<T>> + Send)
 where
-    S: FnOnce(&mut dyn Records, &Context) -> Outcome<T> + Send + 'static,
+    S: FnOnce(&mut Tables<'_>, &Context) -> Outcome<T> + Send + 'static,
     T: Send + 'static,
 {
     let (waiting, answer) = oneshot::channel();
@@ -51,12 +52,12 @@ where
 
 impl<S, T> Job for Call<S, T>
 where
-    S: FnOnce(&mut dyn Records, &Context) -> Outcome<T> + Send + 'static,
+    S: FnOnce(&mut Tables<'_>, &Context) -> Outcome<T> + Send + 'static,
     T: Send + 'static,
 {
-    fn run(&mut self, records: &mut dyn Records, context: &Context) -> Result<Verdict, String> {
+    fn run(&mut self, tables: &mut Tables<'_>, context: &Context) -> Result<Verdict, String> {
         let Some(step) = self.step.take() else { return Err("a job ran twice".to_owned()) };
-        let outcome = step(records, context);
+        let outcome = step(tables, context);
         if let Err(Stop::Failed(why)) = outcome {
             return Err(why);
         }

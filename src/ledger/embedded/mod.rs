@@ -7,8 +7,9 @@
 //! Invariant: no answer says `Applied` before its commit was synced. After any failure of the file the
 //! whole group is told `Unknown`, the handle is dropped and never used again.
 
+mod export;
 mod job;
-
+mod stream;
 mod tables;
 mod writer;
 
@@ -23,8 +24,12 @@ use futures_util::FutureExt;
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError};
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio_util::sync::CancellationToken;
 
+pub use self::export::Export;
 use self::job::Job;
+use self::stream::Waiting;
+use self::tables::Tables;
 use self::writer::{Store, Writer};
 use super::model::desk::{self, Outcome};
 use super::model::{Context, KEPT_MS, Records};
@@ -39,6 +44,10 @@ const QUEUE_MAX: usize = 4_096;
 /// Memory for pages of the file, in bytes.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
+/// How many entries of the ledger's stream may wait to be exported; of more, the oldest are dropped and counted. Ten
+/// times as many as an export says by default that it is worried at, and about a gigabyte.
+pub const STREAM_MAX: u64 = 1_000_000;
+
 /// How long the record of an ended charge is kept, in milliseconds.
 pub const CHARGES_KEPT_MS: u64 = KEPT_MS;
 
@@ -51,18 +60,27 @@ pub struct Settings {
     pub lease_ms: u64,
     /// Whether it is for tests: its clock may be set forward. A file is made so or otherwise, once.
     pub for_tests: bool,
+    /// How many entries of the ledger's stream may wait to be exported; of more, the oldest are dropped and counted.
+    pub stream_max: u64,
 }
 
 impl Settings {
     /// A file with leases of 60 seconds.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self { path, lease_ms: 60_000, for_tests: false }
+        Self { path, lease_ms: 60_000, for_tests: false, stream_max: STREAM_MAX }
     }
 }
 
 /// Opens the store's file, again after each failure.
 pub type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
+
+/// How the file is opened, each time.
+struct Way {
+    opener: Opener,
+    for_tests: bool,
+    stream_max: u64,
+}
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +91,12 @@ pub enum OpenError {
     )]
     InUse,
     /// Another format.
-    #[error(
-        "the ledger's format is {found}, this program knows {known}: use the program that made it"
-    )]
+    #[error("{}", if found < known {
+        format!("the ledger was made by an earlier version: its format is {found}, this program knows {known}; use \
+                 the program that made it, or make a new ledger in another folder")
+    } else {
+        format!("the ledger's format is {found}, this program knows {known}: use the program that made it")
+    })]
     Format {
         /// What the file says.
         found: u64,
@@ -103,6 +124,8 @@ pub enum OpenError {
 
 /// A ledger in one file.
 pub struct EmbeddedLedger {
+    /// What the ledger is called in its stream.
+    name: String,
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -115,7 +138,8 @@ impl EmbeddedLedger {
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let path = settings.path.clone();
         let opener: Opener = Box::new(move || open_file(&path));
-        Self::open_as(opener, settings.lease_ms, settings.for_tests, clock)
+        let Settings { lease_ms, for_tests, stream_max, .. } = *settings;
+        Self::open_as(Way { opener, for_tests, stream_max }, lease_ms, clock)
     }
 
     /// As `open`, over whatever `opener` opens; it is asked again after each failure.
@@ -127,21 +151,17 @@ impl EmbeddedLedger {
         lease_ms: u64,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        Self::open_as(opener, lease_ms, false, clock)
+        Self::open_as(Way { opener, for_tests: false, stream_max: STREAM_MAX }, lease_ms, clock)
     }
 
-    fn open_as(
-        opener: Opener,
-        lease_ms: u64,
-        for_tests: bool,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, OpenError> {
-        let store = Store::open(&opener, for_tests)?;
+    fn open_as(way: Way, lease_ms: u64, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let store = Store::open(&way)?;
+        let name = data_encoding::HEXLOWER.encode(&store.ledger);
         let watch = Watch::start(clock, lease_ms);
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer::new(receiver, (opener, for_tests), store, watch);
+        let writer = Writer::new(receiver, way, store, watch);
         let thread = seam::thread("ledger", move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self { queue: Some(sender), writer: Some(thread) })
+        Ok(Self { name, queue: Some(sender), writer: Some(thread) })
     }
 
     /// Answers what is queued and closes the file. Calls that come later are refused.
@@ -152,6 +172,32 @@ impl EmbeddedLedger {
     /// All that is kept of an account, readably, for a person who has to look.
     pub fn inspect(&self, account: AccountId) -> Reply<String> {
         self.tell(move |records, _| desk::inspect(records, &account))
+    }
+
+    /// Writes the ledger's stream to files and takes it out of the ledger, until `stop`, and then what is left. On a
+    /// thread of its own: it waits for its disk.
+    pub async fn export(&self, export: Export, stop: CancellationToken) {
+        export::run(self, export, stop).await;
+    }
+
+    /// Takes entries out of the stream by name, and reads the oldest of those that are left.
+    fn stream(&self, names: Vec<String>, limit: usize) -> Reply<Waiting> {
+        self.queued(move |tables, _| tables.turn(&names, limit))
+    }
+
+    /// Hands a step to the writer.
+    fn queued<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&mut Tables<'_>, &Context) -> Outcome<T> + Send + 'static,
+    ) -> Reply<T> {
+        let (job, answer) = job::call(step);
+        let refused = match self.queue.as_ref().map(|queue| queue.try_send(job)) {
+            Some(Ok(())) => return answer.boxed(),
+            Some(Err(TrySendError::Full(_))) => "the ledger is busy",
+            Some(Err(TrySendError::Closed(_))) | None => "the ledger is closed",
+        };
+        let refused = Answer::Refused(Refusal::Unavailable(refused.to_owned()));
+        std::future::ready(refused).boxed()
     }
 
     fn end(&mut self) {
@@ -181,14 +227,7 @@ impl Teller for EmbeddedLedger {
         &self,
         step: impl FnOnce(&mut dyn Records, &Context) -> Outcome<T> + Send + 'static,
     ) -> Reply<T> {
-        let (job, answer) = job::call(step);
-        let refused = match self.queue.as_ref().map(|queue| queue.try_send(job)) {
-            Some(Ok(())) => return answer.boxed(),
-            Some(Err(TrySendError::Full(_))) => "the ledger is busy",
-            Some(Err(TrySendError::Closed(_))) | None => "the ledger is closed",
-        };
-        let refused = Answer::Refused(Refusal::Unavailable(refused.to_owned()));
-        std::future::ready(refused).boxed()
+        self.queued(move |tables, context| step(tables, context))
     }
 }
 

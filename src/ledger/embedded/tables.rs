@@ -9,19 +9,28 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
+use super::stream::{Stream, Waiting};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::Alias;
 use crate::ledger::model::{
-    Account, Ended, Given, Money, Open, Records, Stop, ended_purge, next_due,
+    Account, Ended, Given, Money, Open, Records, Stop, Told, ended_purge, next_due,
 };
 use crate::ledger::packed::{pack, pack_who, unpack, unpack_who};
 use crate::seam::Timestamp;
 
-/// The format of the tables; a change of their meaning raises it.
-pub(super) const FORMAT: u64 = 2;
+/// The format of the tables; a change of their meaning raises it. Files of an earlier one have told no stream, so
+/// nothing could be rebuilt from what they would tell from now on.
+pub(super) const FORMAT: u64 = 3;
 
 type Id = [u8; 16];
 
+/// What tells a ledger from every other one.
+pub(super) type LedgerId = [u8; 16];
+
+/// What the file says of itself beside numbers.
+const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
+/// Where the ledger's own id lies there.
+const LEDGER: &str = "ledger";
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 const MONEY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("money");
@@ -56,6 +65,7 @@ pub(super) struct Tables<'t> {
     explanations: Table<'t, Id, &'static [u8]>,
     grants: Table<'t, &'static str, &'static [u8]>,
     claims: Table<'t, &'static str, &'static [u8]>,
+    stream: Stream<'t>,
     /// Accounts as this transaction left them: calls of one group often come from one account. It ends
     /// with the transaction, so it can never be older than the file.
     loaded: RefCell<BTreeMap<AccountId, Account>>,
@@ -70,11 +80,12 @@ impl From<StorageError> for Stop {
 }
 
 impl<'t> Tables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, String> {
-        Self::all(transaction).map_err(|error| error.to_string())
+    /// `stream_max` entries may wait in the stream.
+    pub(super) fn open(transaction: &'t WriteTransaction, stream_max: u64) -> Result<Self, String> {
+        Self::all(transaction, stream_max).map_err(|error| error.to_string())
     }
 
-    fn all(transaction: &'t WriteTransaction) -> Result<Self, TableError> {
+    fn all(transaction: &'t WriteTransaction, stream_max: u64) -> Result<Self, TableError> {
         Ok(Self {
             meta: transaction.open_table(META)?,
             accounts: transaction.open_table(ACCOUNTS)?,
@@ -91,6 +102,7 @@ impl<'t> Tables<'t> {
             explanations: transaction.open_table(EXPLANATIONS)?,
             grants: transaction.open_table(GRANTS)?,
             claims: transaction.open_table(CLAIMS)?,
+            stream: Stream::open(transaction, stream_max)?,
             loaded: RefCell::default(),
             written: false,
         })
@@ -117,6 +129,14 @@ impl<'t> Tables<'t> {
 
     pub(super) fn set_mark(&mut self, mark: Timestamp) -> Result<(), String> {
         self.meta.insert("mark", mark.0).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Takes entries of the stream out by name, and reads the oldest of those that are left.
+    pub(super) fn turn(&mut self, names: &[String], limit: usize) -> Result<Waiting, Stop> {
+        if self.stream.take_out(names)? > 0 {
+            self.written = true;
+        }
+        self.stream.waiting(&self.meta, limit)
     }
 
     fn number(&self, name: &str) -> Result<Option<u64>, String> {
@@ -177,6 +197,20 @@ pub(super) fn format(transaction: &WriteTransaction) -> Result<Option<u64>, Stri
     Ok(found.map(|value| value.value()))
 }
 
+/// The ledger's own id; `None` in a new file.
+pub(super) fn ledger_id(transaction: &WriteTransaction) -> Result<Option<LedgerId>, String> {
+    let about = transaction.open_table(ABOUT).map_err(|error| error.to_string())?;
+    let found = about.get(LEDGER).map_err(|error| error.to_string())?;
+    let read = |bytes: &[u8]| LedgerId::try_from(bytes).map_err(|error| error.to_string());
+    found.map(|bytes| read(bytes.value())).transpose()
+}
+
+/// Gives a new ledger its id.
+pub(super) fn set_ledger_id(transaction: &WriteTransaction, id: &LedgerId) -> Result<(), String> {
+    let mut about = transaction.open_table(ABOUT).map_err(|error| error.to_string())?;
+    about.insert(LEDGER, id.as_slice()).map(|_| ()).map_err(|error| error.to_string())
+}
+
 fn account_id(text: &str) -> Result<AccountId, Stop> {
     text.parse().map_err(|error| Stop::Broken(format!("{error}")))
 }
@@ -196,6 +230,11 @@ impl Records for Tables<'_> {
         let account = Account { origin, document, money, open };
         self.loaded.borrow_mut().insert(id.clone(), account.clone());
         Ok(Some(account))
+    }
+
+    fn tell(&mut self, told: Told) -> Result<(), Stop> {
+        self.written = true;
+        self.stream.add(&mut self.meta, told)
     }
 
     fn save(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop> {

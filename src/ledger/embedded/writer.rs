@@ -9,11 +9,11 @@ use redb::{Database, DatabaseError, Durability, WriteTransaction};
 use tokio::sync::mpsc;
 
 use super::job::{Job, Verdict};
-use super::tables::{self, FORMAT, Tables};
-use super::{OpenError, Opener};
+use super::tables::{self, FORMAT, LedgerId, Tables};
+use super::{OpenError, Way};
 use crate::ledger::Refusal;
 use crate::ledger::watch::Watch;
-use crate::seam::Timestamp;
+use crate::seam::{Entropy, SystemEntropy, Timestamp};
 
 /// Calls that share one commit, at most.
 const GROUP_MAX: usize = 256;
@@ -27,13 +27,16 @@ pub(super) struct Store {
     database: Database,
     /// The latest time that anything was written with.
     mark: Timestamp,
+    /// What tells it from every other ledger.
+    pub(super) ledger: LedgerId,
+    /// How many entries of the stream may wait.
+    stream_max: u64,
 }
 
 /// The thread's state.
 pub(super) struct Writer {
     queue: mpsc::Receiver<Box<dyn Job>>,
-    opener: Opener,
-    for_tests: bool,
+    way: Way,
     store: Option<Store>,
     watch: Watch,
     /// When the file may be opened again, by the clock that only runs forward.
@@ -43,19 +46,20 @@ pub(super) struct Writer {
 
 impl Store {
     /// Opens the file and checks that this program knows its format.
-    pub(super) fn open(opener: &Opener, for_tests: bool) -> Result<Self, OpenError> {
-        let database = opener().map_err(|error| match error {
+    pub(super) fn open(way: &Way) -> Result<Self, OpenError> {
+        let database = (way.opener)().map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
             other => OpenError::File(other.to_string()),
         })?;
-        let found = prepare(&database, for_tests).map_err(OpenError::File)?;
+        let found = prepare(&database, way).map_err(OpenError::File)?;
         if found.format != FORMAT {
             return Err(OpenError::Format { found: found.format, known: FORMAT });
         }
-        if found.for_tests != for_tests {
+        if found.for_tests != way.for_tests {
             return Err(OpenError::Tests(found.for_tests));
         }
-        Ok(Self { database, mark: found.mark })
+        let About { mark, ledger, .. } = found;
+        Ok(Self { database, mark, ledger, stream_max: way.stream_max })
     }
 }
 
@@ -64,21 +68,24 @@ struct About {
     format: u64,
     mark: Timestamp,
     for_tests: bool,
+    ledger: LedgerId,
 }
 
 /// Makes what is missing in a new file.
-fn prepare(database: &Database, for_tests: bool) -> Result<About, String> {
+fn prepare(database: &Database, way: &Way) -> Result<About, String> {
     let transaction = begin(database)?;
     // Another format may have other tables: only this one is looked at before it is known.
     let found = tables::format(&transaction)?;
     if let Some(found) = found.filter(|found| *found != FORMAT) {
         transaction.abort().map_err(|error| error.to_string())?;
-        return Ok(About { format: found, mark: Timestamp::default(), for_tests });
+        let (mark, for_tests) = (Timestamp::default(), way.for_tests);
+        return Ok(About { format: found, mark, for_tests, ledger: LedgerId::default() });
     }
-    let mut tables = Tables::open(&transaction)?;
+    let ledger = identity(&transaction)?;
+    let mut tables = Tables::open(&transaction, way.stream_max)?;
     let mark = tables.mark()?;
     if found.is_none() {
-        tables.set_format(for_tests)?;
+        tables.set_format(way.for_tests)?;
     }
     let for_tests = tables.is_for_tests()?;
     drop(tables);
@@ -87,7 +94,18 @@ fn prepare(database: &Database, for_tests: bool) -> Result<About, String> {
     } else {
         transaction.abort().map_err(|error| error.to_string())?;
     }
-    Ok(About { format: found.unwrap_or(FORMAT), mark, for_tests })
+    Ok(About { format: found.unwrap_or(FORMAT), mark, for_tests, ledger })
+}
+
+/// What the ledger is called; a new one gets a name that no other has.
+fn identity(transaction: &WriteTransaction) -> Result<LedgerId, String> {
+    if let Some(known) = tables::ledger_id(transaction)? {
+        return Ok(known);
+    }
+    let mut made = LedgerId::default();
+    SystemEntropy.fill(&mut made).map_err(|error| error.to_string())?;
+    tables::set_ledger_id(transaction, &made)?;
+    Ok(made)
 }
 
 fn begin(database: &Database) -> Result<WriteTransaction, String> {
@@ -100,19 +118,11 @@ fn begin(database: &Database) -> Result<WriteTransaction, String> {
 impl Writer {
     pub(super) fn new(
         queue: mpsc::Receiver<Box<dyn Job>>,
-        (opener, for_tests): (Opener, bool),
+        way: Way,
         store: Store,
         watch: Watch,
     ) -> Self {
-        Self {
-            queue,
-            opener,
-            for_tests,
-            store: Some(store),
-            watch,
-            retry_at: 0,
-            back_off_ms: BACK_OFF_MS,
-        }
+        Self { queue, way, store: Some(store), watch, retry_at: 0, back_off_ms: BACK_OFF_MS }
     }
 
     /// Serves until nobody can call any more.
@@ -156,7 +166,7 @@ impl Writer {
         if uptime < self.retry_at {
             return None;
         }
-        match catch_unwind(AssertUnwindSafe(|| Store::open(&self.opener, self.for_tests))) {
+        match catch_unwind(AssertUnwindSafe(|| Store::open(&self.way))) {
             Ok(Ok(store)) => {
                 tracing::info!("the ledger's file is open again");
                 self.watch.opened_again();
@@ -176,7 +186,7 @@ impl Store {
     /// Runs a group in one transaction. An error leaves nothing to be relied on.
     fn apply(&mut self, group: &mut [Box<dyn Job>], watch: &mut Watch) -> Result<(), String> {
         let transaction = begin(&self.database)?;
-        let mut tables = Tables::open(&transaction)?;
+        let mut tables = Tables::open(&transaction, self.stream_max)?;
         let mut mark = self.mark;
         let mut written = false;
         for job in group {

@@ -33,6 +33,7 @@ mod shortage;
 mod slots;
 mod state;
 mod stop;
+mod told;
 mod view;
 mod withdraw;
 
@@ -52,6 +53,7 @@ pub(crate) use grant::sound as sound_grant;
 pub(crate) use rate::LONGEST_US;
 pub(crate) use records::{Given, KEPT_MS, Records, ended_purge};
 pub(crate) use stop::Stop;
+pub(crate) use told::{Change, Finished, Said, Told};
 pub(crate) use view::{of_ended, of_open};
 
 /// What a reader sees of an account: its money and counters after all due work.

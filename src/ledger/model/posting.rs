@@ -3,13 +3,15 @@
 //! Invariant: an amount leaves a column of a bucket only by `post`, which puts it into another column of
 //! the same bucket; so the equation of the five columns cannot be broken by forgetting one side.
 
+use serde::{Deserialize, Serialize};
+
 use super::state::Purse;
 use super::stop::Stop;
 use crate::credit::{Amount, Bucket, BucketId, Class, Kind};
 use crate::seam::Timestamp;
 
 /// An amount that went from one column of a bucket to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
     /// Which bucket.
     pub bucket: BucketId,
@@ -22,7 +24,7 @@ pub struct Posting {
 }
 
 /// A column of a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Column {
     /// What may still be reserved.
     Available,

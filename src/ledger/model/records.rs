@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::posting::Posting;
 use super::state::{Account, Ended, Open};
 use super::stop::Stop;
+use super::told::Told;
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::{Alias, Grant, Granted};
 use crate::seam::Timestamp;
@@ -31,9 +31,9 @@ pub(crate) struct Given {
 pub(crate) trait Records {
     /// An account with its money and its open charges.
     fn account(&self, id: &AccountId) -> Result<Option<Account>, Stop>;
-    /// Hears, just before the account is written, what has been posted to its buckets, in order. A store
-    /// that keeps no stream lets it go.
-    fn tell(&mut self, _told: &[Posting]) -> Result<(), Stop> {
+    /// Hears, once all else of an operation is written, what it tells the ledger's stream. A store that keeps
+    /// none lets it go.
+    fn tell(&mut self, _told: Told) -> Result<(), Stop> {
         Ok(())
     }
     /// Writes an account; `before` is what was loaded.

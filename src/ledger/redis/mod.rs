@@ -43,7 +43,7 @@ pub use self::check::examine;
 pub use self::create::{CreateError, create};
 pub use self::export::Export;
 use self::scripts::Verb;
-pub use self::settings::{Address, Deadlines, ExportSettings, Login, Settings, Tls, Topology};
+pub use self::settings::{Address, Deadlines, Login, Settings, Tls, Topology};
 use super::model::{Stop, sound_grant};
 use super::teller::answered;
 use super::{

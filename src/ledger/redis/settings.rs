@@ -113,17 +113,6 @@ impl Default for Deadlines {
     }
 }
 
-/// Where what happened is written once it has left the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportSettings {
-    /// The folder of the files; made if it is not there.
-    pub folder: PathBuf,
-    /// The size at which the next file is begun, in bytes.
-    pub rotate_bytes: u64,
-    /// At how many waiting entries an alarm is raised; at least 1.
-    pub alarm: u64,
-}
-
 impl Settings {
     /// One server without TLS or login, and the defaults.
     #[must_use]

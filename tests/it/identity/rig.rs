@@ -228,8 +228,7 @@ impl Place {
 fn file(folder: &Path) -> EmbeddedLedger {
     let folder = folder.join("ledger");
     std::fs::create_dir_all(&folder).unwrap();
-    let settings =
-        FileSettings { for_tests: false, path: folder.join("ledger.redb"), lease_ms: 3_000 };
+    let settings = FileSettings { lease_ms: 3_000, ..FileSettings::at(folder.join("ledger.redb")) };
     EmbeddedLedger::open(&settings, Arc::new(SystemClock)).unwrap()
 }
 

@@ -49,7 +49,7 @@ fn in_file(clock: &Arc<SimulatedClock>) -> Judged {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::clone(clock));
     embedded(Box::new(move || {
         let settings =
-            Settings { for_tests: false, path: folder.path().join("ledger.redb"), lease_ms: LEASE };
+            Settings { lease_ms: LEASE, ..Settings::at(folder.path().join("ledger.redb")) };
         EmbeddedLedger::open(&settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap()
     }))
 }

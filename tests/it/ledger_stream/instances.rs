@@ -12,7 +12,7 @@ use crate::redis_server::wait_until;
 
 /// An instance's configuration, in its folder.
 fn configured(story: &Story, folder: &Path) -> Command {
-    let (port, here) = (story.server.port(), folder.display());
+    let (port, here) = (story.store.port(), folder.display());
     let text = format!(
         "listen: 127.0.0.1:0
 store:

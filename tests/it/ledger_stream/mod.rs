@@ -3,11 +3,13 @@
 //! `TOLLGATE_CASES` is the number of histories, `TOLLGATE_SEED` the seed of the first.
 
 mod faults;
+mod file;
 mod instances;
-mod replay;
+pub(crate) mod replay;
 mod story;
 mod topology;
 
+use std::future::Future;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,8 +18,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tollgate::ledger::StreamGauges;
-use tollgate::ledger::redis::{Export, ExportSettings, RedisLedger, Settings};
+use tollgate::ledger::embedded::{self, EmbeddedLedger};
+use tollgate::ledger::redis::{Export, RedisLedger, Settings};
+use tollgate::ledger::{ExportSettings, StreamGauges};
 use tollgate::seam::{Clock, SystemClock, SystemEntropy, SystemVault, Vault, thread};
 
 use crate::ledger_redis::settings;
@@ -79,13 +82,15 @@ impl Start {
         self.at(settings(server), folder)
     }
 
-    fn at(&self, settings: Settings, folder: &Path) -> Exporter {
-        let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
-        let (gauges, log) = (StreamGauges::default(), Log::default());
+    fn to(&self, folder: &Path) -> ExportSettings {
         let (rotate_bytes, alarm) = (self.rotate_bytes, self.alarm);
-        let to = ExportSettings { folder: folder.to_owned(), rotate_bytes, alarm };
+        ExportSettings { folder: folder.to_owned(), rotate_bytes, alarm }
+    }
+
+    fn at(&self, settings: Settings, folder: &Path) -> Exporter {
+        let gauges = StreamGauges::default();
         let export = Export {
-            settings: to,
+            settings: self.to(folder),
             instance: "ins_test".into(),
             lease_ms: self.lease_ms,
             vault: self.vault.clone(),
@@ -93,26 +98,47 @@ impl Start {
             entropy: Arc::new(SystemEntropy),
             gauges: gauges.clone(),
         };
+        Exporter::running(gauges, move |stop| async move {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            RedisLedger::open(settings, clock).export(export, stop).await;
+        })
+    }
+
+    fn on_file(&self, ledger: &Arc<EmbeddedLedger>, folder: &Path) -> Exporter {
+        let (gauges, ledger) = (StreamGauges::default(), ledger.clone());
+        let export = embedded::Export {
+            settings: self.to(folder),
+            vault: self.vault.clone(),
+            entropy: Arc::new(SystemEntropy),
+            gauges: gauges.clone(),
+        };
+        Exporter::running(gauges, move |stop| async move { ledger.export(export, stop).await })
+    }
+}
+
+impl Exporter {
+    fn running<F: Future<Output = ()>>(
+        gauges: StreamGauges,
+        work: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) -> Self {
+        let (stop, kill, log) =
+            (CancellationToken::new(), CancellationToken::new(), Log::default());
         let (stopped, killed, own) = (stop.clone(), kill.clone(), log.clone());
         let thread = thread("exporter", move || {
             let said = tracing_subscriber::fmt().with_writer(move || own.clone()).with_ansi(false);
             let _said = tracing::subscriber::set_default(said.finish());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
-                let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-                let ledger = RedisLedger::open(settings, clock);
                 tokio::select! {
                     biased;
                     () = killed.cancelled() => {}
-                    () = ledger.export(export, stopped) => {}
+                    () = work(stopped) => {}
                 }
             });
         });
-        Exporter { stop, kill, thread: Some(thread.unwrap()), gauges, log }
+        Self { stop, kill, thread: Some(thread.unwrap()), gauges, log }
     }
-}
 
-impl Exporter {
     /// As an instance ends.
     fn stop(mut self) -> Log {
         self.stop.cancel();
@@ -150,7 +176,7 @@ fn folder() -> TempDir {
 /// Exports what is left, as an instance does that is started and stopped.
 fn drain(story: &Story, folder: &Path, start: &Start) {
     story.free_the_lease();
-    let exporter = start.on(&story.server, folder);
+    let exporter = start.on(&story.store, folder);
     wait_until("the streams are empty", || story.waiting() == 0);
     exporter.stop();
 }
@@ -161,7 +187,7 @@ fn replaying_the_lines_gives_the_buckets() {
     for seed in first..first + setting("TOLLGATE_CASES", 3) {
         let mut story = Story::begin(seed);
         let folder = folder();
-        let exporter = Start::default().on(&story.server, folder.path());
+        let exporter = Start::default().on(&story.store, folder.path());
         story.go_on(400);
         story.settle_down();
         exporter.stop();
@@ -222,7 +248,7 @@ fn an_exporter_that_dies_at_any_step_writes_each_entry_once() {
                 };
                 let start = Start { vault: Arc::new(vault.clone()), ..good.clone() };
                 story.free_the_lease();
-                let exporter = start.on(&story.server, folder.path());
+                let exporter = start.on(&story.store, folder.path());
                 wait_until("it dies or is done", || vault.is_dead() || story.waiting() == 0);
                 exporter.kill();
                 *(if vault.is_dead() { &mut died } else { &mut survived }) += 1;
@@ -247,7 +273,7 @@ fn an_exporter_that_is_dropped_at_any_moment_writes_each_entry_once() {
     for _ in 0..60 {
         story.go_on(15);
         story.free_the_lease();
-        let exporter = start.on(&story.server, folder.path());
+        let exporter = start.on(&story.store, folder.path());
         std::thread::sleep(Duration::from_millis(20 + story.below(400)));
         exporter.kill();
         found += usize::from(story.waiting() > 0);
@@ -266,9 +292,9 @@ fn one_of_two_exporters_writes() {
     let mut story = Story::begin(seed);
     let folders = [folder(), folder()];
     let start = Start { lease_ms: 1_000, ..Start::default() };
-    let first = start.on(&story.server, folders[0].path());
+    let first = start.on(&story.store, folders[0].path());
     wait_until("the first has begun", || !files(folders[0].path()).is_empty());
-    let second = start.on(&story.server, folders[1].path());
+    let second = start.on(&story.store, folders[1].path());
     for _ in 0..10 {
         story.go_on(20);
         std::thread::sleep(Duration::from_millis(150));
@@ -278,7 +304,7 @@ fn one_of_two_exporters_writes() {
     story.go_on(50);
     wait_until("the second goes on", || second.gauges.exported() > 0 && story.waiting() == 0);
     // The first again, while the second is there.
-    let first = start.on(&story.server, folders[0].path());
+    let first = start.on(&story.store, folders[0].path());
     let before = Replay::of(&[folders[0].path()]).lines.len();
     story.go_on(50);
     wait_until("the second goes on", || story.waiting() == 0);
@@ -309,7 +335,7 @@ fn a_take_over_by_another_folder_repeats_at_most_what_was_not_taken_out() {
         // A new folder's first checkpoint comes before its first line.
         let vault = FaultVault::dying_at_checkpoint(1, Death::After, true);
         let exporter = Start { vault: Arc::new(vault.clone()), ..start.clone() };
-        let exporter = exporter.on(&story.server, folder.path());
+        let exporter = exporter.on(&story.store, folder.path());
         wait_until("it dies or is done", || vault.is_dead() || story.waiting() == 0);
         exporter.kill();
     }
@@ -325,7 +351,7 @@ fn a_take_over_by_another_folder_repeats_at_most_what_was_not_taken_out() {
     let log = {
         story.go_on(20);
         story.free_the_lease();
-        let exporter = start.on(&story.server, folders[0].path());
+        let exporter = start.on(&story.store, folders[0].path());
         wait_until("the streams are empty", || story.waiting() == 0);
         exporter.stop()
     };
@@ -338,9 +364,9 @@ fn another_process_takes_over_in_the_same_folder() {
     let mut story = Story::begin(seed);
     let folder = folder();
     let start = Start { lease_ms: 600, ..Start::default() };
-    let mut running = start.on(&story.server, folder.path());
+    let mut running = start.on(&story.store, folder.path());
     for _ in 0..5 {
-        let other = start.on(&story.server, folder.path());
+        let other = start.on(&story.store, folder.path());
         story.go_on(40);
         std::thread::sleep(Duration::from_millis(story.below(400)));
         running.kill();
@@ -362,7 +388,7 @@ fn a_full_disk_keeps_everything_in_redis_and_raises_an_alarm() {
     let vault = FaultVault::default();
     vault.full(true);
     let start = Start { vault: Arc::new(vault.clone()), alarm: 40, ..Start::default() };
-    let exporter = start.on(&story.server, folder.path());
+    let exporter = start.on(&story.store, folder.path());
     story.go_on(300);
     let waiting = story.waiting();
     assert!(waiting > 60, "{waiting}");
@@ -390,13 +416,13 @@ fn redis_may_restart_in_between() {
     let seed = setting("TOLLGATE_SEED", 71);
     let mut story = Story::begin(seed);
     let folder = folder();
-    let exporter = Start::default().on(&story.server, folder.path());
+    let exporter = Start::default().on(&story.store, folder.path());
     for round in 0..4 {
         story.go_on(60);
         std::thread::sleep(Duration::from_millis(story.below(300)));
-        story.server.kill_nine();
+        story.store.kill_nine();
         std::thread::sleep(Duration::from_millis(100 * round));
-        story.server.start_again();
+        story.store.start_again();
         story.wait_for_the_server();
     }
     story.go_on(60);
@@ -414,12 +440,12 @@ fn what_is_no_entry_is_exported_raw() {
     let mut story = Story::begin(81);
     story.go_on(40);
     let stream = b"tollgate:{0417}:stream";
-    story.server.command(&[b"XADD", stream, b"*", b"e", b"\x01s\xff"]);
-    story.server.command(&[b"XADD", stream, b"*", b"e", b"\x09later"]);
-    story.server.command(&[b"XADD", stream, b"*", b"a", b"b", b"c", b"d"]);
+    story.store.command(&[b"XADD", stream, b"*", b"e", b"\x01s\xff"]);
+    story.store.command(&[b"XADD", stream, b"*", b"e", b"\x09later"]);
+    story.store.command(&[b"XADD", stream, b"*", b"a", b"b", b"c", b"d"]);
     story.settle_down();
     let folder = folder();
-    let exporter = Start::default().on(&story.server, folder.path());
+    let exporter = Start::default().on(&story.store, folder.path());
     wait_until("the streams are empty", || story.waiting() == 0);
     let log = exporter.stop();
     let replay = Replay::of(&[folder.path()]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tollgate::credit::{Amount, Bucket};
+use tollgate::credit::{AccountId, Amount, Bucket};
 use tollgate::ledger::{Gates, Ledger};
 
 use super::story::Story;
@@ -163,25 +163,8 @@ impl Replay {
 
     /// What was replayed is what the ledger has, and nothing has been written twice.
     #[track_caller]
-    pub(crate) fn agrees_with(&self, story: &Story) {
-        let mut buckets = 0;
-        for account in &story.accounts {
-            let view = ok(wait(story.ledger.view(account.clone(), Gates::default())));
-            for bucket in &view.buckets {
-                let id = (account.to_string(), bucket.id.to_string());
-                let held = bucket.available.micro() + bucket.held.micro();
-                let rest = [bucket.spent, bucket.expired, bucket.voided].map(Amount::micro);
-                let wanted = [bucket.granted.micro(), held, rest[0], rest[1], rest[2]];
-                let rebuilt = self.buckets.get(&id).unwrap_or_else(|| panic!("{id:?} is not told"));
-                assert_eq!(rebuilt.columns, wanted, "seed {}: {id:?}", story.seed);
-                assert_eq!(rebuilt.told, described(bucket), "seed {}: {id:?}", story.seed);
-                buckets += 1;
-            }
-        }
-        for (id, rebuilt) in &self.buckets {
-            let [granted, available, spent, expired, voided] = &rebuilt.columns;
-            assert_eq!(*granted, available + spent + expired + voided, "{id:?}");
-        }
+    pub(crate) fn agrees_with<S>(&self, story: &Story<S>) {
+        let buckets = self.agrees_about(&*story.ledger, &story.accounts, story.seed);
         println!(
             "seed {}: {} lines in {} files, {} buckets, {} of them of the view, {} repeats; answers {:?}",
             story.seed,
@@ -192,6 +175,35 @@ impl Replay {
             self.repeats,
             story.answers
         );
+    }
+
+    /// The same of a ledger's accounts. The answer is how many buckets were looked at.
+    #[track_caller]
+    pub(crate) fn agrees_about(
+        &self,
+        ledger: &dyn Ledger,
+        accounts: &[AccountId],
+        seed: u64,
+    ) -> usize {
+        let mut buckets = 0;
+        for account in accounts {
+            let view = ok(wait(ledger.view(account.clone(), Gates::default())));
+            for bucket in &view.buckets {
+                let id = (account.to_string(), bucket.id.to_string());
+                let held = bucket.available.micro() + bucket.held.micro();
+                let rest = [bucket.spent, bucket.expired, bucket.voided].map(Amount::micro);
+                let wanted = [bucket.granted.micro(), held, rest[0], rest[1], rest[2]];
+                let rebuilt = self.buckets.get(&id).unwrap_or_else(|| panic!("{id:?} is not told"));
+                assert_eq!(rebuilt.columns, wanted, "seed {seed}: {id:?}");
+                assert_eq!(rebuilt.told, described(bucket), "seed {seed}: {id:?}");
+                buckets += 1;
+            }
+        }
+        for (id, rebuilt) in &self.buckets {
+            let [granted, available, spent, expired, voided] = &rebuilt.columns;
+            assert_eq!(*granted, available + spent + expired + voided, "{id:?}");
+        }
+        buckets
     }
 }
 

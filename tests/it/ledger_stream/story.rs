@@ -1,4 +1,5 @@
-//! Random lives of a few accounts in a real Redis, so that there is something to export.
+//! Random lives of a few accounts, in a real Redis or in a file, so that there is something to export. The same seed
+//! is the same life in both.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,18 +7,19 @@ use std::sync::Arc;
 use tollgate::credit::{
     AccountId, Amount, BucketId, ChargeId, Class, Every, KeyId, Paid, Partition, When, Zone,
 };
-use tollgate::ledger::redis::RedisLedger;
+use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
-use tollgate::seam::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemClock, Timestamp};
+use tollgate::seam::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemClock};
 
 use crate::ledger_redis::{create, open, open_served, settings};
 use crate::ledger_world::{DAY, HOUR, LEASE, MINUTE, NOON, key_of, new_account, ok, wait};
 use crate::redis_server::RedisServer;
 
 /// Accounts, what happened to them, and where.
-pub(crate) struct Story {
-    pub(crate) server: RedisServer,
-    pub(crate) ledger: RedisLedger,
+pub(crate) struct Story<S = RedisServer> {
+    /// Where the ledger lies.
+    pub(crate) store: S,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) seed: u64,
     /// Time passes by itself.
@@ -35,22 +37,65 @@ pub(crate) struct Story {
 impl Story {
     /// A server that forgets nothing, and accounts.
     pub(crate) fn begin(seed: u64) -> Self {
-        Self::begin_at(seed, Some(NOON))
+        let store = RedisServer::start(&["appendonly yes", "appendfsync always"]);
+        create(&store, true);
+        let clock = Arc::new(SimulatedClock::at(NOON));
+        let ledger = Arc::new(open(&settings(&store), &clock));
+        Self::on(store, ledger, seed, clock, false)
     }
 
     /// The same on a ledger where the server's clock decides, beside other instances.
     pub(crate) fn begin_in_real_time(seed: u64) -> Self {
-        Self::begin_at(seed, None)
+        let store = RedisServer::start(&["appendonly yes", "appendfsync always"]);
+        create(&store, false);
+        let clock = Arc::new(SimulatedClock::at(SystemClock.now()));
+        let ledger = Arc::new(open_served(&settings(&store)));
+        Self::on(store, ledger, seed, clock, true)
     }
 
-    fn begin_at(seed: u64, start: Option<Timestamp>) -> Self {
-        let server = RedisServer::start(&["appendonly yes", "appendfsync always"]);
-        create(&server, start.is_some());
-        let clock = Arc::new(SimulatedClock::at(start.unwrap_or_else(|| SystemClock.now())));
-        let ledger = match start {
-            Some(_) => open(&settings(&server), &clock),
-            None => open_served(&settings(&server)),
-        };
+    /// Calls until every verb passes again.
+    pub(crate) fn wait_for_the_server(&self) {
+        let began = SystemClock.uptime_ms();
+        while !matches!(wait(self.ledger.due(0)), Answer::Applied(_)) {
+            assert!(SystemClock.uptime_ms() - began < 30_000, "the server does not come back");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// How many entries lie in the streams.
+    pub(crate) fn waiting(&self) -> u64 {
+        let script = b"local n = 0
+            for p = 0, 1023 do n = n + redis.call('XLEN', string.format('tollgate:{%04d}:stream', p)) end
+            return n";
+        ::redis::from_redis_value(self.store.command(&[b"EVAL", script, b"0"])).unwrap()
+    }
+
+    /// What the end of a lease does, only sooner.
+    pub(crate) fn free_the_lease(&self) {
+        self.store.command(&[b"DEL", b"tollgate:{0000}:exporter"]);
+    }
+}
+
+impl Story<Arc<EmbeddedLedger>> {
+    /// The same in a ledger that `open` opens with this clock.
+    pub(crate) fn begin_in_file(
+        seed: u64,
+        open: impl FnOnce(Arc<dyn Clock>) -> EmbeddedLedger,
+    ) -> Self {
+        let clock = Arc::new(SimulatedClock::at(NOON));
+        let store = Arc::new(open(clock.clone()));
+        Self::on(store.clone(), store, seed, clock, false)
+    }
+}
+
+impl<S> Story<S> {
+    fn on(
+        store: S,
+        ledger: Arc<dyn Ledger>,
+        seed: u64,
+        clock: Arc<SimulatedClock>,
+        real: bool,
+    ) -> Self {
         let names = ["ana", "bob", "cyd", "dora", "eve"];
         let accounts = names.map(|name| format!("acct_{name}").parse().unwrap()).to_vec();
         let key = |account: &AccountId| {
@@ -68,15 +113,15 @@ impl Story {
             (id, ok(wait(ledger.create_key(call))).version)
         };
         let keys = accounts.iter().map(key).collect();
-        if start.is_some() {
+        if !real {
             clock.advance(LEASE);
         }
         Self {
-            server,
+            store,
             ledger,
             accounts,
             seed,
-            real: start.is_none(),
+            real,
             clock,
             random: SeededEntropy::new(seed),
             keys,
@@ -124,6 +169,11 @@ impl Story {
             0 => (self.accounts[0].clone(), "none".parse().unwrap()),
             length => self.granted[length - 1 - self.place(length.min(12))].clone(),
         }
+    }
+
+    /// So much later.
+    pub(crate) fn pass_time(&self, ms: u64) {
+        self.clock.advance(ms);
     }
 
     /// So many calls.
@@ -322,27 +372,5 @@ impl Story {
         for account in &self.accounts {
             while ok(wait(self.ledger.tick(account.clone()))) > 0 {}
         }
-    }
-
-    /// Calls until every verb passes again.
-    pub(crate) fn wait_for_the_server(&self) {
-        let began = SystemClock.uptime_ms();
-        while !matches!(wait(self.ledger.due(0)), Answer::Applied(_)) {
-            assert!(SystemClock.uptime_ms() - began < 30_000, "the server does not come back");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    }
-
-    /// How many entries lie in the streams.
-    pub(crate) fn waiting(&self) -> u64 {
-        let script = b"local n = 0
-            for p = 0, 1023 do n = n + redis.call('XLEN', string.format('tollgate:{%04d}:stream', p)) end
-            return n";
-        ::redis::from_redis_value(self.server.command(&[b"EVAL", script, b"0"])).unwrap()
-    }
-
-    /// What the end of a lease does, only sooner.
-    pub(crate) fn free_the_lease(&self) {
-        self.server.command(&[b"DEL", b"tollgate:{0000}:exporter"]);
     }
 }

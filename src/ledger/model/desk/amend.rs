@@ -2,6 +2,7 @@
 
 use super::super::records::{KEPT_MS, Records};
 use super::super::state::Context;
+use super::super::told::Said;
 use super::super::{
     adjust as adjusting, directory, refund as refunding, stop, withdraw as withdrawing,
 };
@@ -26,14 +27,15 @@ pub(crate) fn refund(r: &mut dyn Records, c: &Context, call: &Refund) -> Outcome
         return Err(why.into());
     };
     let answer = refunding::refund(&mut draft, ended, call, c)?;
-    write(r, c, &before, draft)?;
+    write(r, c, &before, draft, Said::Refund)?;
     Ok(answer)
 }
 
 pub(crate) fn adjust(r: &mut dyn Records, c: &Context, call: &Adjust) -> Outcome<Adjusted> {
     let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
     let answer = adjusting::adjust(&mut draft, seen.as_ref(), call, c)?;
-    write(r, c, &before, draft)?;
+    let said = Said::Adjust { charge: call.charge, id: call.id.clone(), held: call.held };
+    write(r, c, &before, draft, said)?;
     Ok(answer)
 }
 
@@ -42,7 +44,8 @@ pub(crate) fn withdraw(r: &mut dyn Records, c: &Context, call: &Withdraw) -> Out
     let before = load(r, &call.account)?;
     let mut draft = caught_up(c, &before)?;
     let answer = withdrawing::withdraw(&mut draft, call, c)?;
-    write(r, c, &before, draft)?;
+    let (bucket, reason) = (call.bucket.clone(), call.reason.clone());
+    write(r, c, &before, draft, Said::Withdraw { bucket, how: call.how, reason })?;
     Ok(answer)
 }
 
@@ -51,7 +54,8 @@ pub(crate) fn freeze(r: &mut dyn Records, c: &Context, call: &Freeze) -> Outcome
     let before = load(r, &call.account)?;
     let mut draft = caught_up(c, &before)?;
     let bucket = withdrawing::freeze(&mut draft, call, c)?;
-    write(r, c, &before, draft)?;
+    let said = Said::Freeze { bucket: call.bucket.clone(), reason: call.reason.clone() };
+    write(r, c, &before, draft, said)?;
     Ok(bucket)
 }
 

@@ -18,6 +18,7 @@ use super::invariants::invariants;
 use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended};
 use super::stop::Stop;
+use super::told::{Said, told};
 use super::{due, lease, reserve as reserving, settle as settling, view as viewing};
 use crate::credit::{AccountId, ChargeId, Class, Partition};
 use crate::ledger::{
@@ -40,7 +41,7 @@ const PURGE_MAX: usize = 32;
 pub(crate) fn reserve(r: &mut dyn Records, c: &Context, call: &Reserve) -> Outcome<Reserved> {
     let (before, mut draft, seen) = for_reserve(r, c, call)?;
     let answer = reserving::reserve(&mut draft, seen.as_ref(), call, c)?;
-    write(r, c, &before, draft)?;
+    write(r, c, &before, draft, Said::Reserve)?;
     Ok(answer)
 }
 
@@ -75,21 +76,21 @@ fn for_reserve(
 pub(crate) fn settle(r: &mut dyn Records, c: &Context, call: &Settle) -> Outcome<Settled> {
     let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
     let answer = settling::settle(&mut draft, seen, call, c)?;
-    write(r, c, &before, draft)?;
+    write(r, c, &before, draft, Said::Settle)?;
     Ok(answer)
 }
 
 pub(crate) fn release(r: &mut dyn Records, c: &Context, call: &Release) -> Outcome<Released> {
     let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
     let answer = settling::release(&mut draft, seen, call, c)?;
-    write(r, c, &before, draft)?;
+    write(r, c, &before, draft, Said::Release)?;
     Ok(answer)
 }
 
 pub(crate) fn doubt(r: &mut dyn Records, c: &Context, call: &Doubt) -> Outcome<()> {
     let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
     lease::doubt(&mut draft, seen.as_ref(), call, c)?;
-    write(r, c, &before, draft)
+    write(r, c, &before, draft, Said::Doubt)
 }
 
 fn for_end(
@@ -151,7 +152,7 @@ pub(crate) fn tick(r: &mut dyn Records, c: &Context, account: &AccountId) -> Out
     let before = load(r, account)?;
     let mut draft = Draft::of(before.clone());
     let done = due::tick(&mut draft, c)?;
-    write(r, c, &before, draft)?;
+    write(r, c, &before, draft, Said::Tick)?;
     Ok(done)
 }
 
@@ -196,7 +197,8 @@ pub(crate) fn grant(r: &mut dyn Records, c: &Context, call: &Grant) -> Outcome<G
     let before = load(r, &call.account)?;
     let mut draft = caught_up(c, &before)?;
     let answer = super::grant::grant(&mut draft, call, c)?;
-    write(r, c, &before, draft)?;
+    let said = Said::Grant { id: call.id.clone(), reason: call.reason.clone() };
+    write(r, c, &before, draft, said)?;
     r.save_given(&Given { call: call.clone(), answer: answer.clone() })?;
     Ok(answer)
 }
@@ -318,8 +320,14 @@ fn ended(r: &dyn Records, c: &Context, charge: ChargeId) -> Outcome<Option<Ended
     Ok(r.ended(charge)?.filter(|ended| ended_purge(ended.at) > c.now))
 }
 
-/// Checks a draft and writes it, if it has changed anything.
-fn write(r: &mut dyn Records, c: &Context, before: &Account, mut draft: Draft) -> Outcome<()> {
+/// Checks a draft and writes it, if it has changed anything, and tells of it.
+fn write(
+    r: &mut dyn Records,
+    c: &Context,
+    before: &Account,
+    mut draft: Draft,
+    said: Said,
+) -> Outcome<()> {
     let changed = draft.account != *before
         || !draft.ended.is_empty()
         || !draft.notes.is_empty()
@@ -329,7 +337,7 @@ fn write(r: &mut dyn Records, c: &Context, before: &Account, mut draft: Draft) -
     }
     draft.finish(c.now)?;
     // What was posted is for the store's stream; the record does not keep it.
-    r.tell(&std::mem::take(&mut draft.account.money.postings))?;
+    let postings = std::mem::take(&mut draft.account.money.postings);
     r.save(Some(before), &draft.account)?;
     let owner = &before.document.account;
     for (charge, note) in &draft.notes {
@@ -342,6 +350,9 @@ fn write(r: &mut dyn Records, c: &Context, before: &Account, mut draft: Draft) -
     }
     for (charge, text) in &draft.explanations {
         r.save_explanation(*charge, text)?;
+    }
+    if let Some(told) = told(r, before, &draft, &postings, (said, c.now))? {
+        r.tell(told)?;
     }
     r.purge(c.now, PURGE_MAX)
 }

@@ -4,6 +4,7 @@ use super::super::directory;
 use super::super::draft::Draft;
 use super::super::records::Records;
 use super::super::state::Context;
+use super::super::told::Said;
 use super::{LIST_MAX, Outcome, load, placed, readable, write};
 use crate::credit::{AccountId, AliasId, KeyId};
 use crate::ledger::{AccountChange, Alias, Document, KeyChange, NewAccount, NewKey, Refusal};
@@ -59,7 +60,7 @@ fn change(
     how(&mut draft.account.document)?;
     let document = draft.account.document.clone();
     if document != before.document {
-        write(r, c, &before, draft)?;
+        write(r, c, &before, draft, Said::Document)?;
     }
     Ok(document)
 }

@@ -1,5 +1,5 @@
-//! From what a verb has left to the bytes that are written: the account's record, one charge's, and what the
-//! stream is told.
+//! From what a verb has left to the bytes that are written: the account's record, one charge's, and the stream's
+//! entry.
 //!
 //! Invariant: a change that a verb of this kind never makes is an error, and nothing is written.
 
@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::bytes::Writer;
-use super::super::records::{self, Head, Tomb, VERSION};
-use super::held::{Held, Left, Seen, What};
-use crate::credit::{Amount, Bucket, BucketId, Standing};
-use crate::ledger::model::{Account, Column, Open, Posting, Purse, Stop, leaves_at, wakes_at};
+use super::super::entry;
+use super::super::records::{self, Head, Tomb};
+use super::held::{Held, Seen, What};
+use crate::credit::BucketId;
+use crate::ledger::model::{Account, Open, Purse, Stop, leaves_at, wakes_at};
 use crate::seam::Timestamp;
 
 /// What sort of charge changes, as the script counts.
@@ -19,18 +20,10 @@ const OPEN: u8 = 1;
 const ENDED: u8 = 2;
 const LAPSED: u8 = 3;
 
-/// Which verb it was and what the stream is told beside its postings.
-#[derive(Debug)]
-pub(super) struct Said {
-    pub(super) verb: u8,
-    pub(super) more: Vec<u8>,
-}
-
 /// The call of `commit`; `None`: there is nothing to write.
 pub(super) fn call(
     held: &Held,
     ledger: &[u8; 16],
-    said: &Said,
     now: Timestamp,
 ) -> Result<Option<Vec<u8>>, Stop> {
     let (Some((before, head)), Some(after)) = (&held.account, &held.left.account) else {
@@ -41,8 +34,9 @@ pub(super) fn call(
     }
     let after_head = follow(head, after, now);
     let charge = charge(held, before, after)?;
-    let ended = charge.as_ref().filter(|charge| charge.sort != OPEN);
-    let told = entry(before, after, &after_head, &held.left, ended, said)?;
+    let told = held.left.told.as_ref().ok_or_else(|| strange("something that is not told"))?;
+    let number = |id: &BucketId| after_head.numbers.get(id).copied().unwrap_or_default();
+    let told = entry::write(after_head.sequence, told, number)?;
     let mut w = Writer::default();
     w.raw(ledger).number(now.0).blob(&held.bytes)?;
     w.blob(&records::write_money(&after.money, &after_head)?)?;
@@ -142,95 +136,4 @@ pub(super) fn follow(head: &Head, after: &Account, now: Timestamp) -> Head {
 
 fn ids(purses: &[&Purse]) -> Vec<BucketId> {
     purses.iter().map(|purse| purse.bucket.id.clone()).collect()
-}
-
-/// What the stream is told, as the scripts tell it: holds are not told, since what is held is part of what is
-/// available there.
-fn entry(
-    before: &Account,
-    after: &Account,
-    head: &Head,
-    left: &Left,
-    ended: Option<&Charge<'_>>,
-    said: &Said,
-) -> Result<Vec<u8>, Stop> {
-    let mut w = Writer::default();
-    w.byte(VERSION).byte(said.verb).number(head.sequence).number(head.mark.0);
-    w.text(after.document.account.as_str())?;
-    let told: Vec<&Posting> = left.told.iter().filter(|posting| lasts(posting)).collect();
-    w.short(told.len())?;
-    for posting in &told {
-        w.word(posting.bucket.as_str())?;
-        w.byte(posting.from.map_or(b'g', letter)).byte(letter(posting.to));
-        w.number(posting.amount.micro());
-    }
-    let made = made(before, after, &left.told);
-    w.short(made.len())?;
-    for purse in &made {
-        let number = head.numbers.get(&purse.bucket.id).copied().unwrap_or_default();
-        records::write_purse(&mut w, number, purse)?;
-    }
-    w.short(usize::from(ended.is_some()))?;
-    if let (Some(charge), [ended]) = (ended, left.ended.as_slice()) {
-        let tomb = Tomb { ended: ended.clone(), texts: None };
-        w.word(charge.seen.id.to_string())?.blob(&records::write_tomb(&tomb)?)?;
-    }
-    let changed = changed(before, after);
-    let mut more = Writer::default();
-    more.short(changed.len())?;
-    for bucket in changed {
-        more.word(bucket.id.as_str())?.byte(records::standing_number(bucket.standing));
-        more.maybe(bucket.expires.map(|at| at.0));
-    }
-    Ok(w.text(more.raw(&said.more).done())?.done())
-}
-
-/// Whether the stream is told of it.
-const fn lasts(posting: &Posting) -> bool {
-    !matches!(posting.from, Some(Column::Available | Column::Held))
-        || !matches!(posting.to, Column::Available | Column::Held)
-}
-
-const fn letter(column: Column) -> u8 {
-    match column {
-        Column::Available => b'a',
-        Column::Held => b'h',
-        Column::Spent => b's',
-        Column::Expired => b'x',
-        Column::Voided => b'v',
-    }
-}
-
-/// Buckets that are new, as they were made: what has become of them since is in the postings.
-fn made(before: &Account, after: &Account, told: &[Posting]) -> Vec<Purse> {
-    let known: Vec<&BucketId> = before.money.purses.iter().map(|p| &p.bucket.id).collect();
-    let new = after.money.purses.iter().filter(|purse| !known.contains(&&purse.bucket.id));
-    let first = |id: &BucketId| {
-        let granted = told.iter().find(|posting| posting.from.is_none() && posting.bucket == *id);
-        granted.map_or(Amount::ZERO, |posting| posting.amount)
-    };
-    let as_made = |purse: &Purse| {
-        let granted = first(&purse.bucket.id);
-        let bucket = Bucket {
-            granted,
-            available: granted,
-            held: Amount::ZERO,
-            spent: Amount::ZERO,
-            expired: Amount::ZERO,
-            voided: Amount::ZERO,
-            standing: Standing::Active,
-            ..purse.bucket.clone()
-        };
-        Purse { bucket, repaid_by: Vec::new(), ..purse.clone() }
-    };
-    new.map(as_made).collect()
-}
-
-/// Buckets that stand otherwise than before, or end at another moment.
-fn changed<'a>(before: &Account, after: &'a Account) -> Vec<&'a Bucket> {
-    let of = |bucket: &Bucket| (bucket.standing, bucket.expires);
-    let was: BTreeMap<_, _> =
-        before.money.purses.iter().map(|p| (&p.bucket.id, of(&p.bucket))).collect();
-    let now = after.money.purses.iter().map(|purse| &purse.bucket);
-    now.filter(|bucket| was.get(&bucket.id).is_some_and(|was| *was != of(bucket))).collect()
 }

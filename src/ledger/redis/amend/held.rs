@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::records::{self, Beside, Head, Tomb};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::Alias;
-use crate::ledger::model::{Account, Ended, Given, Open, Posting, Records, Stop};
+use crate::ledger::model::{Account, Ended, Given, Open, Records, Stop, Told};
 use crate::seam::Timestamp;
 
 /// What was read of an account and of the charge that a verb is about.
@@ -51,7 +51,7 @@ pub(super) enum What {
 pub(super) struct Left {
     pub(super) account: Option<Account>,
     pub(super) ended: Vec<Ended>,
-    pub(super) told: Vec<Posting>,
+    pub(super) told: Option<Told>,
 }
 
 impl Seen {
@@ -137,8 +137,8 @@ impl Records for Held {
         Ok(account.cloned())
     }
 
-    fn tell(&mut self, told: &[Posting]) -> Result<(), Stop> {
-        self.left.told.extend_from_slice(told);
+    fn tell(&mut self, told: Told) -> Result<(), Stop> {
+        self.left.told = Some(told);
         Ok(())
     }
 

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use self::change::Said;
 use self::held::{Held, Left, Seen};
 use super::asking::{Desk, Heard};
 use super::bytes::{Reader, Writer};
@@ -23,16 +22,15 @@ use super::{calls, looking, records, replies};
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId};
 use crate::ledger::model::{Context, Records, Stop, desk as rules, placed};
 use crate::ledger::{
-    Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Refusal, Withdraw, Withdrawal, Withdrawn,
+    Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Refusal, Withdraw, Withdrawn,
 };
 
 /// How often a verb is decided again because something has changed meanwhile.
 const TRIES: usize = 64;
 
 pub(super) async fn refund(desk: &Arc<Desk>, call: &Refund) -> Result<Refunded, Stop> {
-    let said = Said { verb: b'f', more: Vec::new() };
     let seen = Some(call.charge);
-    let asked = decide(desk, &call.account, seen, &said, |r, c| rules::refund(r, c, call)).await;
+    let asked = decide(desk, &call.account, seen, |r, c| rules::refund(r, c, call)).await;
     asked.map_err(|stop| archived(stop, desk, call))
 }
 
@@ -47,35 +45,16 @@ fn archived(stop: Stop, desk: &Desk, call: &Refund) -> Stop {
 }
 
 pub(super) async fn adjust(desk: &Arc<Desk>, call: &Adjust) -> Result<Adjusted, Stop> {
-    let mut more = Writer::default();
-    more.word(call.charge.to_string())?.word(call.id.as_str())?.number(call.held.micro());
-    let said = Said { verb: b'j', more: more.done() };
     let seen = Some(call.charge);
-    decide(desk, &call.account, seen, &said, |r, c| rules::adjust(r, c, call)).await
+    decide(desk, &call.account, seen, |r, c| rules::adjust(r, c, call)).await
 }
 
 pub(super) async fn withdraw(desk: &Arc<Desk>, call: &Withdraw) -> Result<Withdrawn, Stop> {
-    let mut more = Writer::default();
-    more.word(call.bucket.as_str())?.byte(how(call.how)).text(&call.reason)?;
-    let said = Said { verb: b'w', more: more.done() };
-    decide(desk, &call.account, None, &said, |r, c| rules::withdraw(r, c, call)).await
-}
-
-/// As the stream says it.
-const fn how(how: Withdrawal) -> u8 {
-    match how {
-        Withdrawal::Void => b'v',
-        Withdrawal::Refund => b'f',
-        Withdrawal::Reversal => b'r',
-        Withdrawal::Expire => b'x',
-    }
+    decide(desk, &call.account, None, |r, c| rules::withdraw(r, c, call)).await
 }
 
 pub(super) async fn freeze(desk: &Arc<Desk>, call: &Freeze) -> Result<Bucket, Stop> {
-    let mut more = Writer::default();
-    more.word(call.bucket.as_str())?.text(&call.reason)?;
-    let said = Said { verb: b'z', more: more.done() };
-    decide(desk, &call.account, None, &said, |r, c| rules::freeze(r, c, call)).await
+    decide(desk, &call.account, None, |r, c| rules::freeze(r, c, call)).await
 }
 
 /// Lets a rule decide over what was read, and writes what it leaves; again if something has changed. Due work that
@@ -84,7 +63,6 @@ async fn decide<T>(
     desk: &Arc<Desk>,
     account: &AccountId,
     charge: Option<ChargeId>,
-    said: &Said,
     rule: impl Fn(&mut dyn Records, &Context) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
     // A charge of another partition cannot be read in one step; the rule refuses it.
@@ -102,7 +80,7 @@ async fn decide<T>(
             replies::applied(&heard, None)?;
             continue;
         }
-        let Some(arg) = change::call(&read.held, &read.ledger, said, read.context.now)? else {
+        let Some(arg) = change::call(&read.held, &read.ledger, read.context.now)? else {
             return Ok(answer);
         };
         let heard = desk.ask(Verb::Commit, account, vec![key.clone()], Ok(arg)).await?;

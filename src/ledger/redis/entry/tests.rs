@@ -1,7 +1,8 @@
 //! Lines, byte by byte.
 
+use data_encoding::BASE64;
+
 use super::*;
-use crate::ledger::redis::bytes::Writer;
 
 const PLACE: Place<'static> = Place { epoch: "0a0b", partition: 417, stream_id: "7-0" };
 
@@ -100,17 +101,4 @@ fn every_cut_and_every_byte_too_much_is_told_raw() {
         assert_eq!((&read["partition"], &read["stream_id"]), (&417.into(), &"7-0".into()));
         assert!(told(&line).ends_with("\"}\n"));
     }
-}
-
-#[test]
-fn what_was_said_is_json_as_it_came_or_base64() {
-    let shown = |bytes: &[u8]| serde_json::to_string(&text(bytes)).unwrap();
-    assert_eq!(
-        shown(b"{\"a\":1.50,\r\n \"b\":[9007199254740993]}\n"),
-        r#"{"a":1.50,   "b":[9007199254740993]}"#
-    );
-    assert_eq!(shown(b"said"), r#"{"base64":"c2FpZA=="}"#);
-    assert_eq!(shown(b"\"a\nb\""), r#"{"base64":"ImEKYiI="}"#);
-    assert_eq!(shown(b"\xff\n"), r#"{"base64":"/wo="}"#);
-    assert_eq!(shown(b""), "null");
 }

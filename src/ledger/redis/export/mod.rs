@@ -8,12 +8,9 @@
 //! Invariant: nothing leaves a stream that does not lie, synced, in a file.
 //! Invariant: nothing is written without the lease.
 
-mod checkpoint;
-mod files;
 mod lease;
 mod reading;
 mod rounds;
-mod watching;
 
 use std::io;
 use std::sync::Arc;
@@ -23,17 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::rounds::Exporter;
 use super::asking::Desk;
-use super::settings::ExportSettings;
+use crate::ledger::Refusal;
 use crate::ledger::model::Stop;
-use crate::ledger::{Refusal, StreamGauges};
+use crate::ledger::stream::{ExportSettings, LAST_ROUNDS, LAST_STEP, Pace, Round, StreamGauges};
 use crate::seam::{Clock, Entropy, Vault};
-
-/// The shortest pause between two rounds that had something to do, and the first of those that had nothing.
-const PAUSE: Duration = Duration::from_millis(100);
-/// The longest.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// How long the last rounds of a stop may take.
-const LAST_ROUNDS: Duration = Duration::from_secs(5);
 
 /// What an exporter works with.
 #[derive(Clone, Debug)]
@@ -92,19 +82,6 @@ impl Trouble {
     }
 }
 
-/// What a round came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Round {
-    /// Somebody else exports.
-    Aside,
-    /// Nothing was there.
-    Nothing,
-    /// Something was.
-    Some,
-    /// More is there.
-    More,
-}
-
 /// Exports until `stop`, then what is left, for a while.
 pub(super) async fn run(desk: Arc<Desk>, export: Export, stop: CancellationToken) {
     let lease_ms = export.lease_ms;
@@ -112,24 +89,15 @@ pub(super) async fn run(desk: Arc<Desk>, export: Export, stop: CancellationToken
         Ok(exporter) => exporter,
         Err(error) => return tracing::error!(%error, "the ledger stream is not exported"),
     };
-    let longest = PAUSE_MAX.min(Duration::from_millis(lease_ms / 4));
-    let mut pause = PAUSE;
+    let mut pace = Pace::new(Duration::from_millis(lease_ms / 4));
     loop {
         let round = exporter.round().await;
-        pause = match round {
-            Some(Round::More) => Duration::ZERO,
-            Some(Round::Some) => PAUSE,
-            Some(Round::Nothing | Round::Aside) | None => (pause * 2).clamp(PAUSE, PAUSE_MAX),
-        }
-        .min(longest);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            () = tokio::time::sleep(pause) => {}
+        if !pace.rest(round, &stop).await {
+            break;
         }
     }
     // What this instance had to say was said before the stop; what others still say is not waited for.
     let last = async { while exporter.round().await == Some(Round::More) {} };
     drop(tokio::time::timeout(LAST_ROUNDS, last).await);
-    drop(tokio::time::timeout(PAUSE_MAX, exporter.end()).await);
+    drop(tokio::time::timeout(LAST_STEP, exporter.end()).await);
 }

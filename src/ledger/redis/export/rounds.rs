@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::checkpoint::Pending;
-use super::files::Files;
 use super::lease::Lease;
 use super::reading::{self, Batch, ENTRIES_MAX, Found};
-use super::watching::{Alarm, Hindrance, Sequences};
-use super::{Export, Round, Trouble};
+use super::{Export, Trouble};
 use crate::credit::{AccountId, Partition};
 use crate::ledger::model::Stop;
 use crate::ledger::redis::asking::Desk;
-use crate::ledger::redis::entry::{self, Place};
+use crate::ledger::redis::entry;
 use crate::ledger::redis::epoch::Epoch;
+use crate::ledger::stream::{Alarm, Files, Hindrance, Pending, Place, Round, Sequences, raw_line};
 
+/// What entries do that wait.
+const HARM: &str = "they fill Redis' memory";
 /// How many rounds of others go by between two looks at the streams.
 const ASIDES: u32 = 8;
 
@@ -60,7 +60,7 @@ impl Exporter {
             desk,
             lease,
             work: None,
-            alarm: Alarm::at(export.settings.alarm),
+            alarm: Alarm::at(export.settings.alarm, HARM),
             sequences: Sequences::new(),
             hindrance: Hindrance::default(),
             exported: 0,
@@ -228,7 +228,7 @@ impl Exporter {
                 let place = Place { epoch: &epoch, partition, stream_id };
                 let line = match entry {
                     Ok(bytes) => entry::line(place, bytes),
-                    Err(words) => entry::raw_line(place, words, "it is no entry of a ledger"),
+                    Err(words) => raw_line(place, words, "it is no entry of a ledger"),
                 };
                 work.files.append(&line.text)?;
                 match line.told {

@@ -21,7 +21,7 @@ const BUFFER: usize = 1 << 20;
 
 /// Files that are being written.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(in crate::ledger) struct Files {
     vault: Arc<dyn Vault>,
     folder: PathBuf,
     rotate_bytes: u64,
@@ -35,7 +35,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Opens the folder and cuts it back to its checkpoint.
-    pub(super) fn open(
+    pub(in crate::ledger) fn open(
         vault: &Arc<dyn Vault>,
         folder: &Path,
         rotate_bytes: u64,
@@ -71,12 +71,12 @@ impl Files {
     }
 
     /// What the files are of, and what they are still to be rid of in the streams.
-    pub(super) const fn checkpoint(&self) -> &Checkpoint {
+    pub(in crate::ledger) const fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
     /// Appends a line. It counts after `commit`.
-    pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
+    pub(in crate::ledger) fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let size = u64::try_from(line.len()).unwrap_or(u64::MAX);
         if self.length > 0 && self.length.saturating_add(size) > self.rotate_bytes {
             self.flush()?;
@@ -91,13 +91,13 @@ impl Files {
     }
 
     /// Puts what was appended on the disk.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
+    pub(in crate::ledger) fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
         self.file.sync()
     }
 
     /// What was appended and synced counts from now on, through any crash.
-    pub(super) fn commit(&mut self, pending: Pending) -> io::Result<()> {
+    pub(in crate::ledger) fn commit(&mut self, pending: Pending) -> io::Result<()> {
         let next = self.checkpoint.at(self.number, self.length, pending);
         self.vault.replace(&self.folder.join(CHECKPOINT), &next.bytes()?)?;
         self.checkpoint = next;
@@ -106,8 +106,13 @@ impl Files {
 
     /// These are out of their stream. The checkpoint on the disk hears of it with the next round: to take
     /// them out twice does no harm.
-    pub(super) fn rid_of(&mut self, partition: u16) {
+    pub(in crate::ledger) fn rid_of(&mut self, partition: u16) {
         self.checkpoint.pending.remove(&partition);
+    }
+
+    /// All that the checkpoint names are.
+    pub(in crate::ledger) fn rid_of_all(&mut self) {
+        self.checkpoint.pending.clear();
     }
 
     fn flush(&mut self) -> io::Result<()> {

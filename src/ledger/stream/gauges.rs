@@ -14,6 +14,7 @@ pub struct StreamGauges(Arc<Inner>);
 struct Inner {
     entries: Gauge,
     exported: Gauge,
+    dropped: Gauge,
 }
 
 impl StreamGauges {
@@ -27,6 +28,11 @@ impl StreamGauges {
         self.0.exported.set(count);
     }
 
+    /// So many were dropped unexported since the ledger was made, as there were too many; it must never go down.
+    pub fn set_dropped(&self, count: u64) {
+        self.0.dropped.set(count);
+    }
+
     /// How many entries lie in the stream.
     #[must_use]
     pub fn entries(&self) -> u64 {
@@ -37,5 +43,11 @@ impl StreamGauges {
     #[must_use]
     pub fn exported(&self) -> u64 {
         self.0.exported.value()
+    }
+
+    /// How many were dropped unexported.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.value()
     }
 }
