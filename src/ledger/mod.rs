@@ -17,6 +17,7 @@ mod measured;
 pub mod model;
 mod packed;
 pub mod redis;
+pub mod replay;
 mod stream_gauges;
 mod teller;
 mod verbs;
@@ -40,7 +41,7 @@ pub use verbs::{
     CapCount, CapState, Carry, ChargeRecord, ChargeState, Doubt, Extend, Extended, FreeClaim,
     Freeze, Gates, Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun, Quoted, REFUNDS_MAX,
     RateCheck, Refund, RefundPart, Refunded, Release, Released, Reserve, Reserved, Scope, Settle,
-    Settled, SlotCheck, SlotState, View, Window, Withdraw, Withdrawal, Withdrawn,
+    Settled, SlotCheck, SlotState, Told, View, Window, Withdraw, Withdrawal, Withdrawn,
 };
 
 use crate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId};
