@@ -28,6 +28,7 @@ mod new_grant;
 mod output;
 mod overrides;
 mod packs;
+mod rebuild;
 mod remote;
 mod restrict;
 mod sample_upstream;

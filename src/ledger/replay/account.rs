@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::line::{Change, Column, Line, NewBucket, Posting};
-use crate::credit::{AccountId, Amount, BucketId, Class, Kind, Standing};
+use crate::credit::{AccountId, Amount, BucketId, Class, Kind, Name, Paid, Standing};
 use crate::seam::Timestamp;
 
 /// A bucket's columns. Holds are not told to the stream: what is held is part of what is available.
@@ -57,6 +59,27 @@ pub(super) struct Kept {
     pub(super) expires: Option<Timestamp>,
     pub(super) standing: Standing,
     pub(super) columns: Columns,
+    /// What few buckets have.
+    pub(super) extra: Option<Box<Extra>>,
+}
+
+/// What few buckets have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extra {
+    /// The routes or features that it may pay for; empty: all.
+    pub(super) only: Vec<Name>,
+    /// For a bonus: the purchase that it came with.
+    pub(super) parent: Option<BucketId>,
+    /// For a purchase: what the buyer paid.
+    pub(super) paid: Option<Paid>,
+}
+
+impl Extra {
+    /// Nothing takes no room.
+    pub(super) fn kept(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// An account as its lines make it, up to one of them.
@@ -89,6 +112,12 @@ impl Rebuilt {
             expires: new.expires,
             standing: Standing::Active,
             columns: Columns::default(),
+            extra: Extra {
+                only: new.only.clone(),
+                parent: new.parent.clone(),
+                paid: new.paid.clone(),
+            }
+            .kept(),
         };
         match self.buckets.insert(new.id.clone(), kept) {
             None => Ok(()),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::account::{Columns, Kept, Rebuilt};
+use super::account::{Columns, Extra, Kept, Rebuilt};
 use crate::credit::{AccountId, Amount, Bucket, BucketId, Kind};
 
 /// An account as the ledger has it.
@@ -103,6 +103,12 @@ fn differences(live: &Bucket, kept: &Kept, found: &mut Compared) {
     differs("its kind", live.kind.to_string(), kept.kind.to_string());
     differs("its class", word(&live.class), word(&kept.class));
     differs("its priority", live.priority.to_string(), kept.priority.to_string());
+    let Bucket { only, parent, paid, .. } = live.clone();
+    let own = Extra { only, parent, paid };
+    if own.kept() != kept.extra {
+        let what = "what it is only for, came with or cost";
+        found.push(format!("{}: {what} differs", live.id));
+    }
 }
 
 fn word(what: &impl std::fmt::Debug) -> String {

@@ -78,12 +78,10 @@ pub(super) struct NewBucket {
     #[serde(deserialize_with = "maybe_moment")]
     pub(super) expires: Option<Timestamp>,
     pub(super) granted: Amount,
-    #[serde(default, rename = "only")]
-    _only: Vec<Name>,
-    #[serde(rename = "parent")]
-    _parent: Option<BucketId>,
-    #[serde(rename = "paid")]
-    _paid: Option<Paid>,
+    #[serde(default)]
+    pub(super) only: Vec<Name>,
+    pub(super) parent: Option<BucketId>,
+    pub(super) paid: Option<Paid>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

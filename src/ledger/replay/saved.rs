@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Accounts, Columns, Kept, Rebuilt};
+use super::account::{Accounts, Columns, Extra, Kept, Rebuilt};
 use super::cursor::{Cursor, Position};
 use super::{Replay, ReplayError};
 use crate::credit::{AccountId, Amount, BucketId, Class, Kind, Standing};
@@ -52,7 +52,8 @@ struct Line {
     buckets: Vec<Bucket>,
 }
 
-/// Id, kind, class, priority, effective, expires, standing; granted, available, spent, expired, voided.
+/// Id, kind, class, priority, effective, expires, standing; granted, available, spent, expired, voided; and what
+/// few have.
 #[derive(Debug, Serialize, Deserialize)]
 struct Bucket(
     BucketId,
@@ -67,6 +68,7 @@ struct Bucket(
     Amount,
     Amount,
     Amount,
+    Option<Box<Extra>>,
 );
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -159,9 +161,9 @@ impl Saved {
 fn rebuilt(sequence: u64, buckets: Vec<Bucket>) -> Rebuilt {
     let kept = |bucket: Bucket| {
         let Bucket(id, kind, class, priority, effective, expires, standing, ..) = bucket;
-        let Bucket(.., granted, available, spent, expired, voided) = bucket;
+        let Bucket(.., granted, available, spent, expired, voided, extra) = bucket;
         let columns = Columns { granted, available, spent, expired, voided };
-        (id, Kept { kind, class, priority, effective, expires, standing, columns })
+        (id, Kept { kind, class, priority, effective, expires, standing, columns, extra })
     };
     Rebuilt { sequence, buckets: buckets.into_iter().map(kept).collect() }
 }
@@ -244,5 +246,6 @@ fn bucket((id, kept): (&BucketId, &Kept)) -> Bucket {
         spent,
         expired,
         voided,
+        kept.extra.clone(),
     )
 }
