@@ -40,10 +40,7 @@ fn with_books(parameters: &mut Parameters) -> Result<bool> {
 }
 
 /// `GET /audit`: a page of accounts, in the order of their ids.
-pub(super) async fn list(
-    State(parts): Shared,
-    mut parameters: Parameters,
-) -> Result<Json<Value>> {
+pub(super) async fn list(State(parts): Shared, mut parameters: Parameters) -> Result<Json<Value>> {
     let with_books = with_books(&mut parameters)?;
     let page = parameters.page()?;
     let after = page.cursor::<AccountId>()?;
@@ -94,9 +91,7 @@ fn shown(audit: &AccountAudit, document: &Document) -> Value {
 
 /// The record's buckets, and the sums of those that it does not list any more.
 fn books(books: &Books) -> Value {
-    let archived = |(kind, [granted, spent, expired, voided]): &(Kind, [Amount; 4])| {
-        json!({ "kind": kind, "granted": granted, "spent": spent, "expired": expired, "voided": voided })
-    };
+    let archived = |(kind, [granted, spent, expired, voided]): &(Kind, [Amount; 4])| json!({ "kind": kind, "granted": granted, "spent": spent, "expired": expired, "voided": voided });
     let buckets: Vec<Value> = books.buckets.iter().map(statement::grant).collect();
     let archived: Vec<Value> = books.archived.iter().map(archived).collect();
     json!({ "buckets": buckets, "archived": archived })

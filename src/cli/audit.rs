@@ -29,7 +29,11 @@ Exit codes: 0 everything holds; 1 a breach, or something could not be looked at.
 
 Examples:
   tollgate audit
-  tollgate audit acct_maria -o json")]
+  tollgate audit acct_maria -o json
+  tollgate audit --rebuild data/ledger-stream
+  tollgate audit --rebuild data/ledger-stream --save replay
+  tollgate audit --rebuild data/ledger-stream --from replay --save replay
+  tollgate audit --rebuild data/ledger-stream --offline -o json")]
 pub(super) struct Audit {
     /// Only this account
     account: Option<Who>,

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use crate::credit::{AccountId, Amount, Bucket, BucketId, Class, Kind, Name, Paid, Standing};
-use crate::ledger::replay::{self, Fault, Live, Place, Replay, ReplayError, SaveError, Saved, Sums};
+use crate::ledger::replay::{
+    self, Fault, Live, Place, Replay, ReplayError, SaveError, Saved, Sums,
+};
 use crate::seam::{Clock, SystemClock, Timestamp};
 
 /// How long what is not exported yet is waited for, in milliseconds.
@@ -287,7 +289,12 @@ impl Found {
     }
 
     /// Accounts that only the files know.
-    fn strangers(&mut self, replay: &Replay, audits: &[Value], ask: Ask<'_>) -> Result<(), Failure> {
+    fn strangers(
+        &mut self,
+        replay: &Replay,
+        audits: &[Value],
+        ask: Ask<'_>,
+    ) -> Result<(), Failure> {
         let known: BTreeSet<&str> = audits.iter().filter_map(|it| it["account"].as_str()).collect();
         for account in replay.accounts().filter(|account| !known.contains(account.as_str())) {
             self.look_again(account, replay.last(account), ask)?;
@@ -314,7 +321,8 @@ impl Found {
         breaches.append(&mut self.breaches);
         if self.compared > 0 {
             breaches.extend(self.sums.differing().map(|kind| {
-                let found = format!("the sums of {kind} are others in the ledger than in the files");
+                let found =
+                    format!("the sums of {kind} are others in the ledger than in the files");
                 json!({ "invariant": "I15", "code": "sums_differ", "found": found })
             }));
         }

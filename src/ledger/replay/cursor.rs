@@ -104,7 +104,8 @@ impl Cursor {
         if missing > 0 && self.cut != self.file {
             self.cut = self.file;
             let place = Place { line: 0, ..lines.place() };
-            let why = format!("{missing} bytes that its exporter had counted are gone from its end");
+            let why =
+                format!("{missing} bytes that its exporter had counted are gone from its end");
             faults.add(Fault::at("cut_file", place, why));
         }
         Ok(())

@@ -66,6 +66,11 @@ impl Faults {
         }
     }
 
+    /// Lets go of what another fault of the account explains.
+    pub(super) fn forget(&mut self, code: &str, account: &AccountId) {
+        self.kept.retain(|it| it.code != code || it.account.as_ref() != Some(account));
+    }
+
     pub(super) fn all(&self) -> (&[Fault], u64) {
         (&self.kept, self.more)
     }

@@ -13,7 +13,8 @@ use crate::seam::Timestamp;
 
 /// What lines may tell of.
 const VERBS: [&str; 10] = [
-    "reserve", "settle", "release", "doubt", "tick", "grant", "refund", "adjust", "withdraw", "freeze",
+    "reserve", "settle", "release", "doubt", "tick", "grant", "refund", "adjust", "withdraw",
+    "freeze",
 ];
 
 /// An entry. What does not change buckets is read and let go.

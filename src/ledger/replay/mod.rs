@@ -17,7 +17,7 @@ mod lines;
 mod repeats;
 mod saved;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,8 @@ pub struct Replay {
     faults: Faults,
     repeats: Repeats,
     read: Read,
+    /// Accounts of which two lines of one number say different things.
+    regressed: BTreeSet<AccountId>,
     /// Whether it goes on from a saved one.
     resumed: bool,
 }
@@ -100,8 +102,8 @@ impl Replay {
             None => Accounts::default(),
             Some(saved) => saved.resume(&ledger, &mut cursors)?,
         };
-        let (repeats, read) = (Repeats::default(), Read::default());
-        Ok(Self { ledger, cursors, accounts, faults, repeats, read, resumed })
+        let (repeats, read, regressed) = (Repeats::default(), Read::default(), BTreeSet::new());
+        Ok(Self { ledger, cursors, accounts, faults, repeats, read, regressed, resumed })
     }
 
     /// The ledger's epoch.
@@ -262,7 +264,11 @@ impl Replay {
                          and used the number again, or a file was changed"
                     );
                     self.accounts.doubt(&account);
-                    self.faults.add(Fault::at("sequence_regression", place, why).of(&account));
+                    // What contradicts itself behind it, or repeats it, follows from it.
+                    self.faults.forget("contradiction", &account);
+                    if self.regressed.insert(account.clone()) {
+                        self.faults.add(Fault::at("sequence_regression", place, why).of(&account));
+                    }
                 }
             }
         }

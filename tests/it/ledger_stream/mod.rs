@@ -4,6 +4,7 @@
 
 mod faults;
 mod instances;
+mod rebuild;
 mod replay;
 mod story;
 mod topology;

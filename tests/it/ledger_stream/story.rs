@@ -126,6 +126,11 @@ impl Story {
         }
     }
 
+    /// Lets time pass.
+    pub(crate) fn pass(&self, ms: u64) {
+        self.clock.advance(ms);
+    }
+
     /// So many calls.
     pub(crate) fn go_on(&mut self, calls: u32) {
         for _ in 0..calls {
