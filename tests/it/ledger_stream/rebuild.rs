@@ -377,10 +377,10 @@ fn whatever_is_done_to_a_line_is_found() {
         let told: Value = serde_json::from_str(line).unwrap();
         let posts = told["postings"].as_array().is_some_and(|all| !all.is_empty());
         let is_last = last[told["account"].as_str().unwrap()] == told["sequence"].as_u64().unwrap();
-        let (instead, codes) = harm(line);
         if is_last || (!posts && matches!(name, "amount" | "column" | "bucket" | "no posting")) {
             continue;
         }
+        let (instead, codes) = harm(line);
         let broken = copy(folder.path());
         let mut made: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
         made[at] = instead;
