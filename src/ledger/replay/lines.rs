@@ -101,3 +101,47 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn told(lines: &mut Lines) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Some(piece) = lines.next().unwrap() {
+            all.push(match piece {
+                Piece::Whole(bytes) => String::from_utf8(bytes).unwrap(),
+                other => format!("{other:?}"),
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn what_counts_is_read_and_what_is_too_long_passed_over() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let path: Arc<Path> = file.path().into();
+        file.write_all(b"one\n").unwrap();
+        file.write_all(&vec![b'x'; 40 << 20]).unwrap();
+        file.write_all(b"\nthree\nfou").unwrap();
+        let mut lines = Lines::open(&path, 0, 0).unwrap();
+        assert_eq!(told(&mut lines), [""; 0], "nothing counts yet");
+        assert_eq!(lines.count(Some(4)).unwrap(), 0);
+        assert_eq!(told(&mut lines), ["one"]);
+        assert_eq!(lines.count(None).unwrap(), 0);
+        assert_eq!(told(&mut lines), ["Long", "three", "Torn"]);
+        assert_eq!(lines.count(Some(lines.offset + 5)).unwrap(), 5);
+        assert_eq!((told(&mut lines), lines.line), (vec![], 4));
+        // A file that grows is read on.
+        let mut lines = Lines::open(&path, 4, 1).unwrap();
+        file.write_all(b"r\n").unwrap();
+        assert_eq!(lines.count(None).unwrap(), 0);
+        assert_eq!(told(&mut lines), ["Long", "three", "four"]);
+        file.write_all(b"five\n").unwrap();
+        assert_eq!(told(&mut lines), [""; 0]);
+        assert_eq!(lines.count(None).unwrap(), 0);
+        assert_eq!((told(&mut lines), lines.place().line), (vec!["five".to_owned()], 5));
+    }
+}

@@ -160,8 +160,8 @@ fn harms(rig: &Rig) {
         });
         vec![lines.concat() + &line]
     };
-    let last = lines.iter().map(|line| told(line)).filter(|line| line["account"] == "acct_a");
-    let last = last.last().unwrap()["sequence"].as_u64().unwrap();
+    let mut last = lines.iter().map(|line| told(line)).filter(|line| line["account"] == "acct_a");
+    let last = last.next_back().unwrap()["sequence"].as_u64().unwrap();
     let twice = format!("{0}{0}", lines[at]);
     let again = changed(&lines[at], |line| line["stream_id"] = "9-9".into());
     let strange = changed(&lines[at], |line| line["verb"] = "steal".into());

@@ -93,7 +93,7 @@ impl Rig {
         told["now"].as_str().unwrap().parse().unwrap()
     }
 
-    fn grant(&mut self, at: usize, amount: u64, more: Value) -> String {
+    fn grant(&mut self, at: usize, amount: u64, more: &Value) -> String {
         let id = format!("g{}", self.grants.len());
         let mut body = json!({ "id": id, "amount": amount.to_string(), "reason": "a \"test\"" });
         for (name, value) in more.as_object().unwrap() {
@@ -169,30 +169,30 @@ impl Rig {
         let ends = self.now().plus_ms(3 * 3_600_000).to_string();
         let bonus = json!({ "amount": "6", "expires_at": ends });
         let paid = json!({ "amount": "9.99", "currency": "USD" });
-        let bought = self.grant(0, 40, json!({ "paid": paid, "bonus": bonus }));
+        let bought = self.grant(0, 40, &json!({ "paid": paid, "bonus": bonus }));
         let gift = self.grant(
             0,
             15,
-            json!({ "class": "goodwill", "expires_at": ends, "only": ["images"] }),
+            &json!({ "class": "goodwill", "expires_at": ends, "only": ["images"] }),
         );
         assert_eq!((self.images(0, 2, ""), self.chat(0, 5)), (200, 200));
         assert!(self.refund(0, "1.5") && self.refund(0, "0.5"));
         assert_eq!(self.images(0, 1, "fail"), 500);
         self.adjust(0);
         // 20 are held, 45 are due: what is there is drawn, the rest is owed up to the hold.
-        self.grant(1, 16, json!({}));
+        self.grant(1, 16, &json!({}));
         assert_eq!(self.chat(1, 45), 200);
         let over_run = self.proxy.settled("acct_b");
         assert_ne!(over_run["debt"], "0", "{over_run}");
-        let repays = self.grant(1, 30, json!({}));
+        let repays = self.grant(1, 30, &json!({}));
         assert!(self.act(("acct_a", &gift), "freeze") && self.act(("acct_a", &gift), "thaw"));
         self.pass("4h");
         assert_eq!(self.images(0, 1, ""), 200);
         assert!(self.act(("acct_a", &bought), "refund"));
         assert!(self.act(("acct_b", &repays), "reverse"));
-        let wrong = self.grant(2, 5, json!({ "class": "goodwill" }));
+        let wrong = self.grant(2, 5, &json!({ "class": "goodwill" }));
         assert!(self.act(("acct_c", &wrong), "void"));
-        let old = self.grant(2, 5, json!({}));
+        let old = self.grant(2, 5, &json!({}));
         // What a client sees of an answer that breaks off is the transport's matter.
         let bearer = format!("Bearer {}", self.keys[2]);
         let headers = [("authorization", bearer.as_str()), ("x-sample", "cut")];
@@ -203,7 +203,7 @@ impl Rig {
         assert_eq!(self.images(2, 1, ""), 200);
         // Nobody touches this one again.
         let ends = self.now().plus_ms(3_600_000).to_string();
-        self.grant(0, 5, json!({ "expires_at": ends }));
+        self.grant(0, 5, &json!({ "expires_at": ends }));
         self.pass("50h");
         assert_eq!(self.images(2, 1, ""), 200);
         // Free credits cover what is missing.
@@ -225,7 +225,7 @@ impl Rig {
                     }
                 };
                 let amount = 1 + self.below(25);
-                self.grant(at, amount, more);
+                self.grant(at, amount, &more);
             }
             2..=5 => {
                 let tokens = self.below(40);
