@@ -10,25 +10,47 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::output::{Column, Format, json as print_json, print, table};
+use super::rebuild::{Rebuild, Seen, replayed, take_books};
 use super::remote::Remote;
-use super::who::{Query, Who};
-use crate::credit::Amount;
+use super::who::{Query, Who, escaped};
+use crate::credit::{AccountId, Amount};
 
 /// Check every account of a running ledger: buckets, holds, charges, caps, free credits
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Only reads, a page of accounts at a time; requests go on meanwhile.
 
+With --rebuild the files of the exported stream are replayed as well and compared with the ledger, each account at the
+number of entries that the ledger says it has told. A line that is missing, torn, changed or not understood is a
+breach with its file and line; what is not exported yet is waited for, for five seconds, then said. Give every folder
+that an instance exported to. A replay that was saved is gone on from by --from, so that older files may be removed.
+
 Exit codes: 0 everything holds; 1 a breach, or something could not be looked at.
 
 Examples:
   tollgate audit
-  tollgate audit acct_maria -o json")]
+  tollgate audit acct_maria -o json
+  tollgate audit --rebuild data/ledger-stream
+  tollgate audit --rebuild data/ledger-stream --save replay
+  tollgate audit --rebuild data/ledger-stream --from replay --save replay
+  tollgate audit --rebuild data/ledger-stream --offline -o json")]
 pub(super) struct Audit {
     /// Only this account
     account: Option<Who>,
     #[command(flatten)]
+    rebuild: Rebuild,
+    #[command(flatten)]
     remote: Remote,
+}
+
+/// What the ledger answered.
+#[derive(Default)]
+struct Answers {
+    audits: Vec<Value>,
+    /// Of each account what its files are compared with.
+    seen: Vec<Seen>,
+    /// How many accounts of a person may have free credits.
+    free: Option<u64>,
 }
 
 /// Accounts that are asked for at a time.
@@ -64,35 +86,71 @@ const TOTALS: &[Column] = &[
 
 impl Audit {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let (audits, free) = match &self.account {
+        let Answers { audits, seen, free } = match &self.account {
+            _ if self.rebuild.is_offline() => Answers::default(),
             Some(account) => {
-                let answer = self.remote.ask(Method::GET, &account.path("/audit"), None)?;
-                (vec![answer], None)
+                let path = self.query(account.path("/audit"));
+                let mut answers = Answers::default();
+                answers.take(self.remote.ask(Method::GET, path.text(), None)?, &self.rebuild)?;
+                answers
             }
             None => self.all()?,
         };
-        let found = summed(&audits, free);
+        let mut found = summed(&audits, free);
+        if self.rebuild.is_wanted() {
+            let all = self.account.is_none();
+            let rebuilt = self.rebuild.run(&seen, &audits, all, &|id| self.again(id))?;
+            found["rebuild"] = rebuilt.told;
+            if let Some(breaches) = found["breaches"].as_array_mut() {
+                breaches.extend(rebuilt.breaches);
+            }
+        }
         if self.remote.output == Format::Json {
             print_json(&found)?;
         } else {
-            print(&told(&found))?;
+            print(&told(&found, self.rebuild.is_offline()))?;
         }
         let clean = found["breaches"].as_array().is_some_and(Vec::is_empty);
         if clean { Ok(()) } else { Err(Failure::failed("")) }
     }
 
-    /// Every account, and how many accounts of a person may have free credits.
-    fn all(&self) -> Result<(Vec<Value>, Option<u64>), Failure> {
-        let (mut audits, mut after) = (Vec::new(), None);
+    /// A path, with the wish for books if there is something to compare them with.
+    fn query(&self, path: String) -> Query {
+        Query::of(path).with("books", self.rebuild.is_wanted().then_some(true))
+    }
+
+    fn again(&self, account: &AccountId) -> Result<Option<Value>, Failure> {
+        self.remote.find(&format!("/accounts/{}/audit", escaped(account.as_str())))
+    }
+
+    /// Every account.
+    fn all(&self) -> Result<Answers, Failure> {
+        let (mut answers, mut after) = (Answers::default(), None);
         loop {
-            let query = Query::of("/audit".to_owned()).page(PAGE, after.take());
-            let answer = self.remote.ask(Method::GET, query.text(), None)?;
-            audits.extend(answer["data"].as_array().into_iter().flatten().cloned());
+            let query = self.query("/audit".to_owned()).page(PAGE, after.take());
+            let mut answer = self.remote.ask(Method::GET, query.text(), None)?;
+            let Value::Array(data) = answer["data"].take() else { return Ok(answers) };
+            for audit in data {
+                answers.take(audit, &self.rebuild)?;
+            }
             match answer["next"].as_str() {
                 Some(next) => after = Some(next.to_owned()),
-                None => return Ok((audits, answer["free_accounts_per_person"].as_u64())),
+                None => {
+                    answers.free = answer["free_accounts_per_person"].as_u64();
+                    return Ok(answers);
+                }
             }
         }
+    }
+}
+
+impl Answers {
+    fn take(&mut self, mut audit: Value, rebuild: &Rebuild) -> Result<(), Failure> {
+        if rebuild.is_wanted() {
+            self.seen.extend(take_books(&mut audit)?);
+        }
+        self.audits.push(audit);
+        Ok(())
     }
 }
 
@@ -159,21 +217,29 @@ fn plus(a: &Value, b: &Value) -> Amount {
     amount(a).unwrap_or(Amount::ZERO).saturating_add(amount(b).unwrap_or(Amount::ZERO))
 }
 
-fn told(found: &Value) -> String {
+fn told(found: &Value, offline: bool) -> String {
     let list = |name: &str| found[name].as_array().cloned().unwrap_or_default();
     let (totals, breaches) = (list("totals"), list("breaches"));
-    let mut text = format!(
-        "Looked at {} accounts, {} buckets, {} charges of which {} are open.\n\n{CHECKED}\n",
-        found["accounts"], found["buckets"], found["charges"], found["open"]
-    );
-    if found["caps_compared"] != found["accounts"] {
+    let mut text = String::new();
+    if !offline {
         text.push_str(&format!(
-            "Caps were compared on {} accounts; the others changed meanwhile.\n\n",
-            found["caps_compared"]
+            "Looked at {} accounts, {} buckets, {} charges of which {} are open.\n\n{CHECKED}\n",
+            found["accounts"], found["buckets"], found["charges"], found["open"]
         ));
+        if found["caps_compared"] != found["accounts"] {
+            text.push_str(&format!(
+                "Caps were compared on {} accounts; the others changed meanwhile.\n\n",
+                found["caps_compared"]
+            ));
+        }
+        text.push_str(&table(&totals, TOTALS));
     }
-    text.push_str(&table(&totals, TOTALS));
+    if let Some(rebuild) = found.get("rebuild") {
+        text.push_str(&replayed(rebuild, offline));
+    }
+    let breaches: Vec<Value> = breaches.into_iter().map(with_place).collect();
     match breaches.len() {
+        0 if offline => text.push_str("\nThe files hold together.\n"),
         0 => text.push_str("\nEverything holds.\n"),
         count => {
             let word = if count == 1 { "breach" } else { "breaches" };
@@ -181,4 +247,18 @@ fn told(found: &Value) -> String {
         }
     }
     text
+}
+
+/// What is found in a file is said with its place.
+fn with_place(mut breach: Value) -> Value {
+    if let Some(file) = breach["file"].as_str() {
+        let place = match breach["line"].as_u64() {
+            None | Some(0) => file.to_owned(),
+            Some(line) => format!("{file}:{line}"),
+        };
+        let (code, found) = (&breach["code"], &breach["found"]);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        breach["found"] = format!("{place}: {} [{}]", text(found), text(code)).into();
+    }
+    breach
 }

@@ -29,6 +29,7 @@ mod output;
 mod overrides;
 mod packs;
 mod person;
+mod rebuild;
 mod remote;
 mod restrict;
 mod sample_upstream;

@@ -75,6 +75,18 @@ impl Remote {
         wait_for(admin.ask(method, path, body))?
     }
 
+    /// Asks for something that may not be there.
+    pub(super) fn find(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let admin = self.admin(&self.token()?)?;
+        let path = format!("/admin/v1{path}");
+        let answer = wait_for(admin.send(Method::GET, &path, None, None))??;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(answer.json())),
+            _ => Err(refused(&answer)),
+        }
+    }
+
     /// Asks what needs no token; the answer may have any status.
     pub(super) fn look(&self, path: &str) -> Result<Answer, Failure> {
         wait_for(self.admin("")?.send(Method::GET, path, None, None))?

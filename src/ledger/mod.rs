@@ -17,6 +17,7 @@ mod measured;
 pub mod model;
 mod packed;
 pub mod redis;
+pub mod replay;
 mod stream;
 mod teller;
 mod verbs;
@@ -40,8 +41,8 @@ pub use verbs::{
     Breach, CapCheck, CapCount, CapState, Carry, ChargeRecord, ChargeState, Doubt, Extend,
     Extended, FreeClaim, Freeze, Gates, Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun,
     Quoted, REFUNDS_MAX, RateCheck, Refund, RefundPart, Refunded, Release, Released, Reserve,
-    Reserved, Scope, Settle, Settled, SlotCheck, SlotState, View, Window, Withdraw, Withdrawal,
-    Withdrawn,
+    Reserved, Scope, Settle, Settled, SlotCheck, SlotState, Told, View, Window, Withdraw,
+    Withdrawal, Withdrawn,
 };
 
 use crate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId};

@@ -27,6 +27,8 @@ mod admission;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audit_rebuild;
+#[cfg(test)]
 mod calendar;
 #[cfg(test)]
 mod cli;

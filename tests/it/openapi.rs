@@ -164,6 +164,7 @@ fn the_documents_parameters_are_those_that_are_understood() {
             let value = match name {
                 "limit" => "5",
                 "older_than" => "10m",
+                "books" => "true",
                 "starting_after" => continue,
                 _ => parameter["schema"]["enum"][0].as_str().unwrap_or("x"),
             };

@@ -30,6 +30,7 @@ pub(crate) fn books(account: &Account, context: &Context) -> Books {
         account: account.document.account.clone(),
         at: context.now,
         stamp: stamp(account),
+        told: None,
         buckets: money.purses.iter().map(|purse| purse.bucket.clone()).collect(),
         archived: money.archived.iter().map(|(kind, sums)| (kind.clone(), *sums)).collect(),
         counters: counters(account),

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::asking::Desk;
-use super::calls;
+use super::epoch::Epoch;
 use super::looking::load_with;
 use super::records::{self, Head};
-use crate::credit::AccountId;
+use super::{calls, replies};
+use crate::credit::{AccountId, Partition};
 use crate::ledger::model::{self, Account, Stop, invariants};
-use crate::ledger::{Books, Breach, Scope};
+use crate::ledger::{Books, Breach, Scope, Told};
 use crate::seam::Timestamp;
 
 /// The account's record for an auditor: the rules' own breaches, and those of what the scripts keep beside it.
@@ -19,7 +20,18 @@ pub(super) async fn books(desk: &Arc<Desk>, id: &AccountId) -> Result<Books, Sto
     let (_, account, head, context) = load_with(desk, id).await?;
     let mut books = model::books(&account, &context);
     books.breaches.extend(beside(&account, &head));
+    books.told = Some(Told { ledger: epoch(desk, id).await?, sequence: head.sequence });
     Ok(books)
+}
+
+/// The name of the ledger's epoch, as entries of the account's stream have it.
+async fn epoch(desk: &Arc<Desk>, id: &AccountId) -> Result<String, Stop> {
+    let partition = Partition::of(id);
+    let words = vec![b"GET".to_vec(), desk.keys.epoch(partition)];
+    let bytes = replies::text_of(desk.command(partition, words).await?)?;
+    let epoch = Epoch::read(&bytes);
+    let epoch = epoch.ok_or_else(|| Stop::Broken("the epoch cannot be read".to_owned()))?;
+    Ok(epoch.name())
 }
 
 /// Checks an account's records against the rules and against each other, to the byte.

@@ -15,6 +15,8 @@ pub struct Books {
     pub at: Timestamp,
     /// Changes with every change of the record: two looks with the same stamp saw the same.
     pub stamp: u64,
+    /// What it has told the ledger's stream; `None`: this ledger tells none.
+    pub told: Option<Told>,
     /// Its buckets.
     pub buckets: Vec<Bucket>,
     /// Per kind: granted, spent, expired and voided of buckets that are no longer listed.
@@ -25,6 +27,15 @@ pub struct Books {
     pub open: usize,
     /// What contradicts itself in the record.
     pub breaches: Vec<Breach>,
+}
+
+/// How far an account's part of the ledger's stream has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The ledger's epoch.
+    pub ledger: String,
+    /// How many entries the account has told; the next one is counted one more.
+    pub sequence: u64,
 }
 
 /// What one cap counted in one period: of an account, or for one charge.

@@ -6,7 +6,7 @@ mod gates;
 mod grants;
 mod views;
 
-pub use audit::{Books, Breach, CapCount};
+pub use audit::{Books, Breach, CapCount, Told};
 pub use charges::{
     Adjust, AdjustPart, Adjusted, Doubt, Extend, Extended, OnUnknown, OverRun, Quoted, Refund,
     RefundPart, Refunded, Release, Released, Reserve, Reserved, Settle, Settled,

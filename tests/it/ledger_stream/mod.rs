@@ -5,6 +5,7 @@
 mod faults;
 mod file;
 mod instances;
+mod rebuild;
 pub(crate) mod replay;
 mod story;
 mod topology;
