@@ -17,6 +17,7 @@ mod measured;
 pub mod model;
 mod packed;
 pub mod redis;
+mod setbacks;
 mod stream_gauges;
 mod teller;
 mod verbs;
@@ -34,6 +35,7 @@ pub use directory::{
 pub use finding::{FOR_TESTS, Finding, Level, UNREACHABLE};
 pub use folder::{examine_file, examine_folder};
 pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
+pub use setbacks::{Setback, Setbacks};
 pub use stream_gauges::StreamGauges;
 pub use verbs::{
     ADJUSTS_MAX, Adjust, Adjusted, AllowanceCheck, AllowanceState, Bonus, Books, Breach, CapCheck,

@@ -9,7 +9,7 @@ use super::connection::DoorCounts;
 use super::families::{self, Sums};
 use super::reload::InForce;
 use super::tls::Certificates;
-use crate::ledger::{Ledger, Measured, StoreTally, StreamGauges};
+use crate::ledger::{Ledger, Measured, Setbacks, StoreTally, StreamGauges};
 use crate::meter::{Rules, Tally};
 use crate::seam::{Clock, Tasks, Timestamp};
 use crate::telemetry::Exposition;
@@ -57,6 +57,8 @@ pub(super) struct Metrics {
     pub(super) beside: Arc<StoreTally>,
     /// The ledger's stream, where it is exported.
     pub(super) stream: Option<StreamGauges>,
+    /// Accounts whose ledger has gone back, where it could.
+    pub(super) setbacks: Option<Setbacks>,
     /// What is in force.
     pub(super) in_force: InForce,
     /// What the listeners speak TLS with.
@@ -80,6 +82,9 @@ impl Metrics {
         families::store(&mut text, &stores.map(|tally| &**tally).collect::<Vec<_>>());
         if let Some(stream) = &self.stream {
             families::stream(&mut text, stream);
+        }
+        if let Some(setbacks) = &self.setbacks {
+            families::setbacks(&mut text, setbacks);
         }
         text.text()
     }

@@ -302,7 +302,8 @@ fn who_leaves_in_the_middle_of_a_request_is_counted_once() {
 }
 
 /// Families that are there only with a store that exports a stream, and with TLS.
-const OPTIONAL: [&str; 2] = ["tollgate_ledger_stream_", "tollgate_certificate_"];
+const OPTIONAL: [&str; 3] =
+    ["tollgate_ledger_stream_", "tollgate_ledger_setbacks_", "tollgate_certificate_"];
 
 /// README's table and what is scraped name the same families.
 #[test]

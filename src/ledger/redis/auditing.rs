@@ -11,7 +11,7 @@ use super::looking::load_with;
 use super::records::{self, Head};
 use crate::credit::AccountId;
 use crate::ledger::model::{self, Account, Stop, invariants};
-use crate::ledger::{Books, Breach, Scope};
+use crate::ledger::{Books, Breach, Scope, Setback};
 use crate::seam::Timestamp;
 
 /// The account's record for an auditor: the rules' own breaches, and those of what the scripts keep beside it.
@@ -19,7 +19,18 @@ pub(super) async fn books(desk: &Arc<Desk>, id: &AccountId) -> Result<Books, Sto
     let (_, account, head, context) = load_with(desk, id).await?;
     let mut books = model::books(&account, &context);
     books.breaches.extend(beside(&account, &head));
+    books.breaches.extend(desk.setbacks().of(id).map(|setback| lost(&setback)));
     Ok(books)
+}
+
+/// What was acknowledged and is not there any more, as far as this instance had seen it.
+fn lost(setback: &Setback) -> Breach {
+    let Setback { known, found, at, .. } = setback;
+    let found = found.map_or("nothing".to_owned(), |found| found.to_string());
+    let what = format!(
+        "the ledger has gone back at {at}: its entry {known} had been acknowledged, {found} was the last one then"
+    );
+    Breach::of("I10", what)
 }
 
 /// Checks an account's records against the rules and against each other, to the byte.

@@ -12,13 +12,15 @@ use super::checkpoint::Pending;
 use super::files::Files;
 use super::lease::Lease;
 use super::reading::{self, Batch, ENTRIES_MAX, Found};
-use super::watching::{Alarm, Hindrance, Sequences};
+use super::watching::{self, Alarm, Hindrance, Sequences, StreamId};
 use super::{Export, Round, Trouble};
 use crate::credit::{AccountId, Partition};
+use crate::ledger::Setback;
 use crate::ledger::model::Stop;
 use crate::ledger::redis::asking::Desk;
 use crate::ledger::redis::entry::{self, Place};
 use crate::ledger::redis::epoch::Epoch;
+use crate::seam::Timestamp;
 
 /// How many rounds of others go by between two looks at the streams.
 const ASIDES: u32 = 8;
@@ -30,6 +32,14 @@ struct Work {
     ledger: Epoch,
     /// Whether it was said that there is another set of files.
     others: bool,
+}
+
+/// An entry that was written.
+struct Told {
+    account: AccountId,
+    sequence: u64,
+    at: Timestamp,
+    id: StreamId,
 }
 
 /// See the module.
@@ -178,8 +188,11 @@ impl Exporter {
             return self.taken_out(work, Round::Nothing);
         }
         let told = self.write(work, &batches)?;
-        for (account, sequence) in told {
-            self.sequences.look(account, sequence);
+        for Told { account, sequence, at, id } in told {
+            if let Some(known) = self.sequences.look(account.clone(), sequence, id) {
+                let found = Some(sequence.saturating_sub(1));
+                self.desk.setbacks().note(Setback { account, known, found, at });
+            }
         }
         self.take_out(work).await;
         let all_read = batches.len() == wanted.len();
@@ -217,7 +230,7 @@ impl Exporter {
         &mut self,
         work: &mut Work,
         batches: &[Batch],
-    ) -> Result<Vec<(AccountId, u64)>, Trouble> {
+    ) -> Result<Vec<Told>, Trouble> {
         self.still_ours()?;
         let epoch = work.ledger.name();
         let (mut told, mut count) = (Vec::new(), 0_u64);
@@ -232,7 +245,10 @@ impl Exporter {
                 };
                 work.files.append(&line.text)?;
                 match line.told {
-                    Ok(whose) => told.push(whose),
+                    Ok((account, sequence)) => {
+                        let id = watching::stream_id(stream_id);
+                        told.push(Told { account, sequence, at: Timestamp(id.0), id });
+                    }
                     Err(why) => tracing::error!(
                         partition,
                         stream_id,

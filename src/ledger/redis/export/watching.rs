@@ -40,9 +40,18 @@ impl Alarm {
     }
 }
 
-/// The last number of each account that was seen lately.
+/// The last number of each account that was seen lately, and the name of its entry.
 #[derive(Debug)]
-pub(super) struct Sequences(LruCache<AccountId, u64>);
+pub(super) struct Sequences(LruCache<AccountId, (u64, StreamId)>);
+
+/// When an entry was made, by the server's clock, and which it was of that moment: later ones are greater.
+pub(super) type StreamId = (u64, u64);
+
+/// Reads a stream's `1795348800123-0`.
+pub(super) fn stream_id(text: &str) -> StreamId {
+    let (ms, which) = text.split_once('-').unwrap_or((text, "0"));
+    (ms.parse().unwrap_or(0), which.parse().unwrap_or(0))
+}
 
 impl Sequences {
     pub(super) fn new() -> Self {
@@ -54,14 +63,19 @@ impl Sequences {
         self.0.clear();
     }
 
-    /// This one has been exported.
-    pub(super) fn look(&mut self, account: AccountId, sequence: u64) {
-        let before = self.0.get(&account).copied();
-        if let Some(last) = before.filter(|last| last.checked_add(1) != Some(sequence)) {
-            let told = if sequence > last { "skips numbers" } else { "repeats numbers" };
-            tracing::error!(%account, last, sequence, "the ledger stream of an account {told}");
-        }
-        self.0.put(account, sequence);
+    /// This one has been exported. The answer is the last number before it, if that was of entries that the
+    /// ledger has lost: it has given a number again to something else.
+    pub(super) fn look(&mut self, account: AccountId, sequence: u64, id: StreamId) -> Option<u64> {
+        let before = self.0.put(account.clone(), (sequence, id));
+        let (last, last_id) = before.filter(|(last, _)| last.checked_add(1) != Some(sequence))?;
+        let back = sequence <= last && id > last_id;
+        let told = match () {
+            () if sequence > last => "skips numbers",
+            () if back => "repeats numbers",
+            () => "repeats entries",
+        };
+        tracing::error!(%account, last, sequence, "the ledger stream of an account {told}");
+        back.then_some(last)
     }
 }
 
