@@ -214,7 +214,8 @@ pub(super) fn stream(text: &mut Exposition, stream: &StreamGauges) {
 
 /// What the store had acknowledged and lost.
 pub(super) fn setbacks(text: &mut Exposition, setbacks: &Setbacks) {
-    let help = "Accounts whose ledger has gone back behind what this instance had seen acknowledged.";
+    let help =
+        "Accounts whose ledger has gone back behind what this instance had seen acknowledged.";
     text.family("tollgate_ledger_setbacks_total", Type::Counter, help)
         .sample(&[], setbacks.count());
 }

@@ -69,15 +69,15 @@ struct Told {
     ended: u32,
 }
 
-struct Caller {
-    ledger: RedisLedger,
-    account: AccountId,
+pub(crate) struct Caller {
+    pub(crate) ledger: RedisLedger,
+    pub(crate) account: AccountId,
     key: KeyId,
     version: u64,
 }
 
 impl Caller {
-    fn reserve(&self) -> Reserve {
+    pub(crate) fn reserve(&self) -> Reserve {
         let partition = Partition::of(&self.account);
         let charge = ChargeId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
         Reserve {
@@ -144,7 +144,12 @@ impl Caller {
     }
 }
 
-fn caller(settings: &tollgate::ledger::redis::Settings, account: &AccountId, number: u8) -> Caller {
+/// An account with one key and many credits.
+pub(crate) fn caller(
+    settings: &tollgate::ledger::redis::Settings,
+    account: &AccountId,
+    number: u8,
+) -> Caller {
     let ledger = open_served(settings);
     ok(wait(ledger.create_account(new_account(account))));
     let (id, label) = (key_of(account, number), String::new());
@@ -223,7 +228,7 @@ fn judge(caller: &Caller, told: &Told) {
 }
 
 /// The slot of a partition's keys, as the server computes it: CRC-16 of what stands in braces.
-fn slot_of(partition: Partition) -> u16 {
+pub(crate) fn slot_of(partition: Partition) -> u16 {
     let tag = format!("{:04}", partition.number());
     let bit = |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
     let crc = tag.bytes().fold(0, |crc: u16, byte| (0..8).fold(crc ^ (u16::from(byte) << 8), bit));

@@ -101,6 +101,7 @@ mod ledger_disk;
 #[cfg(test)]
 mod ledger_equivalences;
 #[cfg(test)]
+mod ledger_failover;
 mod ledger_faults;
 #[cfg(test)]
 mod ledger_numbers;

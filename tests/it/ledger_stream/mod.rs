@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tollgate::ledger::StreamGauges;
 use tollgate::ledger::redis::{Export, ExportSettings, RedisLedger, Settings};
+use tollgate::ledger::{Setbacks, StreamGauges};
 use tollgate::seam::{Clock, SystemClock, SystemEntropy, SystemVault, Vault, thread};
 
 use crate::ledger_redis::settings;
@@ -28,31 +28,38 @@ use story::Story;
 
 /// How an exporter is started.
 #[derive(Clone)]
-struct Start {
+pub(crate) struct Start {
     vault: Arc<dyn Vault>,
     rotate_bytes: u64,
     alarm: u64,
     lease_ms: u64,
+    pub(crate) setbacks: Setbacks,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { vault: Arc::new(SystemVault), rotate_bytes: 16_384, alarm: 1_000, lease_ms: 2_000 }
+        Self {
+            vault: Arc::new(SystemVault),
+            rotate_bytes: 16_384,
+            alarm: 1_000,
+            lease_ms: 2_000,
+            setbacks: Setbacks::default(),
+        }
     }
 }
 
 /// An exporter on a thread of its own.
-struct Exporter {
+pub(crate) struct Exporter {
     stop: CancellationToken,
     kill: CancellationToken,
     thread: Option<JoinHandle<()>>,
-    gauges: StreamGauges,
+    pub(crate) gauges: StreamGauges,
     log: Log,
 }
 
 /// What it says.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -65,11 +72,11 @@ impl Write for Log {
 }
 
 impl Log {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         self.text().matches(what).count()
     }
 }
@@ -79,7 +86,7 @@ impl Start {
         self.at(settings(server), folder)
     }
 
-    fn at(&self, settings: Settings, folder: &Path) -> Exporter {
+    pub(crate) fn at(&self, settings: Settings, folder: &Path) -> Exporter {
         let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
         let (gauges, log) = (StreamGauges::default(), Log::default());
         let (rotate_bytes, alarm) = (self.rotate_bytes, self.alarm);
@@ -94,13 +101,14 @@ impl Start {
             gauges: gauges.clone(),
         };
         let (stopped, killed, own) = (stop.clone(), kill.clone(), log.clone());
+        let setbacks = self.setbacks.clone();
         let thread = thread("exporter", move || {
             let said = tracing_subscriber::fmt().with_writer(move || own.clone()).with_ansi(false);
             let _said = tracing::subscriber::set_default(said.finish());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-                let ledger = RedisLedger::open(settings, clock);
+                let ledger = RedisLedger::open(settings, clock).telling(&setbacks);
                 tokio::select! {
                     biased;
                     () = killed.cancelled() => {}
@@ -114,7 +122,7 @@ impl Start {
 
 impl Exporter {
     /// As an instance ends.
-    fn stop(mut self) -> Log {
+    pub(crate) fn stop(mut self) -> Log {
         self.stop.cancel();
         self.thread.take().unwrap().join().unwrap();
         self.log.clone()

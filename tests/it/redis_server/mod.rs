@@ -178,6 +178,19 @@ impl RedisServer {
         redis::from_redis_value(self.command(&words)).unwrap()
     }
 
+    /// Cuts its only replica off: what it acknowledges from now on is not passed on.
+    #[track_caller]
+    pub(crate) fn cut_off(&self, replica: &Self) {
+        // A login at a server that asks for none is refused.
+        let _: String = replica.say("CONFIG SET masterauth nobody-asked-for-it");
+        let _: i64 = self.say("CLIENT KILL TYPE replica");
+        wait_until("the replica is cut off", || {
+            let alone = self.say::<String>("INFO replication").contains("connected_slaves:0");
+            let told: String = replica.say("INFO replication");
+            alone && told.contains("master_link_status:down")
+        });
+    }
+
     /// Waits until its only replica has all that has been written so far.
     #[track_caller]
     pub(crate) fn wait_for_its_replica(&self) {

@@ -107,7 +107,7 @@ impl Exporter {
 
     fn close(&mut self) {
         self.work = None;
-        self.sequences.forget();
+        self.sequences.others_may_have_written();
     }
 
     async fn tried(&mut self) -> Result<Round, Trouble> {
@@ -144,7 +144,7 @@ impl Exporter {
     }
 
     fn open(&mut self, ledger: Epoch) -> io::Result<Work> {
-        self.sequences.forget();
+        self.sequences.others_may_have_written();
         let Export { settings, vault, entropy, .. } = &self.export;
         let (folder, rotate) = (&settings.folder, settings.rotate_bytes);
         let files = Files::open(vault, folder, rotate, &ledger.name(), &**entropy)?;
@@ -226,11 +226,7 @@ impl Exporter {
     }
 
     /// Writes batches so that they last. The answer is whose entries they were.
-    fn write(
-        &mut self,
-        work: &mut Work,
-        batches: &[Batch],
-    ) -> Result<Vec<Told>, Trouble> {
+    fn write(&mut self, work: &mut Work, batches: &[Batch]) -> Result<Vec<Told>, Trouble> {
         self.still_ours()?;
         let epoch = work.ledger.name();
         let (mut told, mut count) = (Vec::new(), 0_u64);
