@@ -1,8 +1,5 @@
 //! A replica takes over that lacks what was acknowledged last: it is reported, and nothing is charged twice by it.
 
-use std::process::Command;
-
-use serde_json::{Value, json};
 use tollgate::credit::{AccountId, Amount, Class};
 use tollgate::ledger::redis::{RedisLedger, Settings};
 use tollgate::ledger::*;
@@ -11,14 +8,13 @@ use crate::ledger_cluster::{caller, slot_of};
 use crate::ledger_redis::{cluster_settings, make, open_served, sentinel_settings};
 use crate::ledger_stream::{Log, Start};
 use crate::ledger_world::{credits, kind, no, ok, wait};
-use crate::processes::{BIN, Proxy, TOKEN, ask, eventually};
 use crate::redis_server::cluster::RedisCluster;
-use crate::redis_server::sentinels::{Sentinels, WATCHED};
+use crate::redis_server::sentinels::Sentinels;
 use crate::redis_server::wait_until;
 use tollgate::credit::Partition;
 
 /// Servers of which the primary can die when its replica has heard nothing for a while.
-enum Servers {
+pub(super) enum Servers {
     Cluster(RedisCluster, u16),
     Sentinels(Sentinels),
 }
@@ -29,7 +25,7 @@ impl Servers {
         Self::Cluster(RedisCluster::start_with(3, 3, &[]), slot)
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         match self {
             Self::Cluster(all, _) => cluster_settings(&all.ports()),
             Self::Sentinels(all) => sentinel_settings(&all.ports()),
@@ -37,7 +33,7 @@ impl Servers {
     }
 
     /// From now on the account's primary acknowledges what its replica never hears.
-    fn cut_off(&mut self) {
+    pub(super) fn cut_off(&mut self) {
         match self {
             Self::Cluster(all, slot) => {
                 let primary = all.owner(*slot);
@@ -51,7 +47,7 @@ impl Servers {
     }
 
     /// The primary dies, and its replica takes over.
-    fn fail_over(&mut self) {
+    pub(super) fn fail_over(&mut self) {
         match self {
             Self::Cluster(all, slot) => {
                 let primary = all.owner(*slot);
@@ -201,80 +197,4 @@ fn a_primary_of_sentinels_that_loses_what_it_acknowledged_is_reported() {
         Servers::Sentinels(Sentinels::start()),
         &"acct_maria".parse().unwrap(),
     );
-}
-
-/// A whole instance: the log, the metric, the audit; `doctor` says who has taken over.
-#[test]
-fn an_instance_tells_that_its_ledger_has_gone_back() {
-    let mut servers = Servers::Sentinels(Sentinels::start());
-    let Servers::Sentinels(all) = &servers else { unreachable!() };
-    let hosts: Vec<_> = all.ports().iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    let folder = tempfile::tempdir().unwrap();
-    let (hosts, here) = (hosts.join(", "), folder.path().display());
-    let text = format!(
-        "listen: 127.0.0.1:0
-store:
-  redis:
-    sentinel: {{ addresses: [{hosts}], name: {WATCHED} }}
-    state: {here}/data
-admin: {{ listen: 127.0.0.1:0, token: {{ env: TOLLGATE_ADMIN_TOKEN }} }}
-upstreams: {{ generator: {{ url: http://127.0.0.1:9000 }} }}
-plans: {{ studio: {{}} }}
-prices:
-  image: {{ lines: [{{ label: Image, rate: 5 }}] }}
-routes:
-  - {{ name: image, match: POST /v1/images, upstream: generator, price: image, on_unknown: release }}
-"
-    );
-    let file = folder.path().join("tollgate.yaml");
-    std::fs::write(&file, text).unwrap();
-    let command = |words: &[&str]| {
-        let mut command = Command::new(BIN);
-        command.args(words).arg(&file).env("TOLLGATE_ADMIN_TOKEN", TOKEN);
-        command
-    };
-    make(&servers.settings(), false);
-    let proxy = Proxy::by(&mut command(&["serve", "--config"]));
-    proxy.account("acct_ana", 100);
-    let metric = || {
-        let bearer = format!("Bearer {TOKEN}");
-        let text =
-            ask(proxy.admin, "GET", "/metrics", &[("authorization", &bearer)], "").unwrap().body;
-        let name = "tollgate_ledger_setbacks_total ";
-        let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-        line.expect("the metric is there")
-    };
-    let audited = || {
-        let mut command = Command::new(BIN);
-        command.args(["audit", "acct_ana", "--admin-url", &format!("http://{}", proxy.admin)]);
-        let output = command.env("TOLLGATE_ADMIN_TOKEN", TOKEN).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    assert_eq!((metric().as_str(), audited().0), ("0", Some(0)));
-    servers.cut_off();
-    let body = json!({ "id": "pay_lost", "amount": "50", "reason": "a test" });
-    proxy.operator("POST", "/accounts/acct_ana/grants", &body);
-    assert_eq!(proxy.balance("acct_ana").0, "150");
-    servers.fail_over();
-    let bearer = format!("Bearer {TOKEN}");
-    let path = "/admin/v1/accounts/acct_ana/balance";
-    eventually("it answers again", || {
-        let reply = ask(proxy.admin, "GET", path, &[("authorization", &bearer)], "").ok()?;
-        (reply.status == 200).then_some(())
-    });
-    assert_eq!((proxy.balance("acct_ana").0.as_str(), metric().as_str()), ("100", "1"));
-    for _ in 0..2 {
-        proxy.operator("POST", "/accounts/acct_ana/grants", &body);
-        assert_eq!(proxy.balance("acct_ana").0, "150");
-    }
-    let (code, said) = audited();
-    assert!(code == Some(1) && said.contains("I10") && said.contains("gone back"), "{said}");
-    let told = proxy.process.told();
-    let line = told.lines().find(|line| line.contains("ledger_went_back")).expect("it is logged");
-    let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!((&line["level"], &line["account"]), (&json!("ERROR"), &json!("acct_ana")));
-    let output = command(&["doctor", "--config"]).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("taken over from another primary"), "{said}");
-    proxy.stop();
 }

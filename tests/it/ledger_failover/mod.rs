@@ -9,6 +9,7 @@
 mod crowd;
 mod loss;
 pub(crate) mod patient;
+mod told;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
