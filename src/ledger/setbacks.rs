@@ -56,11 +56,11 @@ impl Setbacks {
     /// One was seen.
     pub(crate) fn note(&self, seen: Setback) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = state.take(&seen.account) {
-            if seen.at.ms_since(before.at) < TOGETHER_MS {
-                let known = before.known.max(seen.known);
-                return state.remember(Setback { known, ..before });
-            }
+        if let Some(before) = state.take(&seen.account)
+            && seen.at.ms_since(before.at) < TOGETHER_MS
+        {
+            let known = before.known.max(seen.known);
+            return state.remember(Setback { known, ..before });
         }
         self.0.count.one();
         state.say(&seen);

@@ -199,7 +199,7 @@ fn sums(caller: &Caller) -> BTreeMap<String, [Amount; 4]> {
         for (sum, more) in all.entry(format!("{what}{bonus}")).or_default().iter_mut().zip(own) {
             *sum = sum.checked_add(more).unwrap();
         }
-        assert!(what != "frozen" || bonus != "" || bucket.standing == Standing::Frozen);
+        assert!(what != "frozen" || !bonus.is_empty() || bucket.standing == Standing::Frozen);
     }
     all
 }

@@ -155,10 +155,9 @@ impl RedisCluster {
     pub(crate) fn replica_of(&self, primary: usize) -> usize {
         let id = &self.ids[primary];
         let follows = |node: &RedisServer| -> bool {
-            let told = node.try_command(&[b"INFO", b"replication"]).ok();
-            let told = told.and_then(|told| redis::from_redis_value::<String>(told).ok());
+            let told = node.replication();
             let port = format!("master_port:{}\r", self.nodes[primary].port());
-            told.is_some_and(|told| told.contains("role:slave") && told.contains(&port))
+            told.contains("role:slave") && told.contains(&port)
         };
         let found = self.nodes.iter().position(follows);
         found.unwrap_or_else(|| panic!("nobody follows {id}"))
@@ -168,7 +167,7 @@ impl RedisCluster {
     #[track_caller]
     pub(crate) fn wait_until_followed(&self, primary: usize, replica: usize) {
         wait_until("the replica follows", || {
-            let told: String = self.nodes[replica].say("INFO replication");
+            let told = self.nodes[replica].replication();
             let port = format!("master_port:{}\r", self.nodes[primary].port());
             told.contains(&port) && told.contains("master_link_status:up")
         });

@@ -86,7 +86,7 @@ impl Sentinels {
         let (primary, replica): (Vec<_>, Vec<_>) =
             self.servers.iter().partition(|server| server.port() == now);
         wait_until("the other follows", || {
-            let told: String = replica[0].say("INFO replication");
+            let told = replica[0].replication();
             told.contains(&port) && told.contains("master_link_status:up")
         });
         primary[0].wait_for_its_replica();
@@ -125,9 +125,7 @@ impl Sentinels {
         wait_until("another server is named", || self.primary_port() != before);
         let now = self.primary_port();
         let server = self.servers.iter().find(|server| server.port() == now).unwrap();
-        wait_until("it is a primary", || {
-            server.say::<String>("INFO replication").contains("role:master")
-        });
+        wait_until("it is a primary", || server.replication().contains("role:master"));
     }
 }
 
