@@ -102,6 +102,7 @@ mod ledger_disk;
 mod ledger_equivalences;
 #[cfg(test)]
 mod ledger_failover;
+#[cfg(test)]
 mod ledger_faults;
 #[cfg(test)]
 mod ledger_numbers;

@@ -80,7 +80,7 @@ impl Counts {
     }
 }
 
-fn id(text: String) -> BucketId {
+fn id(text: &str) -> BucketId {
     text.parse().unwrap()
 }
 
@@ -118,7 +118,7 @@ fn calls(caller: &Caller, all: &mut Vec<Call>) {
     };
     let charges: Vec<_> = (0..EACH).map(charged).collect();
     for (n, (charge, open)) in charges.into_iter().enumerate() {
-        let given = |what: &str| id(format!("{what}-{account}-{n}"));
+        let given = |what: &str| id(&format!("{what}-{account}-{n}"));
         for what in ["taken", "frozen"] {
             ok(wait(caller.ledger.grant(pack(account, given(what)))));
         }
@@ -127,14 +127,14 @@ fn calls(caller: &Caller, all: &mut Vec<Call>) {
         all.push(Call::Refund(Refund {
             account: account.clone(),
             charge,
-            id: id("r1".to_owned()),
+            id: id("r1"),
             amount: credits(2),
             reason: reason.clone(),
         }));
         all.push(Call::Adjust(Adjust {
             account: account.clone(),
             charge: open,
-            id: id("j1".to_owned()),
+            id: id("j1"),
             held: credits(3),
         }));
         let how = [Withdrawal::Void, Withdrawal::Refund, Withdrawal::Reversal, Withdrawal::Expire];
