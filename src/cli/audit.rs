@@ -66,6 +66,7 @@ I6 buckets lie in the order in which they pay
 I7 what was charged, absorbed and refunded is what the work cost
 I8 slots in use are the charges that run
 I9 caps count no less than their charges
+I10 no entry that this instance had seen acknowledged is gone
 I11 no bucket twice, no person with too many free accounts
 I12 no purchase that nobody remembers giving
 I13 the head of a hold was spent, the tail returned

@@ -18,6 +18,7 @@ pub mod model;
 mod packed;
 pub mod redis;
 pub mod replay;
+mod setbacks;
 mod stream;
 mod teller;
 mod verbs;
@@ -35,6 +36,7 @@ pub use directory::{
 pub use finding::{FOR_TESTS, Finding, Level, UNREACHABLE};
 pub use folder::{examine_file, examine_folder};
 pub use measured::{Measured, Said, StoreTally, Verb, VerbTally};
+pub use setbacks::{Setback, Setbacks};
 pub use stream::{ExportSettings, StreamGauges};
 pub use verbs::{
     ADJUSTS_MAX, Adjust, AdjustPart, Adjusted, AllowanceCheck, AllowanceState, Bonus, Books,

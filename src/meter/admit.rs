@@ -193,11 +193,10 @@ impl Meter {
         stale: &mut bool,
     ) -> Result<Identity, Rejection> {
         match refusal {
-            // A period that did not fit leaves the version as it is: the next call computes new ones, once.
-            Refusal::Stale { document, now }
-                if document.version > version || (document.version == version && !*stale) =>
-            {
-                *stale = document.version == version;
+            // A period that did not fit leaves the version as it is: the next call computes new ones, once. A
+            // ledger that has gone back has an older one: that is what counts now.
+            Refusal::Stale { document, now } if document.version > version || !*stale => {
+                *stale = document.version <= version;
                 self.heard(now);
                 self.directory.renew(identity, *document)
             }
@@ -238,13 +237,20 @@ impl Meter {
         self.newest(identity).await?.ok_or(refused)
     }
 
+    /// Forgets what was read of accounts: the ledger was away, and may have gone back to where the same version
+    /// will name another document.
+    pub fn forget(&self) {
+        self.directory.forget();
+    }
+
     /// The account as the ledger has it; `None`: as it is remembered.
     ///
     /// # Errors
     /// `invalid_key` if what the request showed does not speak for it any more, or `metering_unavailable`.
     pub async fn newest(&self, identity: &Identity) -> Result<Option<Identity>, Rejection> {
         match self.ledger.document(identity.document.account.clone()).await {
-            Answer::Applied(document) if document.version > identity.document.version => {
+            // Another, not only a newer one: the ledger may have gone back.
+            Answer::Applied(document) if document.version != identity.document.version => {
                 self.directory.renew(identity, document).map(Some)
             }
             Answer::Applied(_) => Ok(None),

@@ -79,10 +79,11 @@ async fn serve(
 ) {
     let background = Tasks::default();
     let over = shared.stop.control.clone();
-    let renew = renewals(lasting.settler.clone(), shared.settings.store.lease_ms(), returns);
-    background.spawn(over.clone().run_until_cancelled_owned(renew).map(drop));
     background.spawn(over.clone().run_until_cancelled_owned(quotes(&core, asks)).map(drop));
     let current = Current::new(core.clone(), stack(core));
+    let (settler, lease_ms) = (lasting.settler.clone(), shared.settings.store.lease_ms());
+    let renew = renewals(settler, current.clone(), lease_ms, returns);
+    background.spawn(over.clone().run_until_cancelled_owned(renew).map(drop));
     let reload = reloads(shared.clone(), lasting.clone(), current.clone(), stack, proposals);
     background.spawn(over.run_until_cancelled_owned(reload).map(drop));
     let accepting = accept(shared, &current, &lasting.counts, listener);
@@ -176,13 +177,19 @@ fn refuse(stream: TcpStream) {
     drop(stream);
 }
 
-/// Renews the leases of running exchanges, at a third of their length, and at once when the store was away.
-async fn renewals(settler: Settler, lease_ms: u64, mut returns: Option<watch::Receiver<u64>>) {
+/// Renews the leases of running exchanges, at a third of their length, and at once when the store was away. It may
+/// have gone back then, so what was read of accounts is forgotten.
+async fn renewals<S>(
+    settler: Settler,
+    current: Current<S>,
+    lease_ms: u64,
+    mut returns: Option<watch::Receiver<u64>>,
+) {
     let mut rounds = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
     loop {
         tokio::select! {
             _ = rounds.tick() => {}
-            () = returned(&mut returns) => {}
+            () = returned(&mut returns) => current.core().meter.forget(),
         }
         settler.renew().await;
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::connection::DoorCounts;
 use super::metrics::Metrics;
 use crate::count::{Counter, Rows, Spread};
-use crate::ledger::{Said, StoreTally, StreamGauges, Verb};
+use crate::ledger::{Said, Setbacks, StoreTally, StreamGauges, Verb};
 use crate::meter::{Code, Hundred, KindTally, RouteTally, Tally};
 use crate::seam::Timestamp;
 use crate::telemetry::{Exposition, Millionths, Type};
@@ -213,6 +213,14 @@ pub(super) fn stream(text: &mut Exposition, stream: &StreamGauges) {
     let help = "Entries of the ledger's stream that were dropped unexported, as too many waited.";
     text.family("tollgate_ledger_stream_dropped_total", Type::Counter, help)
         .sample(&[], stream.dropped());
+}
+
+/// What the store had acknowledged and lost.
+pub(super) fn setbacks(text: &mut Exposition, setbacks: &Setbacks) {
+    let help =
+        "Accounts whose ledger has gone back behind what this instance had seen acknowledged.";
+    text.family("tollgate_ledger_setbacks_total", Type::Counter, help)
+        .sample(&[], setbacks.count());
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::LEDGER_FILE;
 use crate::config::StoreSettings;
 use crate::ledger::embedded::{self, EmbeddedLedger, OpenError};
 use crate::ledger::redis::{self, RedisLedger};
-use crate::ledger::{FOR_TESTS, Finding, Ledger, Level};
+use crate::ledger::{FOR_TESTS, Finding, Ledger, Level, Setbacks};
 use crate::seam::{Clock, SystemClock};
 
 /// The ledger, as threads get at it.
@@ -23,8 +23,18 @@ pub(super) enum Ledgers {
     /// One file, one writer.
     File(Arc<EmbeddedLedger>),
     /// A server; each thread connects by itself.
-    /// Whether its clock is a test's stands last.
-    Redis(Box<redis::Settings>, Arc<dyn Clock>, bool),
+    Redis(Box<Server>),
+}
+
+/// How each thread connects.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    settings: redis::Settings,
+    clock: Arc<dyn Clock>,
+    /// Whether the ledger's clock is a test's.
+    for_tests: bool,
+    /// What all threads see of accounts that have gone back.
+    setbacks: Setbacks,
 }
 
 /// One thread's ledger.
@@ -49,7 +59,12 @@ impl Ledgers {
             }
             StoreSettings::Redis { redis, test_clock, .. } => {
                 examined(redis, *test_clock)?;
-                Ok(Self::Redis(redis.clone(), clock.clone(), *test_clock))
+                Ok(Self::Redis(Box::new(Server {
+                    settings: (**redis).clone(),
+                    clock: clock.clone(),
+                    for_tests: *test_clock,
+                    setbacks: Setbacks::default(),
+                })))
             }
         }
     }
@@ -59,7 +74,7 @@ impl Ledgers {
     pub(super) const fn sweep_every(&self) -> Duration {
         match self {
             Self::File(_) => Duration::from_millis(500),
-            Self::Redis(..) => Duration::from_secs(2),
+            Self::Redis(_) => Duration::from_secs(2),
         }
     }
 
@@ -67,8 +82,8 @@ impl Ledgers {
     pub(super) fn own(&self) -> Own {
         match self {
             Self::File(ledger) => Own { ledger: ledger.clone(), returns: None },
-            Self::Redis(settings, clock, for_tests) => {
-                let ledger = connected(settings, clock, *for_tests);
+            Self::Redis(server) => {
+                let ledger = server.connect();
                 let returns = Some(ledger.returns());
                 Own { ledger: Arc::new(ledger), returns }
             }
@@ -79,9 +94,15 @@ impl Ledgers {
     pub(super) fn stream(&self) -> Streamed {
         match self {
             Self::File(ledger) => Streamed::File(ledger.clone()),
-            Self::Redis(settings, clock, for_tests) => {
-                Streamed::Redis(Box::new(connected(settings, clock, *for_tests)))
-            }
+            Self::Redis(server) => Streamed::Redis(Box::new(server.connect())),
+        }
+    }
+
+    /// What was seen of accounts that have gone back; `None`: the store cannot.
+    pub(super) fn setbacks(&self) -> Option<Setbacks> {
+        match self {
+            Self::File(_) => None,
+            Self::Redis(server) => Some(server.setbacks.clone()),
         }
     }
 }
@@ -92,12 +113,15 @@ pub(super) enum Streamed {
     Redis(Box<RedisLedger>),
 }
 
-fn connected(settings: &redis::Settings, clock: &Arc<dyn Clock>, for_tests: bool) -> RedisLedger {
-    let (settings, clock) = (settings.clone(), clock.clone());
-    if for_tests {
-        RedisLedger::for_tests(settings, clock)
-    } else {
-        RedisLedger::open(settings, clock)
+impl Server {
+    fn connect(&self) -> RedisLedger {
+        let (settings, clock) = (self.settings.clone(), self.clock.clone());
+        let ledger = if self.for_tests {
+            RedisLedger::for_tests(settings, clock)
+        } else {
+            RedisLedger::open(settings, clock)
+        };
+        ledger.telling(&self.setbacks)
     }
 }
 

@@ -9,7 +9,7 @@ use super::connection::DoorCounts;
 use super::families::{self, Sums};
 use super::reload::InForce;
 use super::tls::Certificates;
-use crate::ledger::{Ledger, Measured, StoreTally, StreamGauges};
+use crate::ledger::{Ledger, Measured, Setbacks, StoreTally, StreamGauges};
 use crate::meter::{Rules, Tally};
 use crate::seam::{Clock, Tasks, Timestamp};
 use crate::telemetry::Exposition;
@@ -57,6 +57,8 @@ pub(super) struct Metrics {
     pub(super) beside: Arc<StoreTally>,
     /// The ledger's stream.
     pub(super) stream: StreamGauges,
+    /// Accounts whose ledger has gone back, where it could.
+    pub(super) setbacks: Option<Setbacks>,
     /// What is in force.
     pub(super) in_force: InForce,
     /// What the listeners speak TLS with.
@@ -79,6 +81,9 @@ impl Metrics {
         let stores = self.cores.iter().map(|core| &core.store).chain([&self.beside]);
         families::store(&mut text, &stores.map(|tally| &**tally).collect::<Vec<_>>());
         families::stream(&mut text, &self.stream);
+        if let Some(setbacks) = &self.setbacks {
+            families::setbacks(&mut text, setbacks);
+        }
         text.text()
     }
 }

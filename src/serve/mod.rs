@@ -219,6 +219,7 @@ fn metrics(
         cores,
         beside: Arc::new(StoreTally::new(shared.clock.clone())),
         stream,
+        setbacks: shared.ledgers.setbacks(),
         certificates: shared.certificates.all().cloned().collect(),
         started: shared.clock.now(),
         clock: shared.clock.clone(),

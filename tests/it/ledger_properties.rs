@@ -16,10 +16,17 @@ use std::sync::Arc;
 use dice::Dice;
 use history::{Fault, History, Step, Tally};
 use shrink::shrink;
-use stores::On;
+use stores::{Judged, On};
+use tollgate::ledger::Setbacks;
+use tollgate::ledger::redis::Settings;
+
+use crate::ledger_failover::patient::Patient;
+use crate::ledger_redis::open;
 
 /// Steps of one history. Some ask nothing, some ask twice.
 const STEPS: usize = 500;
+/// Steps of one that is ended by something else.
+const LONG: usize = 100_000;
 /// How many histories are tried to make a failing one short.
 const TRIES: usize = 400;
 
@@ -67,6 +74,36 @@ fn play_all(seeds: std::ops::Range<u64>, on: On) -> (Tally, u64) {
         }
     }
     (seen, calls)
+}
+
+/// What one history has come to.
+pub(crate) struct Played {
+    pub(crate) seen: Tally,
+    pub(crate) unknown: u64,
+    pub(crate) unavailable: u64,
+}
+
+/// Plays a long history on a ledger whose servers may die, as long as `goes_on` with the number of the step says so.
+pub(crate) fn play_beside(
+    seed: u64,
+    settings: &Settings,
+    setbacks: &Setbacks,
+    goes_on: impl Fn(u64) -> bool,
+) -> Played {
+    let dice = Dice::new(seed);
+    let whole: Vec<_> = (0..LONG).map(|at| Step { at, seed: dice.next() }).collect();
+    let whole = Arc::new(whole);
+    let mut patient = None;
+    let mut history = History::over(&whole, |clock| {
+        let ledger = Patient::new(open(settings, clock).telling(setbacks));
+        patient = Some(ledger.clone());
+        vec![Judged::Mortal(ledger)]
+    });
+    if let Err((at, why)) = history.play_while(&whole, goes_on) {
+        panic!("seed {seed} step {at}, {} setbacks: {why}", setbacks.count());
+    }
+    let (unknown, unavailable) = patient.unwrap().counts();
+    Played { seen: history.seen, unknown, unavailable }
 }
 
 /// What every run of the default length must have come across, or it has not tested much, and how often at

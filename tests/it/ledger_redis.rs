@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::Handle;
-use tollgate::ledger::redis::{Address, Deadlines, RedisLedger, Settings, Topology};
+use tollgate::ledger::redis::{Address, Deadlines, Login, RedisLedger, Settings, Topology};
 use tollgate::seam::{Clock, SimulatedClock, SystemClock, SystemEntropy};
 
 use crate::ledger_world::LEASE;
 use crate::redis_server::RedisServer;
+use crate::redis_server::sentinels::WATCHED;
 
 /// Where the links of all tests run.
 static LINKS: LazyLock<Handle> = LazyLock::new(|| {
@@ -23,17 +24,23 @@ static LINKS: LazyLock<Handle> = LazyLock::new(|| {
 
 /// Where the nodes of a cluster are that the behaviour suite is to run on, as `7000,7001,7002`.
 pub(crate) const CLUSTER: &str = "TOLLGATE_TEST_CLUSTER";
+/// Where the Sentinels are whose primary it is to run on.
+pub(crate) const SENTINELS: &str = "TOLLGATE_TEST_SENTINELS";
 
-/// The ports of that cluster, if there is one.
-pub(crate) fn cluster() -> Option<Vec<u16>> {
-    let ports = std::env::var(CLUSTER).ok()?;
-    Some(ports.split(',').map(|port| port.parse().unwrap()).collect())
+/// How to reach the servers that the behaviour suite is to run on, if somebody named some.
+pub(crate) fn elsewhere() -> Option<Settings> {
+    let ports = |name| {
+        let ports = std::env::var(name).ok()?;
+        Some(ports.split(',').map(|port| port.parse().unwrap()).collect::<Vec<u16>>())
+    };
+    let cluster = ports(CLUSTER).map(|ports| cluster_settings(&ports));
+    cluster.or_else(|| ports(SENTINELS).map(|ports| sentinel_settings(&ports)))
 }
 
 /// A server and its ledger.
 pub(crate) struct RedisStore {
     pub(crate) ledger: RedisLedger,
-    /// `None`: somebody else's cluster.
+    /// `None`: somebody else's servers.
     server: Option<RedisServer>,
 }
 
@@ -54,11 +61,11 @@ impl RedisStore {
         Self { ledger, server: Some(server) }
     }
 
-    /// An empty ledger of its own in a cluster that others use too.
-    pub(crate) fn on_cluster(ports: &[u16], clock: &Arc<SimulatedClock>) -> Self {
+    /// An empty ledger of its own in servers that others use too.
+    pub(crate) fn beside_others(settings: &Settings, clock: &Arc<SimulatedClock>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let prefix = format!("t{}:", NEXT.fetch_add(1, Ordering::Relaxed));
-        let settings = Settings { prefix, ..cluster_settings(ports) };
+        let settings = Settings { prefix, ..settings.clone() };
         make(&settings, true);
         Self { ledger: open(&settings, clock), server: None }
     }
@@ -74,7 +81,8 @@ impl RedisStore {
         self.server.as_ref().expect("a server of its own")
     }
 
-    pub(crate) fn is_cluster(&self) -> bool {
+    /// Whether others use its servers too.
+    pub(crate) fn is_shared(&self) -> bool {
         self.server.is_none()
     }
 
@@ -134,11 +142,25 @@ pub(crate) fn settings(server: &RedisServer) -> Settings {
 
 /// How tests reach a cluster.
 pub(crate) fn cluster_settings(ports: &[u16]) -> Settings {
-    let at = |port: &u16| Address { host: "127.0.0.1".to_owned(), port: *port };
-    let topology = Topology::Cluster { seeds: ports.iter().map(at).collect() };
+    settings_of(Topology::Cluster { seeds: at(ports) })
+}
+
+/// How tests reach the primary that Sentinels name.
+pub(crate) fn sentinel_settings(ports: &[u16]) -> Settings {
+    let (sentinels, login, name) = (at(ports), Login::default(), WATCHED.to_owned());
+    settings_of(Topology::Sentinel { sentinels, login, name, database: 0 })
+}
+
+fn at(ports: &[u16]) -> Vec<Address> {
+    ports.iter().map(|port| Address { host: "127.0.0.1".to_owned(), port: *port }).collect()
+}
+
+fn settings_of(topology: Topology) -> Settings {
     let settings = Settings { topology, ..Settings::at("127.0.0.1", 0) };
     let explained_for_ms = settings.refundable_for_ms;
-    Settings { lease_ms: LEASE, explained_for_ms, ..settings }
+    // A busy machine is no reason to fail.
+    let deadlines = Deadlines { reserve_ms: 10_000, other_ms: 20_000, ..settings.deadlines };
+    Settings { lease_ms: LEASE, explained_for_ms, deadlines, ..settings }
 }
 
 /// Makes a ledger as an operator does.

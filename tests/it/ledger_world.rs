@@ -49,7 +49,7 @@ impl Store {
     /// As `inspect`, to the last byte that is kept.
     fn bytes(&self, account: &AccountId) -> Answer<String> {
         match self {
-            Self::Redis(store) if !store.is_cluster() => Answer::Applied(store.digest()),
+            Self::Redis(store) if !store.is_shared() => Answer::Applied(store.digest()),
             other => other.inspect(account),
         }
     }
@@ -123,11 +123,11 @@ pub(crate) fn world_on(disk: &SimulatedDisk) -> World {
     World::with(Store::Embedded(ledger.unwrap()), clock)
 }
 
-/// Runs a story on every store there is; on a cluster alone if there is one.
+/// Runs a story on every store there is; on named servers alone if somebody named some.
 pub(crate) fn on_every_store(story: impl Fn(World)) {
-    if let Some(ports) = crate::ledger_redis::cluster() {
+    if let Some(settings) = crate::ledger_redis::elsewhere() {
         let clock = Arc::new(SimulatedClock::at(NOON));
-        let store = RedisStore::on_cluster(&ports, &clock);
+        let store = RedisStore::beside_others(&settings, &clock);
         return story(World::with(Store::Redis(Box::new(store)), clock));
     }
     let clock = || Arc::new(SimulatedClock::at(NOON));

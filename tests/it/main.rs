@@ -103,6 +103,8 @@ mod ledger_disk;
 #[cfg(test)]
 mod ledger_equivalences;
 #[cfg(test)]
+mod ledger_failover;
+#[cfg(test)]
 mod ledger_faults;
 #[cfg(test)]
 mod ledger_numbers;

@@ -301,8 +301,8 @@ fn who_leaves_in_the_middle_of_a_request_is_counted_once() {
     assert_eq!(quiet(&world).value("tollgate_held_credits_total", &[("kind", "credits")]), "0");
 }
 
-/// Families that are there only with TLS.
-const OPTIONAL: [&str; 1] = ["tollgate_certificate_"];
+/// Families that are there only with Redis, and with TLS.
+const OPTIONAL: [&str; 2] = ["tollgate_ledger_setbacks_", "tollgate_certificate_"];
 
 /// README's table and what is scraped name the same families.
 #[test]

@@ -20,7 +20,7 @@ use crate::credit::{AccountId, Partition};
 use crate::ledger::model::Stop;
 use crate::ledger::stream::{
     Alarm, ExportSettings, Files, Hindrance, LAST_ROUNDS, Losses, Pace, Pending, Place, Round,
-    Sequences, StreamGauges, line,
+    Sequences, StreamGauges, StreamId, line, place_of,
 };
 use crate::ledger::{Answer, Refusal};
 use crate::seam::{Entropy, Vault};
@@ -137,7 +137,7 @@ impl<'a> Exporter<'a> {
     }
 
     fn open(&mut self) -> io::Result<Files> {
-        self.sequences.forget();
+        self.sequences.others_may_have_written();
         let Export { settings, vault, entropy, .. } = &self.export;
         let (folder, rotate) = (&settings.folder, settings.rotate_bytes);
         let files = Files::open(vault, folder, rotate, &self.ledger.name, &**entropy)?;
@@ -154,8 +154,9 @@ impl<'a> Exporter<'a> {
         if found.entries.is_empty() {
             return Ok(Round::Nothing);
         }
-        for (account, sequence) in self.write(files, &found.entries)? {
-            self.sequences.look(account, sequence);
+        for (account, sequence, place) in self.write(files, &found.entries)? {
+            // It says itself what does not follow.
+            let _ = self.sequences.look(account, sequence, place);
         }
         let count = u64::try_from(found.entries.len()).unwrap_or(u64::MAX);
         Ok(if found.count > count { Round::More } else { Round::Some })
@@ -180,7 +181,11 @@ impl<'a> Exporter<'a> {
     }
 
     /// Writes entries so that they last. The answer is whose they were.
-    fn write(&mut self, files: &mut Files, entries: &[Found]) -> io::Result<Vec<(AccountId, u64)>> {
+    fn write(
+        &mut self,
+        files: &mut Files,
+        entries: &[Found],
+    ) -> io::Result<Vec<(AccountId, u64, StreamId)>> {
         let mut told = Vec::new();
         for found in entries {
             let read = found.read();
@@ -190,7 +195,7 @@ impl<'a> Exporter<'a> {
             let line = line(place, &found.bytes, read.map_err(why));
             files.append(&line.text)?;
             match line.told {
-                Ok(whose) => told.push(whose),
+                Ok((account, sequence)) => told.push((account, sequence, place_of(&found.id))),
                 Err(why) => tracing::error!(
                     stream_id = found.id,
                     why,

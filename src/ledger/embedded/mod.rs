@@ -156,7 +156,7 @@ impl EmbeddedLedger {
 
     fn open_as(way: Way, lease_ms: u64, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let store = Store::open(&way)?;
-        let name = data_encoding::HEXLOWER.encode(&store.ledger);
+        let name = stream::name(&store.keeping.ledger);
         let watch = Watch::start(clock, lease_ms);
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
         let writer = Writer::new(receiver, way, store, watch);

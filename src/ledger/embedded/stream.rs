@@ -11,6 +11,9 @@ use redb::{
     ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError, WriteTransaction,
 };
 
+use super::tables::LedgerId;
+use crate::credit::AccountId;
+use crate::ledger as audit;
 use crate::ledger::model::{Stop, Told};
 use crate::ledger::packed::{pack, unpack};
 use crate::ledger::stream::Entry;
@@ -37,7 +40,16 @@ pub(super) struct Stream<'t> {
     entries: Table<'t, u64, &'static [u8]>,
     sequences: Table<'t, &'static str, u64>,
     /// How many entries may wait.
-    most: u64,
+    keeping: Keeping,
+}
+
+/// Whose stream it is, and how many entries may wait in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keeping {
+    /// The ledger's own id.
+    pub(super) ledger: LedgerId,
+    /// The oldest of more are dropped.
+    pub(super) most: u64,
 }
 
 /// An entry as it lies there.
@@ -68,19 +80,27 @@ impl Found {
 }
 
 impl<'t> Stream<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction, most: u64) -> Result<Self, TableError> {
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        keeping: Keeping,
+    ) -> Result<Self, TableError> {
         Ok(Self {
             entries: transaction.open_table(ENTRIES)?,
             sequences: transaction.open_table(SEQUENCES)?,
-            most,
+            keeping,
         })
+    }
+
+    /// How far an account's part of it has come.
+    pub(super) fn told(&self, account: &AccountId) -> Result<audit::Told, Stop> {
+        let sequence = self.sequences.get(account.as_str())?.map_or(0, |found| found.value());
+        Ok(audit::Told { ledger: name(&self.keeping.ledger), sequence })
     }
 
     /// Keeps what an operation has told.
     pub(super) fn add(&mut self, numbers: &mut Numbers<'_>, told: Told) -> Result<(), Stop> {
         let account = told.account.clone();
-        let before = self.sequences.get(account.as_str())?.map_or(0, |sequence| sequence.value());
-        let sequence = before.saturating_add(1);
+        let sequence = self.told(&account)?.sequence.saturating_add(1);
         self.sequences.insert(account.as_str(), sequence)?;
         let mut bytes = told.at.0.to_le_bytes().to_vec();
         bytes.extend(pack(&Entry { sequence, told })?);
@@ -91,7 +111,7 @@ impl<'t> Stream<'t> {
     }
 
     fn drop_the_oldest(&mut self, numbers: &mut Numbers<'_>) -> Result<(), Stop> {
-        let spare = self.entries.len()?.saturating_sub(self.most).min(DROP_AT_ONCE);
+        let spare = self.entries.len()?.saturating_sub(self.keeping.most).min(DROP_AT_ONCE);
         if spare == 0 {
             return Ok(());
         }
@@ -137,6 +157,11 @@ impl<'t> Stream<'t> {
 }
 
 /// When an entry was told, and the entry.
+/// What a ledger is called in its stream.
+pub(super) fn name(ledger: &LedgerId) -> String {
+    data_encoding::HEXLOWER.encode(ledger)
+}
+
 fn split(kept: &[u8]) -> (u64, &[u8]) {
     match kept.split_first_chunk::<TIME>() {
         Some((time, entry)) => (u64::from_le_bytes(*time), entry),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
-use super::stream::{Stream, Waiting};
+use super::stream::{Keeping, Stream, Waiting};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::Alias;
 use crate::ledger::model::{
@@ -80,12 +80,15 @@ impl From<StorageError> for Stop {
 }
 
 impl<'t> Tables<'t> {
-    /// `stream_max` entries may wait in the stream.
-    pub(super) fn open(transaction: &'t WriteTransaction, stream_max: u64) -> Result<Self, String> {
-        Self::all(transaction, stream_max).map_err(|error| error.to_string())
+    /// All of them; those that are missing are made.
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        keeping: Keeping,
+    ) -> Result<Self, String> {
+        Self::all(transaction, keeping).map_err(|error| error.to_string())
     }
 
-    fn all(transaction: &'t WriteTransaction, stream_max: u64) -> Result<Self, TableError> {
+    fn all(transaction: &'t WriteTransaction, keeping: Keeping) -> Result<Self, TableError> {
         Ok(Self {
             meta: transaction.open_table(META)?,
             accounts: transaction.open_table(ACCOUNTS)?,
@@ -102,7 +105,7 @@ impl<'t> Tables<'t> {
             explanations: transaction.open_table(EXPLANATIONS)?,
             grants: transaction.open_table(GRANTS)?,
             claims: transaction.open_table(CLAIMS)?,
-            stream: Stream::open(transaction, stream_max)?,
+            stream: Stream::open(transaction, keeping)?,
             loaded: RefCell::default(),
             written: false,
         })
@@ -235,6 +238,10 @@ impl Records for Tables<'_> {
     fn tell(&mut self, told: Told) -> Result<(), Stop> {
         self.written = true;
         self.stream.add(&mut self.meta, told)
+    }
+
+    fn told(&self, account: &AccountId) -> Result<Option<crate::ledger::Told>, Stop> {
+        self.stream.told(account).map(Some)
     }
 
     fn save(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop> {

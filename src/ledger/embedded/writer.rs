@@ -9,6 +9,7 @@ use redb::{Database, DatabaseError, Durability, WriteTransaction};
 use tokio::sync::mpsc;
 
 use super::job::{Job, Verdict};
+use super::stream::Keeping;
 use super::tables::{self, FORMAT, LedgerId, Tables};
 use super::{OpenError, Way};
 use crate::ledger::Refusal;
@@ -27,10 +28,7 @@ pub(super) struct Store {
     database: Database,
     /// The latest time that anything was written with.
     mark: Timestamp,
-    /// What tells it from every other ledger.
-    pub(super) ledger: LedgerId,
-    /// How many entries of the stream may wait.
-    stream_max: u64,
+    pub(super) keeping: Keeping,
 }
 
 /// The thread's state.
@@ -59,7 +57,7 @@ impl Store {
             return Err(OpenError::Tests(found.for_tests));
         }
         let About { mark, ledger, .. } = found;
-        Ok(Self { database, mark, ledger, stream_max: way.stream_max })
+        Ok(Self { database, mark, keeping: Keeping { ledger, most: way.stream_max } })
     }
 }
 
@@ -82,7 +80,7 @@ fn prepare(database: &Database, way: &Way) -> Result<About, String> {
         return Ok(About { format: found, mark, for_tests, ledger: LedgerId::default() });
     }
     let ledger = identity(&transaction)?;
-    let mut tables = Tables::open(&transaction, way.stream_max)?;
+    let mut tables = Tables::open(&transaction, Keeping { ledger, most: way.stream_max })?;
     let mark = tables.mark()?;
     if found.is_none() {
         tables.set_format(way.for_tests)?;
@@ -186,7 +184,7 @@ impl Store {
     /// Runs a group in one transaction. An error leaves nothing to be relied on.
     fn apply(&mut self, group: &mut [Box<dyn Job>], watch: &mut Watch) -> Result<(), String> {
         let transaction = begin(&self.database)?;
-        let mut tables = Tables::open(&transaction, self.stream_max)?;
+        let mut tables = Tables::open(&transaction, self.keeping)?;
         let mut mark = self.mark;
         let mut written = false;
         for job in group {

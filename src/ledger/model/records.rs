@@ -36,6 +36,10 @@ pub(crate) trait Records {
     fn tell(&mut self, _told: Told) -> Result<(), Stop> {
         Ok(())
     }
+    /// How far an account's part of the ledger's stream has come; `None`: the store keeps none.
+    fn told(&self, _account: &AccountId) -> Result<Option<crate::ledger::Told>, Stop> {
+        Ok(None)
+    }
     /// Writes an account; `before` is what was loaded.
     fn save(&mut self, before: Option<&Account>, after: &Account) -> Result<(), Stop>;
     /// At most `limit` documents' accounts after `after`.

@@ -3,7 +3,7 @@
 //! Invariant: a call is handed to the link before the future is returned.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use redis::Value;
@@ -11,13 +11,14 @@ use redis::Value;
 use super::bytes::{Reader, Writer};
 use super::calls::Frame;
 use super::keys::Keys;
+use super::known::{Before, Known};
 use super::link::{Call, Link, Outcome, What};
 use super::scripts::{self, Verb};
 use super::settings::Settings;
 use crate::credit::{AccountId, Partition};
-use crate::ledger::Refusal;
 use crate::ledger::model::{Context, Stop};
 use crate::ledger::watch::Watch;
+use crate::ledger::{Refusal, Setback, Setbacks};
 use crate::seam::{Clock, Timestamp};
 
 /// How long the call that begins the time of grace may take: there are a thousand of them at once.
@@ -76,6 +77,8 @@ pub(super) struct Desk {
     time: Time,
     /// What was last said about the ledger as a whole, so that it is said once.
     said: AtomicU8,
+    known: Known,
+    setbacks: OnceLock<Setbacks>,
 }
 
 /// What a script answered.
@@ -84,6 +87,8 @@ pub(super) struct Heard {
     pub(super) status: u8,
     pub(super) now: Timestamp,
     pub(super) grace: bool,
+    /// The number of the account's last entry; `None`: the account was not read.
+    last: Option<u64>,
     pub(super) body: Vec<u8>,
     /// What came behind the reply, of scripts that answer a list.
     pub(super) more: Vec<Value>,
@@ -126,7 +131,19 @@ impl Desk {
         let keys = Keys::new(&settings.prefix);
         let returned = returned(keys.clone(), settings.lease_ms, clock);
         let link = Link::open(settings.clone(), &scripts::all(make), returned);
-        Self { settings, keys, link, time, said: AtomicU8::new(status::APPLIED) }
+        let said = AtomicU8::new(status::APPLIED);
+        let (known, setbacks) = (Known::new(), OnceLock::new());
+        Self { settings, keys, link, time, said, known, setbacks }
+    }
+
+    /// Setbacks are told there from now on; only the first call counts.
+    pub(super) fn tell(&self, setbacks: &Setbacks) {
+        drop(self.setbacks.set(setbacks.clone()));
+    }
+
+    /// Where setbacks are told.
+    pub(super) fn setbacks(&self) -> &Setbacks {
+        self.setbacks.get_or_init(Setbacks::default)
     }
 
     /// On a ledger made for tests, does what a restart does.
@@ -166,7 +183,27 @@ impl Desk {
     ) -> BoxFuture<'static, Result<Heard, Stop>> {
         let mut keys = self.keys.all(account);
         keys.extend(more);
-        self.ask_with(verb, Partition::of(account), keys, account.as_str(), arg)
+        let before = self.known.before(account);
+        let heard = self.ask_with(verb, Partition::of(account), keys, account.as_str(), arg);
+        let (desk, account) = (Arc::clone(self), account.clone());
+        async move {
+            let heard = heard.await?;
+            desk.compare(before, account, &heard);
+            Ok(heard)
+        }
+        .boxed()
+    }
+
+    /// Whether the ledger still knows what it had told of an account before it was asked.
+    fn compare(&self, before: Before, account: AccountId, heard: &Heard) {
+        let found = match heard.status {
+            status::UNKNOWN_ACCOUNT => None,
+            _ if heard.last.is_none() => return,
+            _ => heard.last,
+        };
+        if let Some(known) = self.known.found(before, found.unwrap_or_default()) {
+            self.setbacks().note(Setback { account, known, found, at: heard.now });
+        }
     }
 
     /// Asks with keys of the caller's choice.
@@ -219,6 +256,7 @@ impl Desk {
         let Value::BulkString(bytes) = head else { return Err(nonsense(&head)) };
         let mut r = Reader::new(&bytes, "a script's reply");
         let (version, status, now, flags) = (r.byte()?, r.byte()?, r.time()?, r.byte()?);
+        let last = r.maybe()?;
         if version != super::records::VERSION {
             return Err(Stop::Broken(format!("a script answers in version {version}")));
         }
@@ -226,7 +264,7 @@ impl Desk {
             self.mark(now);
         }
         let body = r.rest().to_vec();
-        let heard = Heard { status, now, grace: flags & 2 != 0, body, more };
+        let heard = Heard { status, now, grace: flags & 2 != 0, last, body, more };
         self.say(&heard);
         self.whole(&heard)?;
         Ok(heard)

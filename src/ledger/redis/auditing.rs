@@ -12,7 +12,7 @@ use super::records::{self, Head};
 use super::{calls, replies};
 use crate::credit::{AccountId, Partition};
 use crate::ledger::model::{self, Account, Stop, invariants};
-use crate::ledger::{Books, Breach, Scope, Told};
+use crate::ledger::{Books, Breach, Scope, Setback, Told};
 use crate::seam::Timestamp;
 
 /// The account's record for an auditor: the rules' own breaches, and those of what the scripts keep beside it.
@@ -21,6 +21,7 @@ pub(super) async fn books(desk: &Arc<Desk>, id: &AccountId) -> Result<Books, Sto
     let mut books = model::books(&account, &context);
     books.breaches.extend(beside(&account, &head));
     books.told = Some(Told { ledger: epoch(desk, id).await?, sequence: head.sequence });
+    books.breaches.extend(desk.setbacks().of(id).map(|setback| lost(&setback)));
     Ok(books)
 }
 
@@ -32,6 +33,16 @@ async fn epoch(desk: &Arc<Desk>, id: &AccountId) -> Result<String, Stop> {
     let epoch = Epoch::read(&bytes);
     let epoch = epoch.ok_or_else(|| Stop::Broken("the epoch cannot be read".to_owned()))?;
     Ok(epoch.name())
+}
+
+/// What was acknowledged and is not there any more, as far as this instance had seen it.
+fn lost(setback: &Setback) -> Breach {
+    let Setback { known, found, at, .. } = setback;
+    let found = found.map_or("nothing".to_owned(), |found| found.to_string());
+    let what = format!(
+        "the ledger has gone back at {at}: its entry {known} had been acknowledged, {found} was the last one then"
+    );
+    Breach::of("I10", what)
 }
 
 /// Checks an account's records against the rules and against each other, to the byte.

@@ -23,6 +23,7 @@ mod entry;
 mod epoch;
 mod export;
 mod keys;
+mod known;
 mod link;
 mod looking;
 mod records;
@@ -49,7 +50,7 @@ use super::teller::answered;
 use super::{
     AccountChange, Alias, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
     KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refusal, Release, Released, Reply,
-    Reserve, Reserved, Settle, Settled, View,
+    Reserve, Reserved, Setbacks, Settle, Settled, View,
 };
 use super::{Adjust, Adjusted, Books, FreeClaim, Freeze, Refund, Refunded, Withdraw, Withdrawn};
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId, Partition};
@@ -86,6 +87,13 @@ impl RedisLedger {
     pub fn for_tests_by_rules(settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let make = scripts::Make { usual: false, ..scripts::AS_USED };
         Self(Arc::new(Desk::for_tests(Arc::new(settings), clock, make)))
+    }
+
+    /// What it sees of accounts that have gone back is told there, beside what others see.
+    #[must_use]
+    pub fn telling(self, setbacks: &Setbacks) -> Self {
+        self.0.tell(setbacks);
+        self
     }
 
     /// On a ledger that was made for tests, does what a restart of the store does: no lease lapses for one

@@ -24,7 +24,7 @@ pub(super) use checkpoint::Pending;
 pub(super) use files::Files;
 pub(super) use lines::{Line, Place, line, raw_line};
 pub(super) use pace::{LAST_ROUNDS, LAST_STEP, Pace, Round};
-pub(super) use watching::{Alarm, Hindrance, Losses, Sequences};
+pub(super) use watching::{Alarm, Hindrance, Losses, Sequences, StreamId, place_of};
 
 /// What an operation has told, and which of its account's entries that is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -61,26 +61,69 @@ impl Losses {
 
 /// The last number of each account that was seen lately.
 #[derive(Debug)]
-pub(in crate::ledger) struct Sequences(LruCache<AccountId, u64>);
+pub(in crate::ledger) struct Sequences {
+    last: LruCache<AccountId, Last>,
+    /// How often somebody else may have exported meanwhile.
+    breaks: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    number: u64,
+    id: StreamId,
+    breaks: u64,
+}
+
+/// When an entry was made, by the server's clock, and which it was of that moment: later ones are greater.
+pub(in crate::ledger) type StreamId = (u64, u64);
+
+/// Reads a stream's `1795348800123-0`.
+pub(in crate::ledger) fn place_of(text: &str) -> StreamId {
+    let (ms, which) = text.split_once('-').unwrap_or((text, "0"));
+    (ms.parse().unwrap_or(0), which.parse().unwrap_or(0))
+}
 
 impl Sequences {
     pub(in crate::ledger) fn new() -> Self {
-        Self(LruCache::new(NonZeroUsize::new(ACCOUNTS).unwrap_or(NonZeroUsize::MIN)))
+        let last = LruCache::new(NonZeroUsize::new(ACCOUNTS).unwrap_or(NonZeroUsize::MIN));
+        Self { last, breaks: 0 }
     }
 
-    /// Numbers may have been written that nobody has seen here.
-    pub(in crate::ledger) fn forget(&mut self) {
-        self.0.clear();
+    /// Numbers may have been written that nobody has seen here: then some may be missing, and none may come again.
+    pub(in crate::ledger) fn others_may_have_written(&mut self) {
+        self.breaks = self.breaks.wrapping_add(1);
     }
 
-    /// This one has been exported.
-    pub(in crate::ledger) fn look(&mut self, account: AccountId, sequence: u64) {
-        let before = self.0.get(&account).copied();
-        if let Some(last) = before.filter(|last| last.checked_add(1) != Some(sequence)) {
-            let told = if sequence > last { "skips numbers" } else { "repeats numbers" };
-            tracing::error!(%account, last, sequence, "the ledger stream of an account {told}");
+    /// This one has been exported. The answer is the last number before it, if that was of entries that the
+    /// ledger has lost: it has given a number again to something else.
+    pub(in crate::ledger) fn look(
+        &mut self,
+        account: AccountId,
+        sequence: u64,
+        id: StreamId,
+    ) -> Option<u64> {
+        let now = Last { number: sequence, id, breaks: self.breaks };
+        let Some(before) = self.last.get(&account).copied() else {
+            self.last.put(account, now);
+            return None;
+        };
+        let last = before.number;
+        if sequence <= last && id <= before.id {
+            // It was to leave the stream, and the server has forgotten that. What comes next is still compared with
+            // the highest.
+            tracing::error!(%account, last, sequence, "the ledger stream of an account repeats entries");
+            return None;
         }
-        self.0.put(account, sequence);
+        self.last.put(account.clone(), now);
+        let (follows, others) =
+            (last.checked_add(1) == Some(sequence), before.breaks != now.breaks);
+        if follows || (sequence > last && others) {
+            return None;
+        }
+        let back = sequence <= last;
+        let told = if back { "repeats numbers" } else { "skips numbers" };
+        tracing::error!(%account, last, sequence, "the ledger stream of an account {told}");
+        back.then_some(last)
     }
 }
 

@@ -160,6 +160,11 @@ impl Directory {
         self.borne_out(known, named)
     }
 
+    /// Forgets every document.
+    pub fn forget(&self) {
+        self.known.borrow_mut().clear();
+    }
+
     fn borne_out(&self, known: Known, named: Rc<Named>) -> Result<Identity, Rejection> {
         match named.stands(&known.document, self.finder.now()) {
             Standing::Speaks(key) => Ok(self.identity(key, known, named)),

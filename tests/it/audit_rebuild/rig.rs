@@ -13,7 +13,11 @@ use crate::redis_server::RedisServer;
 pub(super) type Begin = fn() -> (Option<RedisServer>, String);
 
 /// Every store that exports its stream.
-pub(super) const STORES: [(&str, Begin); 1] = [("redis", redis)];
+pub(super) const STORES: [(&str, Begin); 2] = [("redis", redis), ("embedded", embedded)];
+
+fn embedded() -> (Option<RedisServer>, String) {
+    (None, "store: { embedded: { path: data, lease: 1s, test_clock: true } }".to_owned())
+}
 
 fn redis() -> (Option<RedisServer>, String) {
     let server = RedisServer::start(&[]);

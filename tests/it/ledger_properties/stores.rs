@@ -8,6 +8,7 @@ use tollgate::ledger::*;
 use tollgate::seam::{Clock, SimulatedClock};
 
 use crate::ledger_disk::SimulatedDisk;
+use crate::ledger_failover::patient::Patient;
 use crate::ledger_redis::RedisStore;
 use crate::ledger_world::{LEASE, wait};
 
@@ -18,8 +19,17 @@ type Open = Box<dyn Fn() -> EmbeddedLedger>;
 
 /// A store beside the model.
 pub(crate) enum Judged {
-    Embedded { ledger: Option<EmbeddedLedger>, open: Open },
-    Redis { store: Box<RedisStore>, digest: Option<String>, refusals: u32 },
+    Embedded {
+        ledger: Option<EmbeddedLedger>,
+        open: Open,
+    },
+    Redis {
+        store: Box<RedisStore>,
+        digest: Option<String>,
+        refusals: u32,
+    },
+    /// A Redis whose servers die now and then.
+    Mortal(Patient),
 }
 
 /// Which stores a history is played on.
@@ -71,7 +81,7 @@ impl Judged {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Embedded { .. } => "embedded",
-            Self::Redis { .. } => "redis",
+            Self::Redis { .. } | Self::Mortal(_) => "redis",
         }
     }
 
@@ -79,6 +89,7 @@ impl Judged {
         match self {
             Self::Embedded { ledger, .. } => ledger.as_ref().unwrap(),
             Self::Redis { store, .. } => &store.ledger,
+            Self::Mortal(ledger) => ledger,
         }
     }
 
@@ -91,7 +102,15 @@ impl Judged {
             Self::Redis { store, .. } => {
                 store.ledger.restart(Arc::clone(clock) as Arc<dyn Clock>);
             }
+            Self::Mortal(ledger) => ledger.restart(Arc::clone(clock) as Arc<dyn Clock>),
         }
+    }
+
+    /// Whether the answer may be another than the model's: the call was repeated since its answer was unknown, and
+    /// it is one that says how much was left to do, or that something is there already.
+    pub(crate) fn may_differ(&self, verb: &str) -> bool {
+        const SECOND: [&str; 4] = ["tick", "create_account", "create_key", "extend"];
+        matches!(self, Self::Mortal(ledger) if ledger.repeated() && SECOND.contains(&verb))
     }
 
     /// The model refuses what comes next: what is there is noted, to the last byte. Not each time: it takes
@@ -114,6 +133,10 @@ impl Judged {
     pub(crate) fn audit(&self, account: &AccountId) -> Result<(), String> {
         match self {
             Self::Embedded { .. } => Ok(()),
+            Self::Mortal(ledger) => match wait(ledger.audit(account.clone())) {
+                Answer::Refused(Refusal::Broken(why)) => Err(why),
+                _ => Ok(()),
+            },
             Self::Redis { store, .. } => match wait(store.ledger.audit(account.clone())) {
                 Answer::Refused(Refusal::Broken(why)) => Err(why),
                 _ => Ok(()),
@@ -128,6 +151,7 @@ impl Judged {
                 wait(ledger.as_ref().unwrap().inspect(account.clone()))
             }
             Self::Redis { store, .. } => wait(store.ledger.inspect(account.clone())),
+            Self::Mortal(ledger) => wait(ledger.inspect(account.clone())),
         }
     }
 
@@ -135,7 +159,9 @@ impl Judged {
     pub(crate) fn shown(&self, all: &str) -> String {
         match self {
             Self::Embedded { .. } => all.to_owned(),
-            Self::Redis { .. } => all.split("\n}\n").next().unwrap_or_default().to_owned(),
+            Self::Redis { .. } | Self::Mortal(_) => {
+                all.split("\n}\n").next().unwrap_or_default().to_owned()
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tollgate::ledger::embedded::{self, EmbeddedLedger};
 use tollgate::ledger::redis::{Export, RedisLedger, Settings};
-use tollgate::ledger::{ExportSettings, StreamGauges};
+use tollgate::ledger::{ExportSettings, Setbacks, StreamGauges};
 use tollgate::seam::{Clock, SystemClock, SystemEntropy, SystemVault, Vault, thread};
 
 use crate::ledger_redis::settings;
@@ -32,31 +32,38 @@ use story::Story;
 
 /// How an exporter is started.
 #[derive(Clone)]
-struct Start {
+pub(crate) struct Start {
     vault: Arc<dyn Vault>,
     rotate_bytes: u64,
     alarm: u64,
     lease_ms: u64,
+    pub(crate) setbacks: Setbacks,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { vault: Arc::new(SystemVault), rotate_bytes: 16_384, alarm: 1_000, lease_ms: 2_000 }
+        Self {
+            vault: Arc::new(SystemVault),
+            rotate_bytes: 16_384,
+            alarm: 1_000,
+            lease_ms: 2_000,
+            setbacks: Setbacks::default(),
+        }
     }
 }
 
 /// An exporter on a thread of its own.
-struct Exporter {
+pub(crate) struct Exporter {
     stop: CancellationToken,
     kill: CancellationToken,
     thread: Option<JoinHandle<()>>,
-    gauges: StreamGauges,
+    pub(crate) gauges: StreamGauges,
     log: Log,
 }
 
 /// What it says.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -69,11 +76,11 @@ impl Write for Log {
 }
 
 impl Log {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         self.text().matches(what).count()
     }
 }
@@ -88,7 +95,7 @@ impl Start {
         ExportSettings { folder: folder.to_owned(), rotate_bytes, alarm }
     }
 
-    fn at(&self, settings: Settings, folder: &Path) -> Exporter {
+    pub(crate) fn at(&self, settings: Settings, folder: &Path) -> Exporter {
         let gauges = StreamGauges::default();
         let export = Export {
             settings: self.to(folder),
@@ -99,9 +106,11 @@ impl Start {
             entropy: Arc::new(SystemEntropy),
             gauges: gauges.clone(),
         };
+        let setbacks = self.setbacks.clone();
         Exporter::running(gauges, move |stop| async move {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            RedisLedger::open(settings, clock).export(export, stop).await;
+            let ledger = RedisLedger::open(settings, clock).telling(&setbacks);
+            ledger.export(export, stop).await;
         })
     }
 
@@ -141,7 +150,7 @@ impl Exporter {
     }
 
     /// As an instance ends.
-    fn stop(mut self) -> Log {
+    pub(crate) fn stop(mut self) -> Log {
         self.stop.cancel();
         self.thread.take().unwrap().join().unwrap();
         self.log.clone()

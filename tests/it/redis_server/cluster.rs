@@ -150,6 +150,30 @@ impl RedisCluster {
         }
     }
 
+    /// The place of the replica of the node at a place.
+    #[track_caller]
+    pub(crate) fn replica_of(&self, primary: usize) -> usize {
+        let id = &self.ids[primary];
+        let follows = |node: &RedisServer| -> bool {
+            let told = node.replication();
+            let port = format!("master_port:{}\r", self.nodes[primary].port());
+            told.contains("role:slave") && told.contains(&port)
+        };
+        let found = self.nodes.iter().position(follows);
+        found.unwrap_or_else(|| panic!("nobody follows {id}"))
+    }
+
+    /// Waits until a node follows another and has all it was sent.
+    #[track_caller]
+    pub(crate) fn wait_until_followed(&self, primary: usize, replica: usize) {
+        wait_until("the replica follows", || {
+            let told = self.nodes[replica].replication();
+            let port = format!("master_port:{}\r", self.nodes[primary].port());
+            told.contains(&port) && told.contains("master_link_status:up")
+        });
+        self.nodes[primary].wait_for_its_replica();
+    }
+
     /// Waits until another node than `before` has the slot.
     #[track_caller]
     pub(crate) fn wait_for_another(&self, slot: u16, before: usize) {

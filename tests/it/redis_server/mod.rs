@@ -178,6 +178,24 @@ impl RedisServer {
         redis::from_redis_value(self.command(&words)).unwrap()
     }
 
+    /// What it says of replication; nothing if it does not answer, or is cut short as one that changes its part is.
+    pub(crate) fn replication(&self) -> String {
+        let told = self.try_command(&[b"INFO", b"replication"]);
+        told.ok().and_then(|told| redis::from_redis_value(told).ok()).unwrap_or_default()
+    }
+
+    /// Cuts its only replica off: what it acknowledges from now on is not passed on.
+    #[track_caller]
+    pub(crate) fn cut_off(&self, replica: &Self) {
+        // A login at a server that asks for none is refused.
+        let _: String = replica.say("CONFIG SET masterauth nobody-asked-for-it");
+        let _: i64 = self.say("CLIENT KILL TYPE replica");
+        wait_until("the replica is cut off", || {
+            self.replication().contains("connected_slaves:0")
+                && replica.replication().contains("master_link_status:down")
+        });
+    }
+
     /// Waits until its only replica has all that has been written so far.
     #[track_caller]
     pub(crate) fn wait_for_its_replica(&self) {

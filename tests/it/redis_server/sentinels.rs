@@ -78,15 +78,54 @@ impl Sentinels {
         self.wait_for_another(before);
     }
 
+    /// Waits until the other server follows the primary and has all it was sent, and the Sentinels know.
+    #[track_caller]
+    pub(crate) fn wait_until_followed(&self) {
+        let now = self.primary_port();
+        let port = format!("master_port:{now}\r");
+        let (primary, replica): (Vec<_>, Vec<_>) =
+            self.servers.iter().partition(|server| server.port() == now);
+        wait_until("the other follows", || {
+            let told = replica[0].replication();
+            told.contains(&port) && told.contains("master_link_status:up")
+        });
+        primary[0].wait_for_its_replica();
+        wait_until("the Sentinels know it", || {
+            self.sentinels.iter().all(|sentinel| {
+                let told: Vec<std::collections::HashMap<String, String>> =
+                    sentinel.say(&format!("SENTINEL REPLICAS {WATCHED}"));
+                told.iter().any(|one| one["flags"] == "slave" && one["master-link-status"] == "ok")
+            })
+        });
+    }
+
+    /// The Sentinels take this much silence for death from now on, in milliseconds.
+    pub(crate) fn wait_before_death(&self, ms: u32) {
+        for sentinel in &self.sentinels {
+            let line = format!("SENTINEL SET {WATCHED} down-after-milliseconds {ms}");
+            let _: String = sentinel.say(&line);
+        }
+    }
+
+    /// Cuts the replica off. The Sentinels take it for fit to take over all the same: they wait longer from now on, and
+    /// with that forgive more.
+    #[track_caller]
+    pub(crate) fn cut_off_the_replica(&self) {
+        self.wait_before_death(3_000);
+        let now = self.primary_port();
+        let (primary, replica): (Vec<_>, Vec<_>) =
+            self.servers.iter().partition(|server| server.port() == now);
+        primary[0].wait_for_its_replica();
+        primary[0].cut_off(replica[0]);
+    }
+
     /// Waits until another server than `before` is the primary.
     #[track_caller]
     pub(crate) fn wait_for_another(&self, before: u16) {
         wait_until("another server is named", || self.primary_port() != before);
         let now = self.primary_port();
         let server = self.servers.iter().find(|server| server.port() == now).unwrap();
-        wait_until("it is a primary", || {
-            server.say::<String>("INFO replication").contains("role:master")
-        });
+        wait_until("it is a primary", || server.replication().contains("role:master"));
     }
 }
 

@@ -216,6 +216,7 @@ pub(crate) fn view(
 pub(crate) fn books(r: &mut dyn Records, c: &Context, account: &AccountId) -> Outcome<Books> {
     let account = load(r, account)?;
     let mut books = super::books::books(&account, c);
+    books.told = r.told(&account.document.account)?;
     for purse in &account.money.purses {
         let id = &purse.bucket.id;
         if purse.bucket.class == Class::Purchased && r.given(id)?.is_none() {

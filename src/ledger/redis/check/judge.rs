@@ -33,6 +33,7 @@ pub(super) fn server(facts: &Facts, settings: &Settings) -> Vec<Finding> {
     found.push(policy(facts));
     found.extend(persistence(facts));
     found.push(replicas(facts));
+    found.extend(took_over(facts));
     found.push(clock(facts));
     found.push(latency(facts, settings.deadlines.reserve_ms));
     found.extend(cluster(facts, &settings.topology));
@@ -177,6 +178,14 @@ fn replicas(facts: &Facts) -> Finding {
             Finding::ok("replicas", &facts.name, found)
         }
     }
+}
+
+/// Whether it was a replica and another primary's history ends in its own: since its start, as far as it knows.
+fn took_over(facts: &Facts) -> Option<Finding> {
+    facts.number("second_repl_offset")?;
+    let found = "it has taken over from another primary: what that one had acknowledged and not passed on is \
+                 lost; `tollgate audit` of each instance names accounts that have gone back";
+    Some(Finding::ok("took_over", &facts.name, found))
 }
 
 fn clock(facts: &Facts) -> Finding {

@@ -12,11 +12,15 @@ use super::lease::Lease;
 use super::reading::{self, Batch, ENTRIES_MAX, Found};
 use super::{Export, Trouble};
 use crate::credit::{AccountId, Partition};
+use crate::ledger::Setback;
 use crate::ledger::model::Stop;
 use crate::ledger::redis::asking::Desk;
 use crate::ledger::redis::entry;
 use crate::ledger::redis::epoch::Epoch;
-use crate::ledger::stream::{Alarm, Files, Hindrance, Pending, Place, Round, Sequences, raw_line};
+use crate::ledger::stream::{
+    Alarm, Files, Hindrance, Pending, Place, Round, Sequences, StreamId, place_of, raw_line,
+};
+use crate::seam::Timestamp;
 
 /// What entries do that wait.
 const HARM: &str = "they fill Redis' memory";
@@ -30,6 +34,14 @@ struct Work {
     ledger: Epoch,
     /// Whether it was said that there is another set of files.
     others: bool,
+}
+
+/// An entry that was written.
+struct Told {
+    account: AccountId,
+    sequence: u64,
+    at: Timestamp,
+    id: StreamId,
 }
 
 /// See the module.
@@ -97,7 +109,7 @@ impl Exporter {
 
     fn close(&mut self) {
         self.work = None;
-        self.sequences.forget();
+        self.sequences.others_may_have_written();
     }
 
     async fn tried(&mut self) -> Result<Round, Trouble> {
@@ -134,7 +146,7 @@ impl Exporter {
     }
 
     fn open(&mut self, ledger: Epoch) -> io::Result<Work> {
-        self.sequences.forget();
+        self.sequences.others_may_have_written();
         let Export { settings, vault, entropy, .. } = &self.export;
         let (folder, rotate) = (&settings.folder, settings.rotate_bytes);
         let files = Files::open(vault, folder, rotate, &ledger.name(), &**entropy)?;
@@ -178,8 +190,11 @@ impl Exporter {
             return self.taken_out(work, Round::Nothing);
         }
         let told = self.write(work, &batches)?;
-        for (account, sequence) in told {
-            self.sequences.look(account, sequence);
+        for Told { account, sequence, at, id } in told {
+            if let Some(known) = self.sequences.look(account.clone(), sequence, id) {
+                let found = Some(sequence.saturating_sub(1));
+                self.desk.setbacks().note(Setback { account, known, found, at });
+            }
         }
         self.take_out(work).await;
         let all_read = batches.len() == wanted.len();
@@ -213,11 +228,7 @@ impl Exporter {
     }
 
     /// Writes batches so that they last. The answer is whose entries they were.
-    fn write(
-        &mut self,
-        work: &mut Work,
-        batches: &[Batch],
-    ) -> Result<Vec<(AccountId, u64)>, Trouble> {
+    fn write(&mut self, work: &mut Work, batches: &[Batch]) -> Result<Vec<Told>, Trouble> {
         self.still_ours()?;
         let epoch = work.ledger.name();
         let (mut told, mut count) = (Vec::new(), 0_u64);
@@ -232,7 +243,10 @@ impl Exporter {
                 };
                 work.files.append(&line.text)?;
                 match line.told {
-                    Ok(whose) => told.push(whose),
+                    Ok((account, sequence)) => {
+                        let id = place_of(stream_id);
+                        told.push(Told { account, sequence, at: Timestamp(id.0), id });
+                    }
                     Err(why) => tracing::error!(
                         partition,
                         stream_id,

@@ -5,6 +5,7 @@ mod calls;
 mod cluster;
 mod cutter;
 #[path = "../../../../tests/it/redis_server/mod.rs"]
+#[expect(dead_code, reason = "the ledger's own tests need more of it")]
 mod redis_server;
 mod sentinel;
 mod tls;

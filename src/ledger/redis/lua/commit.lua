@@ -21,7 +21,7 @@ local no = look_at_clock(stored[1])
 if no then return no end
 local _, _, id = unpack(EPOCH_RECORD, stored[1])
 if id ~= ledger or stored[2] ~= was then return reply(EXISTS) end
-local _, _, mark = unpack('<Bi8i8', was)
+local _, seq, mark = unpack('<Bi8i8', was)
 if math.abs(math.max(now, mark) - decided) > LATE_MS then return reply(EXISTS) end
 local there = ''
 if sort == OPEN_ONE then there = call('HGET', OPEN, charge) end
@@ -38,4 +38,5 @@ if sort == OPEN_ONE then call('HSET', OPEN, charge, charge_becomes) end
 if sort == ENDED_ONE then call('SET', CHARGE, charge_becomes, 'KEEPTTL') end
 if sort == LAPSED_ONE then call('HSET', LAPSED, charge, charge_becomes) end
 call('SET', ACCOUNT, becomes)
+account = { seq = seq + 1 }
 return reply(APPLIED)

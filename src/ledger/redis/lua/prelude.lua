@@ -3,8 +3,8 @@
 -- KEYS  1 epoch  2 account  3 document  4 open  5 lapsed  6 history  7 leases  8 wakes  9 stream
 -- ARGV  1 frame: '<Bi8Bi8Bc0' version, caller's clock, flags (1: within grace), test clock (-1: none),
 --         the account's id
--- reply one string: '<BBi8B' version, status, time, flags (1: something was written, 2: within grace); then
---       the status's own
+-- reply one string: '<BBi8Bi8' version, status, time, flags (1: something was written, 2: within grace), the
+--       number of the account's last entry (-1: it was not read); then the status's own
 --
 -- Record of an account: HEAD with its keys, purses in draw order by the ranks of HEAD, slots, counters, paces,
 -- allowances, buckets that are used up, archive, and bytes of later versions, which are kept as they are.
@@ -54,7 +54,8 @@ local function digits(n)
 end
 
 local function reply(status, body)
-  return pack('<BBi8B', VERSION, status, now, wrote + (grace and GRACE or 0)) .. (body or '')
+  local flags, last = wrote + (grace and GRACE or 0), account and account.seq or NONE
+  return pack('<BBi8Bi8', VERSION, status, now, flags, last) .. (body or '')
 end
 
 local function told(status, text)

@@ -29,7 +29,7 @@ if test == 0 or now == NONE then
   grace = (now < grace_until or now - clock > STALE_CALL_MS) and 1 or 0
 end
 
-local _, _, mark, document, status, restricted, lease_next, wake_next, open, _, dead_next, dead_count, ranks, keys,
+local _, seq, mark, document, status, restricted, lease_next, wake_next, open, _, dead_next, dead_count, ranks, keys,
   n, at = unpack(HEAD, record)
 if mark > now then now = mark end
 if (wake_next ~= NONE and wake_next <= now) or (grace == 0 and lease_next ~= NONE and lease_next <= now)
@@ -264,5 +264,5 @@ for i = 1, slot_count do
   scope, _, slots_at = unpack('<Hc0I4', asked, slots_at)
   answers[cap_count + i] = pack('<I4', places[scope] and used[places[scope]] or 0)
 end
-return pack('<BBi8Bi8i8i8H', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, math.min(available, MAX),
+return pack('<BBi8Bi8i8i8i8H', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, seq, math.min(available, MAX),
   math.min(held, MAX), lease_end, leg_count) .. legs .. table.concat(answers)

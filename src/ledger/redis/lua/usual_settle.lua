@@ -176,5 +176,5 @@ call('HDEL', KEYS[4], charge)
 call('SET', KEYS[10], tomb, 'PX', kept)
 call('SET', KEYS[11], texts, 'PX', told)
 call('SET', KEYS[2], becomes)
-return pack('<BBi8Bi8i8i8i8i8B', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, actual, hold - actual, 0, 0,
-  math.min(available, MAX), 0)
+return pack('<BBi8Bi8i8i8i8i8i8B', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, seq, actual, hold - actual,
+  0, 0, math.min(available, MAX), 0)

@@ -171,3 +171,12 @@ fn a_server_that_is_away_is_all_there_is_to_say() {
     facts.away = Some("connection refused".to_owned());
     assert_eq!(said(&facts), [(Level::Error, UNREACHABLE)]);
 }
+
+#[test]
+fn who_has_taken_over_says_so() {
+    let first = with(&[("master_replid2", "0000000000000000"), ("second_repl_offset", "-1")]);
+    assert!(!said(&first).contains(&(Level::Ok, "took_over")));
+    let second = with(&[("second_repl_offset", "4711")]);
+    assert!(said(&second).contains(&(Level::Ok, "took_over")));
+    assert!(unwell(&second).is_empty());
+}
