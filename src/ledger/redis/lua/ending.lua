@@ -48,6 +48,7 @@ local function write_end(verb, e, open, lapsed, unseen)
   lapsed_now[r.charge], ended_now[r.charge] = nil, nil
   local ends = work_done and due_ends(r.kept_ms) or {}
   ends[#ends + 1] = { charge = r.charge, bytes = tomb .. texts }
+  table.sort(ends, function(a, b) return precedes(a.charge, b.charge) end)
   local record = prepare(verb, ends)
   put(r.kept_ms)
   if work_done then put_due(r.kept_ms) end
