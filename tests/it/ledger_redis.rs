@@ -207,10 +207,9 @@ pub(crate) fn open_by_server(settings: &Settings, clock: Arc<dyn Clock>) -> Redi
 
 /// Makes the ledger's epoch in every partition.
 pub(crate) fn create(server: &RedisServer, for_tests: bool) {
-    let mut record = vec![2, u8::from(for_tests)];
+    let mut record = vec![3, u8::from(for_tests)];
     record.extend([7; 16]);
-    record.extend(0_u64.to_le_bytes());
-    record.extend(0_u64.to_le_bytes());
+    record.extend([0; 16]);
     let script = b"for p = 0, 1023 do
         redis.call('SET', string.format('tollgate:{%04d}:epoch', p), ARGV[1])
     end";

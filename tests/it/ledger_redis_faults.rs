@@ -243,7 +243,7 @@ fn nothing_is_lost_where_texts_and_records_are_kept_for_no_time() {
 /// Raises the version byte of a text, or of a field of a hash.
 fn make_newer(world: &World, key: &str, field: Option<&str>) {
     let script = b"local get, set = 'GET', 'SET'
-        local function newer(bytes) return '\\3' .. string.sub(bytes, 2) end
+        local function newer(bytes) return '\\9' .. string.sub(bytes, 2) end
         if ARGV[2] == '' then
             redis.call('SET', ARGV[1], newer(redis.call('GET', ARGV[1])), 'KEEPTTL')
         else
@@ -312,7 +312,7 @@ fn one_unreadable_charge_does_not_end_the_leases_of_others() {
         assert_eq!(answers, expected);
         // As it was.
         let script = b"local b = redis.call('HGET', ARGV[1], ARGV[2])
-            redis.call('HSET', ARGV[1], ARGV[2], '\\2' .. string.sub(b, 2))";
+            redis.call('HSET', ARGV[1], ARGV[2], '\\3' .. string.sub(b, 2))";
         let (name, field) = (key(world, "o:acct_maria"), newer.to_string());
         redis(world).server().command(&[b"EVAL", script, b"0", name.as_bytes(), field.as_bytes()]);
     }

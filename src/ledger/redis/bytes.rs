@@ -1,4 +1,5 @@
-//! Numbers and texts as the scripts pack them: little-endian, texts behind their length.
+//! Numbers and texts as the scripts pack them: numbers in seven bytes, little-endian, which all that scripts count
+//! with fit in; texts behind their length.
 //!
 //! Invariant: what is out of range or too long is an error, never cut.
 
@@ -38,7 +39,8 @@ impl Writer {
 
     /// A number; what is larger than scripts count with becomes the largest: nothing comes near.
     pub(super) fn number(&mut self, number: u64) -> &mut Self {
-        self.0.extend(number.min(MAX).to_le_bytes());
+        let [bytes @ .., _] = number.min(MAX).to_le_bytes();
+        self.0.extend(bytes);
         self
     }
 
@@ -46,7 +48,8 @@ impl Writer {
         match number {
             Some(number) => self.number(number),
             None => {
-                self.0.extend(NONE.to_le_bytes());
+                let [bytes @ .., _] = NONE.to_le_bytes();
+                self.0.extend(bytes);
                 self
             }
         }
@@ -139,7 +142,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn maybe(&mut self) -> Result<Option<u64>, Stop> {
-        let number = i64::from_le_bytes(self.array()?);
+        // The sign of seven bytes.
+        let [a, b, c, d, e, f, g] = self.array()?;
+        let number = i64::from_le_bytes([0, a, b, c, d, e, f, g]) >> 8;
         match u64::try_from(number) {
             Ok(number) if number <= MAX => Ok(Some(number)),
             Err(_) if number == NONE => Ok(None),

@@ -19,7 +19,7 @@ use crate::ledger::{AllowanceState, Document, NewAccount, Scope};
 use crate::seam::Timestamp;
 
 /// The version that is written and read.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 /// Classes in the order of their numbers.
 const CLASSES: [Class; 7] = [

@@ -8,7 +8,7 @@ const PLACE: Place<'static> = Place { epoch: "0a0b", partition: 417, stream_id: 
 
 fn head(verb: u8) -> Writer {
     let mut w = Writer::default();
-    w.byte(2).byte(verb).number(3).number(1_795_348_800_123).text("acct_maria").unwrap();
+    w.byte(3).byte(verb).number(3).number(1_795_348_800_123).text("acct_maria").unwrap();
     w
 }
 
@@ -17,13 +17,13 @@ fn posting(w: &mut Writer, columns: &[u8; 2], micro: u64) {
 }
 
 fn purse(w: &mut Writer) {
-    w.word("pack").unwrap().word("credits").unwrap().byte(4).byte(0).flag(false).byte(0);
+    w.word("pack").unwrap().word("credits").unwrap().byte(4).byte(0);
     w.number(1_000);
     w.maybe(None);
-    for micro in [2_500_000, 2_500_000, 0, 0, 0, 0] {
+    for micro in [2_500_000, 2_500_000, 0, 0] {
         w.number(micro);
     }
-    w.number(1_000).number(0).number(1).text(b"").unwrap().short(0).unwrap();
+    w.number(1_000).long(1);
 }
 
 fn told(line: &Line) -> &str {
@@ -91,8 +91,8 @@ fn every_cut_and_every_byte_too_much_is_told_raw() {
     let whole = w.short(0).unwrap().short(0).unwrap().short(0).unwrap().done();
     assert!(line(PLACE, &whole).told.is_ok());
     let cuts = (0..whole.len()).map(|end| whole[..end].to_vec());
-    let long = [[whole.as_slice(), b"x"].concat(), [&[3], &whole[1..]].concat()];
-    let verb = [&[2, b'?'], &whole[2..]].concat();
+    let long = [[whole.as_slice(), b"x"].concat(), [&[4], &whole[1..]].concat()];
+    let verb = [&[3, b'?'], &whole[2..]].concat();
     for bytes in cuts.chain(long).chain([verb]) {
         let line = line(PLACE, &bytes);
         assert!(line.told.is_err());

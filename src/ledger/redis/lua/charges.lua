@@ -1,19 +1,19 @@
 -- Open charges and tombstones as bytes, slots, what caps counted. Included by verbs about charges.
 --
--- An open charge is a field of the account's hash by its id. Its first 18 bytes have fixed places, so
+-- An open charge is a field of the account's hash by its id. Its first 16 bytes have fixed places, so
 -- that a renewal need not read the rest.
 
 local SETTLED, RELEASED = 2, 3
 local ON_RELEASE, ON_CHARGE, ON_HOLD = 0, 1, 2
-local OPEN_HEAD = '<BBi8i8BBi8i8i8i8i8c32c16Bc0Bc0BBc0BBc0H'
+local OPEN_HEAD = '<BBi7i7BBi7i7i7i7i7c32c16Bc0Bc0BBc0BBc0H'
 local TWO_TEXTS = '<Hc0Hc0'
 local POINTER = '<BBHc0'
-local TOMB = '<BBBBi8i8i8i8i8i8Hc0Hc0H'
+local TOMB = '<BBBBi7i7i7i7i7i7Hc0Hc0H'
 
 local function read_legs(bytes, at, n)
   local legs = {}
   for i = 1, n do
-    local bucket, amount, behind = unpack('<Bc0i8', bytes, at)
+    local bucket, amount, behind = unpack('<Bc0i7', bytes, at)
     legs[i], at = { bucket = bucket, amount = amount }, behind
   end
   return legs, at
@@ -21,7 +21,7 @@ end
 
 local function write_legs(legs)
   local parts = {}
-  for i, leg in ipairs(legs) do parts[i] = pack('<Bc0i8', #leg.bucket, leg.bucket, leg.amount) end
+  for i, leg in ipairs(legs) do parts[i] = pack('<Bc0i7', #leg.bucket, leg.bucket, leg.amount) end
   return table.concat(parts)
 end
 
@@ -44,7 +44,7 @@ local function read_open(charge, bytes)
   o.legs, at = read_legs(bytes, at, n)
   n, at = unpack('<H', bytes, at)
   for i = 1, n do
-    local cap, period, amount, refundable, behind = unpack('<Hc0Bc0i8B', bytes, at)
+    local cap, period, amount, refundable, behind = unpack('<Hc0Bc0i7B', bytes, at)
     o.counted[i], at = { key = cap, period = period, amount = amount, refundable = refundable }, behind
   end
   o.rest, o.note, o.explanation, at = unpack('<Hc0Hc0Hc0', bytes, at)
@@ -59,7 +59,7 @@ local function write_core(o)
     o.route, o.has_feature, #o.feature, o.feature, o.has_member, #o.member, o.member, short(#o.legs)),
     write_legs(o.legs), pack('<H', short(#o.counted)) }
   for _, c in ipairs(o.counted) do
-    parts[#parts + 1] = pack('<Hc0Bc0i8B', #c.key, c.key, #c.period, c.period, c.amount, c.refundable)
+    parts[#parts + 1] = pack('<Hc0Bc0i7B', #c.key, c.key, #c.period, c.period, c.amount, c.refundable)
   end
   parts[#parts + 1] = pack('<Hc0', #o.rest, o.rest)
   return table.concat(parts)
@@ -107,7 +107,7 @@ local function open_charges()
   for i = 1, #all, 2 do
     local o = { charge = all[i], bytes = all[i + 1] }
     check_version(o.charge, o.bytes)
-    _, o.unknown, o.lease_end, o.deadline = unpack('<BBi8i8', o.bytes)
+    _, o.unknown, o.lease_end, o.deadline = unpack('<BBi7i7', o.bytes)
     opens[o.charge] = o
   end
   return opens

@@ -8,7 +8,7 @@
 -- writes claim
 
 local CLAIM = KEYS[10]
-local CLAIM_HEAD = '<Bi8'
+local CLAIM_HEAD = '<Bi7'
 
 local stored = call('MGET', EPOCH, CLAIM)
 local no = look_at_clock(stored[1])

@@ -2,7 +2,7 @@
 -- so.
 --
 -- KEYS  as every verb; 10 charge (the epoch: none is changed)
--- ARGV  2 call: '<c16i8I4c0I4c0BBc0I4c0I4c0i8I4c0' the ledger, the time that was decided with, the account as
+-- ARGV  2 call: '<c16i7I4c0I4c0BBc0I4c0I4c0i7I4c0' the ledger, the time that was decided with, the account as
 --         it was and as it becomes, what sort of charge changes (0 none, 1 open, 2 ended, 3 ended by a
 --         deadline), its id, its record as it was and as it becomes, when the account wakes (-1: never),
 --         the stream's entry
@@ -15,13 +15,13 @@ local OPEN_ONE, ENDED_ONE, LAPSED_ONE = 1, 2, 3
 local LATE_MS = 2000
 
 local ledger, decided, was, becomes, sort, charge, charge_was, charge_becomes, wakes, message =
-  unpack('<c16i8I4c0I4c0BBc0I4c0I4c0i8I4c0', ARGV[2])
+  unpack('<c16i7I4c0I4c0BBc0I4c0I4c0i7I4c0', ARGV[2])
 local stored = call('MGET', EPOCH, ACCOUNT)
 local no = look_at_clock(stored[1])
 if no then return no end
 local _, _, id = unpack(EPOCH_RECORD, stored[1])
 if id ~= ledger or stored[2] ~= was then return reply(EXISTS) end
-local _, seq, mark = unpack('<Bi8i8', was)
+local _, seq, mark = unpack('<Bi7i7', was)
 if math.abs(math.max(now, mark) - decided) > LATE_MS then return reply(EXISTS) end
 local there = ''
 if sort == OPEN_ONE then there = call('HGET', OPEN, charge) end

@@ -1,7 +1,7 @@
 -- document: writes an account's document if it is still the one that the change was made from.
 --
 -- KEYS  as every verb; 10 accounts of the partition  11 owner of a new key (the epoch: none)
--- ARGV  2 call: '<i8i8Bi8Hc0I4c0' version that is expected (0: none yet), version, status, restricted until
+-- ARGV  2 call: '<i7i7Bi7Hc0I4c0' version that is expected (0: none yet), version, status, restricted until
 --         (-1: not), keys that may spend, the document
 -- reply 0; 1 lost, 3 clock jump, 6 unknown account, 10 conflict: the key is another account's, 17 exists: it
 --       is another version; 20 newer
@@ -10,7 +10,7 @@
 
 local ACCOUNTS, KEY = KEYS[10], KEYS[11]
 
-local expected, version, status, restricted, active, document = unpack('<i8i8Bi8Hc0I4c0', ARGV[2])
+local expected, version, status, restricted, active, document = unpack('<i7i7Bi7Hc0I4c0', ARGV[2])
 local stored = call('MGET', EPOCH, ACCOUNT, KEY)
 local no = look_at_clock(stored[1])
 if no then return no end

@@ -47,7 +47,7 @@ local function due_rules()
     local only = n > 0 and string.sub(extra, 1, at - 1) .. '\000\000\000' or ''
     local paid
     _, paid, at = unpack('<Bc0B', extra, at)
-    if paid == 1 then _, _, at = unpack('<i8c3', extra, at) end
+    if paid == 1 then _, _, at = unpack('<i7c3', extra, at) end
     return at, only
   end
 
@@ -69,7 +69,7 @@ local function due_rules()
     local at, only = carry_of(p.extra)
     local has, behind = unpack('<B', p.extra, at)
     if has == 0 then return end
-    local min, max, percent, until_then, rest = unpack('<i8i8Bi8', p.extra, behind)
+    local min, max, percent, until_then, rest = unpack('<i7i7Bi7', p.extra, behind)
     local without = string.sub(p.extra, 1, at - 1) .. '\000' .. string.sub(p.extra, rest)
     p.extra = without == NO_EXTRA and '' or without
     local kept = keeps(left, min, max, percent)
@@ -181,8 +181,8 @@ local function due_ends(kept_ms)
   -- Looks now and then for what may be forgotten: when so many more have come.
   local function look_for_old(there, more)
     local LOOK_EVERY = 256
-    local TOMB_HEAD = '<BBBBi8'
-    local HEAD_BYTES = 12
+    local TOMB_HEAD = '<BBBBi7'
+    local HEAD_BYTES = 11
     if math.floor(there / LOOK_EVERY) == math.floor((there + more) / LOOK_EVERY) then return end
     local all = call('HGETALL', LAPSED)
     for i = 1, #all, 2 do

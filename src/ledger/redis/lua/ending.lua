@@ -1,10 +1,10 @@
 -- What settle, release and doubt share: finding the charge, writing its end.
 --
 -- KEYS  as every verb; 10 charge  11 texts
--- ARGV  2 call: '<Bc0i8i8i8Hc0' charge, actual, how long a tombstone is kept, how long texts are,
+-- ARGV  2 call: '<Bc0i7i7i7Hc0' charge, actual, how long a tombstone is kept, how long texts are,
 --         explanation
 
-local ENDING = '<Bc0i8i8i8Hc0'
+local ENDING = '<Bc0i7i7i7Hc0'
 local CHARGE, TEXTS = KEYS[10], KEYS[11]
 
 local r = {}

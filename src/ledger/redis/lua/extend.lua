@@ -2,13 +2,13 @@
 -- lapsed whether or not its due work was done.
 --
 -- KEYS  as every verb
--- ARGV  2 call: '<i8H' lease, charges; '<Bc0' each
--- reply 0: '<i8' per charge: until when, or -1 if it has ended or lapsed
+-- ARGV  2 call: '<i7H' lease, charges; '<Bc0' each
+-- reply 0: '<i7' per charge: until when, or -1 if it has ended or lapsed
 --       1 lost, 3 clock jump, 20 newer; an unknown account's have all ended, and those that cannot be read
 -- checks each charge
 -- writes open
 
-local lease_ms, n, at = unpack('<i8H', ARGV[2])
+local lease_ms, n, at = unpack('<i7H', ARGV[2])
 local stored = call('MGET', EPOCH, ACCOUNT)
 local no = look_at_clock(stored[1])
 if no then return no end
@@ -24,15 +24,15 @@ for i = 1, n do
   local until_then = NONE
   -- One that this version cannot read is not renewed; the others must not suffer.
   if bytes and string.byte(bytes, 1) == VERSION then
-    local _, unknown, lease_end, rest = unpack('<BBi8', bytes)
+    local _, unknown, lease_end, rest = unpack('<BBi7', bytes)
     if unknown == 0 and (grace or lease_end > now) then
       until_then = math.max(lease_end, math.min(now + lease_ms, MAX))
       if until_then ~= lease_end then
-        renewed[charge] = pack('<BBi8', VERSION, unknown, until_then) .. string.sub(bytes, rest)
+        renewed[charge] = pack('<BBi7', VERSION, unknown, until_then) .. string.sub(bytes, rest)
       end
     end
   end
-  answers[i] = pack('<i8', until_then)
+  answers[i] = pack('<i7', until_then)
 end
 for charge, bytes in pairs(renewed) do
   wrote = 1

@@ -1,10 +1,10 @@
 -- grant: gives credits. What becomes effective at once repays debt first.
 --
 -- KEYS  as every verb; 10 grant
--- ARGV  2 call: '<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0i8' fingerprint of the call, id, kind, class, priority, amount,
+-- ARGV  2 call: '<c32Bc0Bc0BBi7i7i7Hc0Bi7i7Hc0Hc0i7' fingerprint of the call, id, kind, class, priority, amount,
 --         effective (-1: now), expires (-1: never), EXTRA, whether a bonus comes with it, the bonus's amount,
 --         expires, EXTRA, what the stream is told beside it, how long a tombstone is kept
--- reply 0: '<i8' repaid, then the bucket as in the record, '<B' whether there is a bonus, its bucket
+-- reply 0: '<i7' repaid, then the bucket as in the record, '<B' whether there is a bonus, its bucket
 --       1 lost, 3 clock jump, 5 tick, 6 unknown account, 9 status '<B', 10 conflict, 18 too many '<Hc0',
 --       19 invalid '<Hc0', 20 newer
 -- checks the id, due work, its time, the account's status, the number of buckets, the sum
@@ -16,7 +16,7 @@ local GRANT_HEAD = '<Bc32'
 
 local r = {}
 r.fingerprint, r.id, r.kind, r.class, r.priority, r.amount, r.effective, r.expires, r.extra, r.has_bonus,
-  r.bonus, r.bonus_expires, r.bonus_extra, r.more, r.kept_ms = unpack('<c32Bc0Bc0BBi8i8i8Hc0Bi8i8Hc0Hc0i8', ARGV[2])
+  r.bonus, r.bonus_expires, r.bonus_extra, r.more, r.kept_ms = unpack('<c32Bc0Bc0BBi7i7i7Hc0Bi7i7Hc0Hc0i7', ARGV[2])
 
 local function check()
   local start = math.max(r.effective, now)
@@ -67,7 +67,7 @@ if effective > now then
 else
   repaid = repay(p) + (bonus and repay(bonus) or 0)
 end
-local body = pack('<i8', repaid) .. write_purse(p) .. pack('<B', r.has_bonus)
+local body = pack('<i7', repaid) .. write_purse(p) .. pack('<B', r.has_bonus)
 if bonus then body = body .. write_purse(bonus) end
 local record = prepare('g', work_done and due_ends(r.kept_ms) or {}, r.more)
 put(r.kept_ms)

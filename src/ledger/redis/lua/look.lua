@@ -13,7 +13,7 @@ if no then return { no } end
 local all = {}
 if unpack('<B', ARGV[2]) == 1 then all = call('HGETALL', OPEN) end
 if stored[2] then
-  local version, seq, mark = unpack('<Bi8i8', stored[2])
+  local version, seq, mark = unpack('<Bi7i7', stored[2])
   if version == VERSION then account, now = { seq = seq }, math.max(now, mark) end
 end
 return { reply(APPLIED), stored[2] or '', stored[3] or '', all }

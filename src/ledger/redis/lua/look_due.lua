@@ -3,7 +3,7 @@
 --
 -- KEYS  as every verb
 -- ARGV  none of its own
--- reply 0: '<i8' since when something is due, or -1; 1 lost, 3 clock jump, 6 unknown account, 20 newer
+-- reply 0: '<i7' since when something is due, or -1; 1 lost, 3 clock jump, 6 unknown account, 20 newer
 -- checks what is due
 -- writes account and indexes, where they were too early; nothing of money
 
@@ -20,7 +20,7 @@ no = read_account(stored[2])
 if no then return no end
 if not may_be_due() then
   -- Within grace the index is right and has to wait.
-  return reply(APPLIED, pack('<i8', NONE))
+  return reply(APPLIED, pack('<i7', NONE))
 end
 local rules = due_rules()
 local items = rules.list()
@@ -40,10 +40,10 @@ if #items > 0 then
       sooner_than(p.expires)
     end
   end
-  return reply(APPLIED, pack('<i8', earliest))
+  return reply(APPLIED, pack('<i7', earliest))
 end
 bookkeeping = true
 local record = prepare('i', {})
 put()
 call('SET', ACCOUNT, record)
-return reply(APPLIED, pack('<i8', NONE))
+return reply(APPLIED, pack('<i7', NONE))

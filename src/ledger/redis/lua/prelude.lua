@@ -1,15 +1,15 @@
 -- What every verb about an account shares: the time, the account's record, postings, writing.
 --
 -- KEYS  1 epoch  2 account  3 document  4 open  5 lapsed  6 history  7 leases  8 wakes  9 stream
--- ARGV  1 frame: '<Bi8Bi8Bc0' version, caller's clock, flags (1: within grace), test clock (-1: none),
+-- ARGV  1 frame: '<Bi7Bi7Bc0' version, caller's clock, flags (1: within grace), test clock (-1: none),
 --         the account's id
--- reply one string: '<BBi8Bi8' version, status, time, flags (1: something was written, 2: within grace), the
+-- reply one string: '<BBi7Bi7' version, status, time, flags (1: something was written, 2: within grace), the
 --       number of the account's last entry (-1: it was not read); then the status's own
 --
 -- Record of an account: HEAD with its keys, purses in draw order by the ranks of HEAD, slots, counters, paces,
 -- allowances, buckets that are used up, archive, and bytes of later versions, which are kept as they are.
 -- EXTRA of a purse: nothing; or '<B' names that it is only for of '<Bc0', '<Bc0' the bucket that it came with,
--- '<B' and if it was paid for '<i8c3' amount, currency, '<B' and if some of it carries over '<i8i8Bi8' min, max,
+-- '<B' and if it was paid for '<i7c3' amount, currency, '<B' and if some of it carries over '<i7i7Bi7' min, max,
 -- percent, until.
 --
 -- Invariant: nothing is written before the last thing that can fail.
@@ -20,7 +20,7 @@ local EPOCH, ACCOUNT, DOCUMENT, OPEN, LAPSED = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local HISTORY, LEASES, WAKES, STREAM = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local call, pack, unpack = redis.call, struct.pack, struct.unpack
 
-local VERSION = 2
+local VERSION = 3
 local MAX = 9007199254740991
 local NONE = -1
 local MILLI = 1000
@@ -38,8 +38,12 @@ local ACTIVE, CLOSED = 0, 2
 local FROZEN, VOIDED = 1, 2
 local ROLLOVER, GOODWILL, BONUS, PURCHASED, DEBT = 0, 2, 3, 4, 6
 
-local HEAD = '<Bi8i8i8Bi8i8i8I4i8i8I4c6Hc0H'
-local PURSE = '<Bc0Bc0BBBBi8i8i8i8i8i8i8i8i8i8i8Hc0H'
+local HEAD = '<Bi7i7i7Bi7i7i7I4i7i7I4c6Hc0H'
+local PURSE = '<Bc0Bc0BBi7i7i7i7i7i7i7I4'
+-- SORT of a purse: its class, its standing, whether it is fresh, whether it has RARE numbers, whether it has MORE.
+local OF_STANDING, STANDINGS, OF_FRESH, OF_RARE, OF_MORE = 8, 4, 32, 64, 128
+local RARE = '<i7i7i7'
+local MORE = '<Hc0H'
 local EPOCH_RECORD = '<BBc16i8i8'
 
 local now, grace, wrote = 0, false, 0
@@ -55,7 +59,7 @@ end
 
 local function reply(status, body)
   local flags, last = wrote + (grace and GRACE or 0), account and account.seq or NONE
-  return pack('<BBi8Bi8', VERSION, status, now, flags, last) .. (body or '')
+  return pack('<BBi7Bi7', VERSION, status, now, flags, last) .. (body or '')
 end
 
 local function told(status, text)
@@ -94,7 +98,7 @@ end
 
 -- The time and whether it may be believed; a refusal if not. `record` is the partition's epoch.
 local function look_at_clock(record)
-  local _, clock, flags, test_clock, id = unpack('<Bi8Bi8Bc0', ARGV[1])
+  local _, clock, flags, test_clock, id = unpack('<Bi7Bi7Bc0', ARGV[1])
   account_id = id
   if not record then return reply(LOST) end
   local version, test, _, grace_until = unpack(EPOCH_RECORD, record)
@@ -114,18 +118,21 @@ end
 
 local function read_purse(bytes, at)
   -- Tables are made with all their fields at once: growing them costs more than the rest.
-  local id, kind, class, priority, fresh, standing, effective, expires, granted, available, held, spent,
-    expired, voided, touched, hold, no, extra, repaid, behind = unpack(PURSE, bytes, at)
-  local p = { id = id, kind = kind, class = class, priority = priority, fresh = fresh, standing = standing,
+  local id, kind, sort, priority, effective, expires, granted, available, held, spent, touched, no, behind =
+    unpack(PURSE, bytes, at)
+  local p = { id = id, kind = kind, class = sort % OF_STANDING, priority = priority,
+    fresh = math.floor(sort / OF_FRESH) % 2, standing = math.floor(sort / OF_STANDING) % STANDINGS,
     effective = effective, expires = expires, granted = granted, available = available, held = held,
-    spent = spent, expired = expired, voided = voided, touched = touched, hold = hold, no = no,
-    extra = extra, repaid_by = false }
+    spent = spent, expired = 0, voided = 0, touched = touched, hold = 0, no = no, extra = '', repaid_by = false }
   at = behind
+  if math.floor(sort / OF_RARE) % 2 == 1 then p.expired, p.voided, p.hold, at = unpack(RARE, bytes, at) end
+  local repaid = 0
+  if sort >= OF_MORE then p.extra, repaid, at = unpack(MORE, bytes, at) end
   if repaid > 0 then
     p.repaid_by = {}
     for i = 1, repaid do
       local leg = {}
-      leg.bucket, leg.amount, at = unpack('<Bc0i8', bytes, at)
+      leg.bucket, leg.amount, at = unpack('<Bc0i7', bytes, at)
       p.repaid_by[i] = leg
     end
   end
@@ -134,11 +141,16 @@ end
 
 local function write_purse(p)
   local repaid = p.repaid_by or NOTHING
-  local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, p.class, p.priority, p.fresh, p.standing,
-    p.effective, p.expires, p.granted, p.available, p.held, p.spent, p.expired, p.voided, p.touched, p.hold,
-    p.no, #p.extra, p.extra, short(#repaid))
+  local rare = p.expired > 0 or p.voided > 0 or p.hold > 0
+  local more = p.extra ~= '' or #repaid > 0
+  local sort = p.class + OF_STANDING * p.standing + OF_FRESH * p.fresh + (rare and OF_RARE or 0)
+    + (more and OF_MORE or 0)
+  local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, sort, p.priority, p.effective, p.expires, p.granted,
+    p.available, p.held, p.spent, p.touched, p.no)
+  if rare then bytes = bytes .. pack(RARE, p.expired, p.voided, p.hold) end
+  if more then bytes = bytes .. pack(MORE, #p.extra, p.extra, short(#repaid)) end
   for _, leg in ipairs(repaid) do
-    bytes = bytes .. pack('<Bc0i8', #leg.bucket, leg.bucket, leg.amount)
+    bytes = bytes .. pack('<Bc0i7', #leg.bucket, leg.bucket, leg.amount)
   end
   return bytes
 end
@@ -168,19 +180,19 @@ local function read_account(bytes)
     local key, spans, behind = unpack('<Hc0B', bytes, at)
     local c = { key = key, spans = {} }
     for j = 1, spans do
-      local period, ends, used, next_at = unpack('<Bc0i8i8', bytes, behind)
+      local period, ends, used, next_at = unpack('<Bc0i7i7', bytes, behind)
       c.spans[j], behind = { period = period, ends = ends, used = used }, next_at
     end
     a.counters[i], at = c, behind
   end
   n, at = unpack('<H', bytes, at)
   for i = 1, n do
-    local key, tat, behind = unpack('<Hc0i8', bytes, at)
+    local key, tat, behind = unpack('<Hc0i7', bytes, at)
     a.paces[i], at = { key = key, tat = tat }, behind
   end
   n, at = unpack('<H', bytes, at)
   for i = 1, n do
-    local name, period, ends, amount, behind = unpack('<Bc0Bc0i8i8', bytes, at)
+    local name, period, ends, amount, behind = unpack('<Bc0Bc0i7i7', bytes, at)
     a.allowances[i], at = { name = name, period = period, ends = ends, amount = amount }, behind
   end
   a.dead, at = unpack('<I4c0', bytes, at)
@@ -302,19 +314,20 @@ local function post(p, from, to, amount)
   if less < 0 or more > MAX then broken(from .. ' of bucket ' .. p.id .. ' does not allow a posting') end
   p[from], p[to], p.touched = less, more, now
   if (from == 'available' or from == 'held') and (to == 'available' or to == 'held') then return end
-  postings[#postings + 1] = pack('<Bc0c1c1i8', #p.id, p.id, CODES[from], CODES[to], amount)
+  postings[#postings + 1] = pack('<Bc0c1c1i7', #p.id, p.id, CODES[from], CODES[to], amount)
 end
 
 -- More is granted into a column.
 local function grow(p, to, amount)
   p.granted, p[to], p.touched = p.granted + amount, p[to] + amount, now
   if p.granted > MAX then broken('a sum of credits is out of range') end
-  postings[#postings + 1] = pack('<Bc0c1c1i8', #p.id, p.id, 'g', CODES[to], amount)
+  postings[#postings + 1] = pack('<Bc0c1c1i7', #p.id, p.id, 'g', CODES[to], amount)
 end
 
 -- A new bucket, all of it available.
 local function make_purse(id, kind, class, amount, priority, effective, expires, extra)
-  local ID_MAX = 128
+  local ID_MAX, NO_MAX = 128, 4294967295
+  if account.next_no > NO_MAX then broken('an account has made too many buckets') end
   if #id > ID_MAX then broken('the id ' .. id .. ' of a bucket is too long') end
   local p = { id = id, kind = kind, class = class, priority = priority, fresh = 0, standing = ACTIVE,
     effective = effective, expires = expires, granted = amount, available = amount, held = 0, spent = 0,
@@ -322,7 +335,7 @@ local function make_purse(id, kind, class, amount, priority, effective, expires,
   account.next_no = account.next_no + 1
   insert(p)
   made[#made + 1] = write_purse(p)
-  postings[#postings + 1] = pack('<Bc0c1c1i8', #id, id, 'g', 'a', amount)
+  postings[#postings + 1] = pack('<Bc0c1c1i7', #id, id, 'g', 'a', amount)
   return p
 end
 

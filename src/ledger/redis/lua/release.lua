@@ -3,13 +3,13 @@
 --
 -- KEYS  as `ending` says
 -- ARGV  as `ending` says
--- reply 0: '<i8i8' returned, available
+-- reply 0: '<i7i7' returned, available
 --       1 lost, 3 clock jump, 5 tick, 6 unknown account, 8 unknown charge, 12 ended '<B', 20 newer
 -- checks due work, that it is open, never seen, or ended by its deadline within the hour
 -- writes as settle
 
 local function answer(o, ended_charge)
-  return reply(APPLIED, pack('<i8i8', ended_charge.returned, rest_of(o, ended_charge)))
+  return reply(APPLIED, pack('<i7i7', ended_charge.returned, rest_of(o, ended_charge)))
 end
 
 if e and e.state == RELEASED and e.by_deadline == 0 then

@@ -2,27 +2,27 @@
 --
 -- KEYS  as every verb; 10 charge
 -- ARGV  2 call: CALL below (id, document's version, born, lease, how long records are kept, the time for which the
---         values hold, ranks of classes, on_unknown, over_run), SAID, revision with instance, note; then '<H' rates of '<Hc0i8i8' (key, interval and burst in microseconds), '<H' slots of '<Hc0I4' (scope,
---         limit), '<H' caps of '<Hc0Bi8B' (key, whether it counts, limit, refundable) and two periods '<Bc0i8i8'
---         (id, start, end), '<H' allowances of '<Bc0Bc0BBi8BHc0B' (name, kind, class, priority, amount, when: 1 once
---         everything else is used up, EXTRA without what carries over, whether some does), then if so '<i8i8Bi8i8'
---         (min, max, percent, until when from each period), and two periods '<Bc0Bc0i8i8' (bucket's id, period's id,
+--         values hold, ranks of classes, on_unknown, over_run), SAID, revision with instance, note; then '<H' rates of '<Hc0i7i7' (key, interval and burst in microseconds), '<H' slots of '<Hc0I4' (scope,
+--         limit), '<H' caps of '<Hc0Bi7B' (key, whether it counts, limit, refundable) and two periods '<Bc0i7i7'
+--         (id, start, end), '<H' allowances of '<Bc0Bc0BBi7BHc0B' (name, kind, class, priority, amount, when: 1 once
+--         everything else is used up, EXTRA without what carries over, whether some does), then if so '<i7i7Bi7i7'
+--         (min, max, percent, until when from each period), and two periods '<Bc0Bc0i7i7' (bucket's id, period's id,
 --         start, end)
--- reply 0: '<i8i8i8H' available, held, lease's end, legs; legs '<Bc0i8'; per cap '<Bi8' (which period, 255:
+-- reply 0: '<i7i7i7H' available, held, lease's end, legs; legs '<Bc0i7'; per cap '<Bi7' (which period, 255:
 --         none; used); per slot '<I4'
 --       1 lost, 2 broken (an error), 3 clock jump, 4 stale: the document, 5 tick, 6 unknown account,
---       7 invalid key, 9 status '<B', 10 conflict, 11 too old, 12 ended '<B' state, 13 rate limited '<Bi8' (which,
---       when), 14 slots full '<B' (which; 255: open charges), 15 cap exceeded '<BBi8' (which, period, used),
---       16 insufficient '<i8i8i8i8' (available, held, freed at, refill at), 19 invalid '<Hc0', 20 newer '<Hc0',
---       21 restricted '<i8' until
+--       7 invalid key, 9 status '<B', 10 conflict, 11 too old, 12 ended '<B' state, 13 rate limited '<Bi7' (which,
+--       when), 14 slots full '<B' (which; 255: open charges), 15 cap exceeded '<BBi7' (which, period, used),
+--       16 insufficient '<i7i7i7i7' (available, held, freed at, refill at), 19 invalid '<Hc0', 20 newer '<Hc0',
+--       21 restricted '<i7' until
 -- checks the id, due work, age, document's version, periods and window, status, restriction, key, allowances,
 --       rates, slots, caps, balance
 -- writes account, open, charge; indexes where a moment comes sooner; stream, open and lapsed for due work
 
 local CHARGE = KEYS[10]
 -- How the call begins; what it says of the charge, as the record of an open one has it.
-local CALL = '<Bc0i8i8i8i8i8i8c6BB'
-local SAID = '<i8i8i8i8c32c16Bc0Bc0BBc0BBc0'
+local CALL = '<Bc0i7i7i7i7i7i7c6BB'
+local SAID = '<i7i7i7i7c32c16Bc0Bc0BBc0BBc0'
 local AGE_MS = 600000
 local NO_PERIOD = 255
 local KEY_BYTES = 16
@@ -58,13 +58,13 @@ end
 -- Reads what the call says of allowances, each with the period that contains now.
 local function read_allowances(n)
   for i = 1, n do
-    local name, kind, class, priority, amount, when, extra, carries, behind = unpack('<Bc0Bc0BBi8BHc0B', ARGV[2], at)
+    local name, kind, class, priority, amount, when, extra, carries, behind = unpack('<Bc0Bc0BBi7BHc0B', ARGV[2], at)
     local min, max, percent, kept_until, next_until = 0, 0, 0, 0, 0
     if carries == 1 then
-      min, max, percent, kept_until, next_until, behind = unpack('<i8i8Bi8i8', ARGV[2], behind)
+      min, max, percent, kept_until, next_until, behind = unpack('<i7i7Bi7i7', ARGV[2], behind)
     end
     local bucket, period, start, ends, next_bucket, next_period, next_start, next_ends, next_at =
-      unpack('<Bc0Bc0i8i8Bc0Bc0i8i8', ARGV[2], behind)
+      unpack('<Bc0Bc0i7i7Bc0Bc0i7i7', ARGV[2], behind)
     at = next_at
     if current(start, ends, next_start, next_ends) == 1 then
       bucket, period, start, ends, kept_until = next_bucket, next_period, next_start, next_ends, next_until
@@ -81,7 +81,7 @@ local function read_gates()
   local n
   n, at = unpack('<H', ARGV[2], at)
   for i = 1, n do
-    local key, interval, burst, behind = unpack('<Hc0i8i8', ARGV[2], at)
+    local key, interval, burst, behind = unpack('<Hc0i7i7', ARGV[2], at)
     rates[i], at = { key = key, interval = interval, burst = burst }, behind
   end
   n, at = unpack('<H', ARGV[2], at)
@@ -92,7 +92,7 @@ local function read_gates()
   n, at = unpack('<H', ARGV[2], at)
   for i = 1, n do
     local key, counts, limit, refundable, period, start, ends, next_period, next_start, next_ends, behind =
-      unpack('<Hc0Bi8BBc0i8i8Bc0i8i8', ARGV[2], at)
+      unpack('<Hc0Bi7BBc0i7i7Bc0i7i7', ARGV[2], at)
     local which = current(start, ends, next_start, next_ends)
     if which == 1 then period, ends = next_period, next_ends end
     caps[i], at = { key = key, counts = counts, limit = limit, refundable = refundable, which = which,
@@ -113,8 +113,8 @@ local function used_of(cap)
 end
 
 local function answer(o)
-  local parts = { pack('<i8i8i8H', available_for(o), held_of(o.kind), o.lease_end, #o.legs), write_legs(o.legs) }
-  for _, cap in ipairs(caps) do parts[#parts + 1] = pack('<Bi8', cap.which, used_of(cap)) end
+  local parts = { pack('<i7i7i7H', available_for(o), held_of(o.kind), o.lease_end, #o.legs), write_legs(o.legs) }
+  for _, cap in ipairs(caps) do parts[#parts + 1] = pack('<Bi7', cap.which, used_of(cap)) end
   for _, slot in ipairs(slots) do parts[#parts + 1] = pack('<I4', used_slots(slot.scope)) end
   return reply(APPLIED, table.concat(parts))
 end
@@ -130,7 +130,7 @@ end
 local function check_caller()
   if account.document ~= r.document or not fits then return reply(STALE, call('GET', DOCUMENT) or '') end
   if account.status ~= ACTIVE then return reply(ACCOUNT_STATUS, pack('<B', account.status)) end
-  if account.restricted > now then return reply(RESTRICTED, pack('<i8', account.restricted)) end
+  if account.restricted > now then return reply(RESTRICTED, pack('<i7', account.restricted)) end
   for i = 1, #account.keys, KEY_BYTES do
     if string.sub(account.keys, i, i + KEY_BYTES - 1) == r.key then return nil end
   end
@@ -162,7 +162,7 @@ local function begin(allowance)
   if allowance.carries == 1 then
     -- The last byte of EXTRA says that nothing carries over.
     local before = extra == '' and '\000\000\000' or string.sub(extra, 1, #extra - 1)
-    extra = before .. pack('<Bi8i8Bi8', 1, allowance.min, allowance.max, allowance.percent, allowance.kept_until)
+    extra = before .. pack('<Bi7i7Bi7', 1, allowance.min, allowance.max, allowance.percent, allowance.kept_until)
   end
   repay(make_purse(allowance.bucket, allowance.kind, allowance.class, allowance.amount, allowance.priority,
     allowance.start, allowance.ends, extra))
@@ -245,7 +245,7 @@ local function pass_rates()
     if earliest > now_us then
       local part = earliest % MILLI
       local retry_at = (earliest - part) / MILLI + (part > 0 and 1 or 0)
-      return reply(RATE_LIMITED, pack('<Bi8', i - 1, retry_at))
+      return reply(RATE_LIMITED, pack('<Bi7', i - 1, retry_at))
     end
     if not pace then
       pace = { key = rate.key }
@@ -271,7 +271,7 @@ local function pass_caps()
       local used = used_of(cap)
       -- A limit as large as counts get never refuses.
       if math.min(used + weight(cap.key, r.amount), MAX) > cap.limit then
-        return reply(CAP_EXCEEDED, pack('<BBi8', i - 1, cap.which, used))
+        return reply(CAP_EXCEEDED, pack('<BBi7', i - 1, cap.which, used))
       end
     end
   end
@@ -333,7 +333,7 @@ local function pass_balance()
     return soonest
   end
 
-  return reply(INSUFFICIENT, pack('<i8i8i8i8', available, held_of(r.kind), freed_at(available), refill_at()))
+  return reply(INSUFFICIENT, pack('<i7i7i7i7', available, held_of(r.kind), freed_at(available), refill_at()))
 end
 
 -- Counts the charge in every cap that counts its kind.

@@ -3,14 +3,14 @@
 --
 -- KEYS  as `ending` says
 -- ARGV  as `ending` says
--- reply 0: '<i8i8i8i8i8B' charged, returned, debt, absorbed, available, late
+-- reply 0: '<i7i7i7i7i7B' charged, returned, debt, absorbed, available, late
 --       1 lost, 3 clock jump, 5 tick, 6 unknown account, 8 unknown charge, 10 conflict, 12 ended '<B', 20 newer
 -- checks due work, that it is open, or ended by its deadline within the hour
 -- writes account, charge, texts, open or lapsed, history, stream; indexes where a moment comes sooner; open and
 --        lapsed for due work
 
 local function answer(o, ended_charge)
-  return reply(APPLIED, pack('<i8i8i8i8i8B', ended_charge.charged, ended_charge.returned, ended_charge.debt,
+  return reply(APPLIED, pack('<i7i7i7i7i7B', ended_charge.charged, ended_charge.returned, ended_charge.debt,
     ended_charge.absorbed, rest_of(o, ended_charge), ended_charge.late))
 end
 

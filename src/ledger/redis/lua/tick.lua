@@ -1,12 +1,12 @@
 -- tick: does an account's due work, a bounded part at a time.
 --
 -- KEYS  as every verb
--- ARGV  2 call: '<i8' how long a tombstone is kept
+-- ARGV  2 call: '<i7' how long a tombstone is kept
 -- reply 0: '<I4' how much was done; 1 lost, 3 clock jump, 6 unknown account, 20 newer
 -- checks what is due
 -- writes account, open, lapsed, history, stream, indexes
 
-local kept_ms = unpack('<i8', ARGV[2])
+local kept_ms = unpack('<i7', ARGV[2])
 local stored = call('MGET', EPOCH, ACCOUNT)
 local no = look_at_clock(stored[1]) or read_account(stored[2])
 if no then return no end

@@ -9,8 +9,8 @@
 
 -- Places of the record: the mark, the next lapse of a lease, the number of open charges; and behind a bucket's id
 -- and kind its columns.
-local BEFORE_MARK, BEHIND_MARK, BEFORE_LEASE, BEHIND_LEASE, BEFORE_OPEN, BEHIND_OPEN = 9, 18, 34, 43, 50, 55
-local BEFORE_COLUMNS, NUMBER, TWO_NUMBERS, FIVE_NUMBERS, SIX_NUMBERS = 30, 8, 16, 40, 48
+local BEFORE_MARK, BEHIND_MARK, BEFORE_LEASE, BEHIND_LEASE, BEFORE_OPEN, BEHIND_OPEN = 8, 16, 30, 38, 44, 49
+local BEFORE_COLUMNS, NUMBER, TWO_NUMBERS, THREE_NUMBERS, FOUR_NUMBERS = 25, 7, 14, 21, 28
 
 local call, pack, unpack, sub = redis.call, struct.pack, struct.unpack, string.sub
 local _ -- what is read and not looked at
@@ -18,7 +18,7 @@ local stored = call('MGET', KEYS[1], KEYS[2], KEYS[10])
 local record = stored[2]
 if not stored[1] or not record or stored[3] or string.byte(record) ~= VERSION then return rules() end
 
-local _, clock, grace, test_clock, account_id = unpack('<Bi8Bi8Bc0', ARGV[1])
+local _, clock, grace, test_clock, account_id = unpack('<Bi7Bi7Bc0', ARGV[1])
 local version, test, _, grace_until = unpack(EPOCH_RECORD, stored[1])
 if version ~= VERSION then return rules() end
 local now = test_clock
@@ -56,8 +56,13 @@ local parts, size, kept_from = {}, 0, BEHIND_OPEN
 local need, available, held, legs, leg_count = amount, 0, 0, '', 0
 for _ = 1, n do
   local start = at
-  local id, its_kind, class, _, fresh, standing, effective, expires, granted, free, on_hold, spent, expired, voided,
-    _, _, _, extra, repaid, behind = unpack(PURSE, record, at)
+  local id, its_kind, sort, _, effective, expires, granted, free, on_hold, spent, _, _, behind =
+    unpack(PURSE, record, at)
+  local class, standing, fresh = sort % OF_STANDING, math.floor(sort / OF_STANDING) % STANDINGS,
+    math.floor(sort / OF_FRESH) % 2
+  local expired, voided, extra, repaid = 0, 0, '', 0
+  if math.floor(sort / OF_RARE) % 2 == 1 then expired, voided, _, behind = unpack(RARE, record, behind) end
+  if sort >= OF_MORE then extra, repaid, behind = unpack(MORE, record, behind) end
   if free + on_hold + spent + expired + voided ~= granted or granted > MAX or free < 0 or on_hold < 0 or spent < 0
     or expired < 0 or voided < 0 then
     return rules()
@@ -78,10 +83,10 @@ for _ = 1, n do
     free, on_hold, need = free - take, on_hold + take, need - take
     local columns = start + #id + #its_kind + BEFORE_COLUMNS
     size = size + 1
-    parts[size] = sub(record, kept_from, columns - 1) .. pack('<i8i8', free, on_hold)
-      .. sub(record, columns + TWO_NUMBERS, columns + FIVE_NUMBERS - 1) .. pack('<i8', now)
-    kept_from = columns + SIX_NUMBERS
-    legs, leg_count = legs .. pack('<Bc0i8', #id, id, take), leg_count + 1
+    parts[size] = sub(record, kept_from, columns - 1) .. pack('<i7i7', free, on_hold)
+      .. sub(record, columns + TWO_NUMBERS, columns + THREE_NUMBERS - 1) .. pack('<i7', now)
+    kept_from = columns + FOUR_NUMBERS
+    legs, leg_count = legs .. pack('<Bc0i7', #id, id, take), leg_count + 1
   end
   if free == 0 and on_hold == 0 and fresh == 0 and (class ~= DEBT or spent == 0) then return rules() end
   local wakes = standing ~= FROZEN and (fresh == 1 and effective or (free > 0 and expires)) or NONE
@@ -89,7 +94,7 @@ for _ = 1, n do
   if pays then available = available + free end
   if its_kind == kind then held = held + on_hold end
   at = behind
-  for _ = 1, repaid do _, _, at = unpack('<Bc0i8', record, at) end
+  for _ = 1, repaid do _, _, at = unpack('<Bc0i7', record, at) end
 end
 if need > 0 then return rules() end
 
@@ -97,7 +102,7 @@ if need > 0 then return rules() end
 local rate_count
 rate_count, next_at = unpack('<H', asked, next_at)
 local rates_at = next_at
-for _ = 1, rate_count do _, _, _, next_at = unpack('<Hc0i8i8', asked, next_at) end
+for _ = 1, rate_count do _, _, _, next_at = unpack('<Hc0i7i7', asked, next_at) end
 
 -- Slots: one for each thing that a limit may count over.
 local scopes, places, used = {}, {}, {}
@@ -142,7 +147,7 @@ local counted, counting, cap_count = '', 0, nil
 cap_count, next_at = unpack('<H', asked, next_at)
 for i = 1, cap_count do
   local its_key, counts, limit, refundable, period, start, its_end, next_period, next_start, next_end, behind =
-    unpack('<Hc0Bi8BBc0i8i8Bc0i8i8', asked, next_at)
+    unpack('<Hc0Bi7BBc0i7i7Bc0i7i7', asked, next_at)
   local which = 0
   if now < start or now >= its_end then
     which, period = 1, next_period
@@ -150,10 +155,10 @@ for i = 1, cap_count do
   end
   if caps[its_key] then return rules() end
   caps[its_key], periods[i], limits[i], whiches[i], weights[i] = i, period, limit, which, false
-  answers[i] = pack('<Bi8', which, 0)
+  answers[i] = pack('<Bi7', which, 0)
   if counts == 1 then
     local weight = sub(its_key, 1, 1) == 'r' and 1 or amount
-    counted = counted .. pack('<Hc0Bc0i8B', #its_key, its_key, #period, period, weight, refundable)
+    counted = counted .. pack('<Hc0Bc0i7B', #its_key, its_key, #period, period, weight, refundable)
     weights[i], counting = weight, counting + 1
   end
   next_at = behind
@@ -167,17 +172,17 @@ for _ = 1, n do
   local i = caps[its_key]
   for _ = 1, spans do
     local period, its_end, count
-    period, its_end, count, at = unpack('<Bc0i8i8', record, at)
+    period, its_end, count, at = unpack('<Bc0i7i7', record, at)
     lives = lives or its_end + FORGET_MS > now
     if i and periods[i] == period then
       if weights[i] then
         count = math.min(count + weights[i], MAX)
         if count > limits[i] then return rules() end
         size, missing = size + 1, missing - 1
-        parts[size] = sub(record, kept_from, at - NUMBER - 1) .. pack('<i8', count)
+        parts[size] = sub(record, kept_from, at - NUMBER - 1) .. pack('<i7', count)
         kept_from = at
       end
-      answers[i] = pack('<Bi8', whiches[i], count)
+      answers[i] = pack('<Bi7', whiches[i], count)
     end
   end
   if not lives then return rules() end
@@ -192,7 +197,7 @@ if n > 0 or rate_count > 0 then
   parts[size] = sub(record, kept_from, at - 1 - 2)
   for _ = 1, n do
     local its_key, tat
-    its_key, tat, at = unpack('<Hc0i8', record, at)
+    its_key, tat, at = unpack('<Hc0i7', record, at)
     if tat > now_us then
       count = count + 1
       paces[count], tats[its_key] = its_key, tat
@@ -201,7 +206,7 @@ if n > 0 or rate_count > 0 then
   kept_from = at
   for _ = 1, rate_count do
     local its_key, interval, burst
-    its_key, interval, burst, rates_at = unpack('<Hc0i8i8', asked, rates_at)
+    its_key, interval, burst, rates_at = unpack('<Hc0i7i7', asked, rates_at)
     local known = tats[its_key]
     local tat = math.min(math.max(known or 0, now_us), now_us + burst)
     if tat + interval - burst > now_us then return rules() end
@@ -212,7 +217,7 @@ if n > 0 or rate_count > 0 then
     tats[its_key] = tat + interval
   end
   parts[size] = parts[size] .. pack('<H', count)
-  for i = 1, count do parts[size + i] = pack('<Hc0i8', #paces[i], paces[i], tats[paces[i]]) end
+  for i = 1, count do parts[size + i] = pack('<Hc0i7', #paces[i], paces[i], tats[paces[i]]) end
   size = size + count
 end
 
@@ -224,14 +229,14 @@ if n > 0 then
   count, at = unpack('<H', record, at)
   for _ = 1, count do
     local name, its_end, given
-    name, _, its_end, given, at = unpack('<Bc0Bc0i8i8', record, at)
+    name, _, its_end, given, at = unpack('<Bc0Bc0i7i7', record, at)
     if its_end > now then run[name] = given end
   end
   for _ = 1, n do
     local name, class, given, when, carries, start, its_end, next_start, next_end
-    name, _, class, _, given, when, _, carries, next_at = unpack('<Bc0Bc0BBi8BHc0B', asked, next_at)
-    if carries == 1 then _, _, _, _, _, next_at = unpack('<i8i8Bi8i8', asked, next_at) end
-    _, _, start, its_end, _, _, next_start, next_end, next_at = unpack('<Bc0Bc0i8i8Bc0Bc0i8i8', asked, next_at)
+    name, _, class, _, given, when, _, carries, next_at = unpack('<Bc0Bc0BBi7BHc0B', asked, next_at)
+    if carries == 1 then _, _, _, _, _, next_at = unpack('<i7i7Bi7i7', asked, next_at) end
+    _, _, start, its_end, _, _, next_start, next_end, next_at = unpack('<Bc0Bc0i7i7Bc0Bc0i7i7', asked, next_at)
     local fits = (start <= now and now < its_end) or (next_start <= now and now < next_end)
     local there = run[name]
     if not fits or (given > 0 and (class ~= PLAN and class ~= FREE or (there or (when == 1 and given or 0)) < given))
@@ -246,9 +251,9 @@ local lease_end = math.min(now + lease_ms, MAX)
 local sooner = lease_next == NONE or lease_end < lease_next
 if sooner then lease_next = lease_end end
 parts[size + 1] = sub(record, kept_from)
-local becomes = sub(record, 1, BEFORE_MARK) .. pack('<i8', now) .. sub(record, BEHIND_MARK, BEFORE_LEASE)
-  .. pack('<i8', lease_next) .. sub(record, BEHIND_LEASE, BEFORE_OPEN) .. pack('<I4', open + 1) .. table.concat(parts)
-local opened = pack('<BBi8i8BBi8', VERSION, 0, lease_end, NONE, on_unknown, over_run, now)
+local becomes = sub(record, 1, BEFORE_MARK) .. pack('<i7', now) .. sub(record, BEHIND_MARK, BEFORE_LEASE)
+  .. pack('<i7', lease_next) .. sub(record, BEHIND_LEASE, BEFORE_OPEN) .. pack('<I4', open + 1) .. table.concat(parts)
+local opened = pack('<BBi7i7BBi7', VERSION, 0, lease_end, NONE, on_unknown, over_run, now)
   .. sub(asked, said_at, said_end - 1) .. pack('<H', leg_count) .. legs .. pack('<H', counting) .. counted
   .. sub(asked, said_end, texts_end - 1) .. '\000\000'
 local lives = string.format('%.0f', on_unknown == ON_HOLD and YEARS_MS or kept_ms + timeout + reconcile)
@@ -264,5 +269,5 @@ for i = 1, slot_count do
   scope, _, slots_at = unpack('<Hc0I4', asked, slots_at)
   answers[cap_count + i] = pack('<I4', places[scope] and used[places[scope]] or 0)
 end
-return pack('<BBi8Bi8i8i8i8H', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, seq, math.min(available, MAX),
+return pack('<BBi7Bi7i7i7i7H', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, seq, math.min(available, MAX),
   math.min(held, MAX), lease_end, leg_count) .. legs .. table.concat(answers)

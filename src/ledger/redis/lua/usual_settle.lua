@@ -8,8 +8,8 @@
 -- Invariant: what it writes and answers is, byte for byte, what the rules would write and answer.
 
 -- Places of the record: the sequence, the number of open charges; and behind a bucket's id and kind its columns.
-local BEHIND_MARK, BEFORE_OPEN, BEHIND_OPEN = 18, 50, 55
-local BEFORE_COLUMNS, NUMBER, THREE_NUMBERS, FIVE_NUMBERS, SIX_NUMBERS = 30, 8, 24, 40, 48
+local BEHIND_MARK, BEFORE_OPEN, BEHIND_OPEN = 16, 44, 49
+local BEFORE_COLUMNS, NUMBER, FOUR_NUMBERS = 25, 7, 28
 -- A charge that began so long ago may have an id that the history drops.
 local YOUNG_MS = 72000000
 
@@ -19,7 +19,7 @@ local stored = call('MGET', KEYS[1], KEYS[2], KEYS[10])
 local record = stored[2]
 if not stored[1] or not record or string.byte(record) ~= VERSION then return rules() end
 
-local _, clock, grace, test_clock, account_id = unpack('<Bi8Bi8Bc0', ARGV[1])
+local _, clock, grace, test_clock, account_id = unpack('<Bi7Bi7Bc0', ARGV[1])
 local version, test, _, grace_until = unpack(EPOCH_RECORD, stored[1])
 if version ~= VERSION or stored[3] ~= pack(POINTER, VERSION, 0, #account_id, account_id) then return rules() end
 local now = test_clock
@@ -49,14 +49,14 @@ if unknown ~= 0 or actual > hold or now - begun > YOUNG_MS then return rules() e
 local spends, returns, heads, postings, head_count, keep = {}, {}, '', '', 0, actual
 for _ = 1, leg_count do
   local bucket, amount
-  bucket, amount, leg_at = unpack('<Bc0i8', opened, leg_at)
+  bucket, amount, leg_at = unpack('<Bc0i7', opened, leg_at)
   if spends[bucket] or amount == 0 then return rules() end
   local stays = keep < amount and keep or amount
   keep = keep - stays
   spends[bucket], returns[bucket] = stays, amount - stays
   if stays > 0 then
-    heads, head_count = heads .. pack('<Bc0i8', #bucket, bucket, stays), head_count + 1
-    postings = postings .. pack('<Bc0c1c1i8', #bucket, bucket, 'h', 's', stays)
+    heads, head_count = heads .. pack('<Bc0i7', #bucket, bucket, stays), head_count + 1
+    postings = postings .. pack('<Bc0c1c1i7', #bucket, bucket, 'h', 's', stays)
   end
 end
 if keep ~= 0 then return rules() end
@@ -67,12 +67,12 @@ counted_count, leg_at = unpack('<H', opened, leg_at)
 local had = {}
 for i = 1, counted_count do
   local its_key, period, amount
-  its_key, period, amount, _, leg_at = unpack('<Hc0Bc0i8B', opened, leg_at)
+  its_key, period, amount, _, leg_at = unpack('<Hc0Bc0i7B', opened, leg_at)
   if counts[its_key] then return rules() end
   local weight = sub(its_key, 1, 1) == 'r' and 1 or actual
   counts[its_key], periods[i], had[i], weights[i] = i, period, amount, weight
   if weight ~= amount then
-    cores = cores .. sub(opened, core_from, leg_at - 1 - NUMBER - 1) .. pack('<i8', weight)
+    cores = cores .. sub(opened, core_from, leg_at - 1 - NUMBER - 1) .. pack('<i7', weight)
     core_from = leg_at - 1
   end
 end
@@ -91,8 +91,13 @@ end
 local parts, size, kept_from, found, available = {}, 0, BEHIND_OPEN, 0, 0
 for _ = 1, n do
   local start = at
-  local id, its_kind, class, _, fresh, standing, effective, expires, granted, free, on_hold, spent, expired, voided,
-    _, _, _, extra, repaid, behind = unpack(PURSE, record, at)
+  local id, its_kind, sort, _, effective, expires, granted, free, on_hold, spent, _, _, behind =
+    unpack(PURSE, record, at)
+  local class, standing, fresh = sort % OF_STANDING, math.floor(sort / OF_STANDING) % STANDINGS,
+    math.floor(sort / OF_FRESH) % 2
+  local expired, voided, extra, repaid = 0, 0, '', 0
+  if math.floor(sort / OF_RARE) % 2 == 1 then expired, voided, _, behind = unpack(RARE, record, behind) end
+  if sort >= OF_MORE then extra, repaid, behind = unpack(MORE, record, behind) end
   local takes = spends[id]
   if takes then
     local back = returns[id]
@@ -100,9 +105,8 @@ for _ = 1, n do
     if class == DEBT or standing ~= ACTIVE or (expires ~= NONE and expires <= now) then return rules() end
     local columns = start + #id + #its_kind + BEFORE_COLUMNS
     size = size + 1
-    parts[size] = sub(record, kept_from, columns - 1) .. pack('<i8i8i8', free, on_hold, spent)
-      .. sub(record, columns + THREE_NUMBERS, columns + FIVE_NUMBERS - 1) .. pack('<i8', now)
-    kept_from = columns + SIX_NUMBERS
+    parts[size] = sub(record, kept_from, columns - 1) .. pack('<i7i7i7i7', free, on_hold, spent, now)
+    kept_from = columns + FOUR_NUMBERS
   end
   if free + on_hold + spent + expired + voided ~= granted or granted > MAX or free < 0 or on_hold < 0 or spent < 0
     or expired < 0 or voided < 0 or (free == 0 and on_hold == 0 and fresh == 0 and (class ~= DEBT or spent == 0)) then
@@ -123,7 +127,7 @@ for _ = 1, n do
     if pays then available = available + free end
   end
   at = behind
-  for _ = 1, repaid do _, _, at = unpack('<Bc0i8', record, at) end
+  for _ = 1, repaid do _, _, at = unpack('<Bc0i7', record, at) end
 end
 if found ~= leg_count then return rules() end
 
@@ -151,11 +155,11 @@ for _ = 1, n do
   local i = counts[its_key]
   for _ = 1, spans do
     local period, count
-    period, _, count, at = unpack('<Bc0i8i8', record, at)
+    period, _, count, at = unpack('<Bc0i7i7', record, at)
     if i and periods[i] == period then
       size = size + 1
       parts[size] = sub(record, kept_from, at - NUMBER - 1)
-        .. pack('<i8', math.min(math.max(0, count - had[i]) + weights[i], MAX))
+        .. pack('<i7', math.min(math.max(0, count - had[i]) + weights[i], MAX))
       kept_from = at
     end
   end
@@ -164,10 +168,10 @@ end
 -- The charge's end, the stream's entry, the record.
 local tomb = pack(TOMB, VERSION, SETTLED, 0, 0, now, actual, actual, hold - actual, 0, 0, #account_id, account_id,
   0, '', head_count) .. heads .. pack('<I4', #core) .. core
-local entry = pack('<Bc1i8i8Hc0H', VERSION, 's', seq, now, #account_id, account_id, head_count) .. postings
+local entry = pack('<Bc1i7i7Hc0H', VERSION, 's', seq, now, #account_id, account_id, head_count) .. postings
   .. pack('<HHBc0I4', 0, 1, #charge, charge, #tomb + #texts) .. tomb .. texts .. '\000\000'
 parts[size + 1] = sub(record, kept_from)
-local becomes = sub(record, 1, 1) .. pack('<i8i8', seq, now) .. sub(record, BEHIND_MARK, BEFORE_OPEN)
+local becomes = sub(record, 1, 1) .. pack('<i7i7', seq, now) .. sub(record, BEHIND_MARK, BEFORE_OPEN)
   .. pack('<I4', open - 1) .. table.concat(parts)
 local kept, told = string.format('%.0f', kept_ms), string.format('%.0f', told_ms)
 call('ZADD', KEYS[6], '0', charge)
@@ -176,5 +180,5 @@ call('HDEL', KEYS[4], charge)
 call('SET', KEYS[10], tomb, 'PX', kept)
 call('SET', KEYS[11], texts, 'PX', told)
 call('SET', KEYS[2], becomes)
-return pack('<BBi8Bi8i8i8i8i8i8B', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, seq, actual, hold - actual,
+return pack('<BBi7Bi7i7i7i7i7i7B', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, seq, actual, hold - actual,
   0, 0, math.min(available, MAX), 0)

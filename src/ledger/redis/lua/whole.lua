@@ -20,7 +20,7 @@ if CHARGE ~= EPOCH then
   tomb, lapsed = call('GET', CHARGE) or '', call('HGET', LAPSED, charge) or ''
 end
 if stored[2] then
-  local version, seq, mark = unpack('<Bi8i8', stored[2])
+  local version, seq, mark = unpack('<Bi7i7', stored[2])
   if version == VERSION then account, now = { seq = seq }, math.max(now, mark) end
 end
 return { reply(APPLIED), stored[1], stored[2] or '', stored[3] or '', call('HGETALL', OPEN), tomb, lapsed }

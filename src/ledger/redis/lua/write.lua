@@ -4,7 +4,7 @@
 -- Order: `prepare` computes and checks everything; `put` writes indexes, which are hints, and the stream;
 -- then the verb writes its own keys, whose types it has seen; the record comes last.
 --
--- Entry of the stream: '<Bc1i8i8Hc0' version, verb, sequence, time, account; then postings, new buckets,
+-- Entry of the stream: '<Bc1i7i7Hc0' version, verb, sequence, time, account; then postings, new buckets,
 -- ended charges, and what the verb adds.
 
 local LISTED_MS = 2592000000
@@ -54,7 +54,7 @@ local function archive()
     local sums = {}
     for i = 1, n do
       local s = {}
-      s.kind, s.granted, s.spent, s.expired, s.voided, at = unpack('<Bc0i8i8i8i8', bytes, at)
+      s.kind, s.granted, s.spent, s.expired, s.voided, at = unpack('<Bc0i7i7i7i7', bytes, at)
       sums[i] = s
     end
     return sums, string.sub(bytes, at)
@@ -64,7 +64,7 @@ local function archive()
     table.sort(sums, function(a, b) return precedes(a.kind, b.kind) end)
     local parts = { pack('<H', #sums) }
     for _, s in ipairs(sums) do
-      parts[#parts + 1] = pack('<Bc0i8i8i8i8', #s.kind, s.kind, s.granted, s.spent, s.expired, s.voided)
+      parts[#parts + 1] = pack('<Bc0i7i7i7i7', #s.kind, s.kind, s.granted, s.spent, s.expired, s.voided)
     end
     return table.concat(parts) .. later
   end
@@ -151,14 +151,14 @@ local function pack_account()
   for _, c in ipairs(account.counters) do
     parts[#parts + 1] = pack('<Hc0B', #c.key, c.key, #c.spans)
     for _, s in ipairs(c.spans) do
-      parts[#parts + 1] = pack('<Bc0i8i8', #s.period, s.period, s.ends, s.used)
+      parts[#parts + 1] = pack('<Bc0i7i7', #s.period, s.period, s.ends, s.used)
     end
   end
   parts[#parts + 1] = pack('<H', short(#account.paces))
-  for _, p in ipairs(account.paces) do parts[#parts + 1] = pack('<Hc0i8', #p.key, p.key, p.tat) end
+  for _, p in ipairs(account.paces) do parts[#parts + 1] = pack('<Hc0i7', #p.key, p.key, p.tat) end
   parts[#parts + 1] = pack('<H', short(#account.allowances))
   for _, s in ipairs(account.allowances) do
-    parts[#parts + 1] = pack('<Bc0Bc0i8i8', #s.name, s.name, #s.period, s.period, s.ends, s.amount)
+    parts[#parts + 1] = pack('<Bc0Bc0i7i7', #s.name, s.name, #s.period, s.period, s.ends, s.amount)
   end
   parts[#parts + 1] = pack('<I4c0', #account.dead, account.dead)
   parts[#parts + 1] = account.rest
@@ -169,7 +169,7 @@ end
 local function pack_entry(verb, ended_charges, more)
   if #postings == 0 and #made == 0 and #ended_charges == 0 then return nil end
   account.seq = account.seq + 1
-  local parts = { pack('<Bc1i8i8Hc0', VERSION, verb, account.seq, now, #account_id, account_id),
+  local parts = { pack('<Bc1i7i7Hc0', VERSION, verb, account.seq, now, #account_id, account_id),
     pack('<H', short(#postings)), table.concat(postings), pack('<H', short(#made)), table.concat(made),
     pack('<H', short(#ended_charges)) }
   for _, e in ipairs(ended_charges) do

@@ -5,7 +5,7 @@
 
 use super::super::bytes::{Reader, Writer};
 use super::{CLASSES, class_number, leg, write_leg};
-use crate::credit::{Bucket, BucketId, Class, Name, Paid, Standing};
+use crate::credit::{Amount, Bucket, BucketId, Class, Name, Paid, Standing};
 use crate::ledger::model::{Kept, Purse, Stop};
 use crate::seam::Timestamp;
 
@@ -21,19 +21,35 @@ struct Extra {
     carry: Option<Kept>,
 }
 
+/// What one byte says of a bucket, beside its class: its standing, whether it is fresh, whether the numbers that
+/// most do not have follow, and whether what most do not have does.
+const STANDING: u8 = 8;
+const STANDINGS: u8 = 4;
+const FRESH: u8 = 32;
+const RARE: u8 = 64;
+const MORE: u8 = 128;
+
 /// A bucket and when it was made among the others.
 pub(in crate::ledger::redis) fn purse(r: &mut Reader<'_>) -> Result<(u64, Purse), Stop> {
     let (id, kind) = (r.word()?, r.word()?);
     let (id, kind) = (r.parse(id)?, r.parse(kind)?);
-    let (class, priority, fresh) = (class(r)?, r.byte()?, r.flag()?);
-    let standing = standing(r)?;
+    let (sort, priority) = (r.byte()?, r.byte()?);
+    let class = class(r, sort % STANDING)?;
+    let standing = standing_of(r, sort / STANDING % STANDINGS)?;
     let (effective, expires) = (r.time()?, r.maybe()?.map(Timestamp));
-    let [granted, available, held, spent, expired, voided] =
-        [r.amount()?, r.amount()?, r.amount()?, r.amount()?, r.amount()?, r.amount()?];
-    let (touched, hold, number) = (r.time()?, r.amount()?, r.number()?);
-    let Extra { only, parent, paid, carry } = extra(r.text()?, r.what())?;
-    let repaid = r.short()?;
-    let repaid_by = r.list(repaid, leg)?;
+    let [granted, available, held, spent] = [r.amount()?, r.amount()?, r.amount()?, r.amount()?];
+    let (touched, number) = (r.time()?, u64::from(r.long()?));
+    let [expired, voided, hold] = match sort & RARE {
+        0 => [Amount::ZERO; 3],
+        _ => [r.amount()?, r.amount()?, r.amount()?],
+    };
+    let (mut rare, mut repaid_by) = (Extra::default(), Vec::new());
+    if sort & MORE != 0 {
+        rare = extra(r.text()?, r.what())?;
+        let repaid = r.short()?;
+        repaid_by = r.list(repaid, leg)?;
+    }
+    let Extra { only, parent, paid, carry } = rare;
     let bucket = Bucket {
         id,
         kind,
@@ -52,6 +68,7 @@ pub(in crate::ledger::redis) fn purse(r: &mut Reader<'_>) -> Result<(u64, Purse)
         parent,
         paid,
     };
+    let fresh = sort & FRESH != 0;
     Ok((number, Purse { bucket, fresh, touched, hold, repaid_by, carry }))
 }
 
@@ -62,30 +79,47 @@ pub(in crate::ledger::redis) fn write_purse(
     purse: &Purse,
 ) -> Result<(), Stop> {
     let bucket = &purse.bucket;
-    w.word(bucket.id.as_str())?.word(bucket.kind.as_str())?;
-    w.byte(class_number(bucket.class)).byte(bucket.priority).flag(purse.fresh);
-    w.byte(standing_number(bucket.standing));
+    let (parent, paid) = (bucket.parent.as_ref(), bucket.paid.as_ref());
+    let extra = write_extra(&bucket.only, parent, paid, purse.carry.as_ref())?;
+    let seldom = [bucket.expired, bucket.voided, purse.hold];
+    let rare = seldom.iter().any(|amount| !amount.is_zero());
+    let more = !extra.is_empty() || !purse.repaid_by.is_empty();
+    let flags = [(purse.fresh, FRESH), (rare, RARE), (more, MORE)];
+    let flags: u8 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
+    let sort = class_number(bucket.class) | (standing_number(bucket.standing) * STANDING) | flags;
+    w.word(bucket.id.as_str())?.word(bucket.kind.as_str())?.byte(sort).byte(bucket.priority);
     w.number(bucket.effective.0).maybe(bucket.expires.map(|at| at.0));
-    let into = [bucket.granted, bucket.available, bucket.held];
-    let gone = [bucket.spent, bucket.expired, bucket.voided];
-    for amount in into.into_iter().chain(gone) {
+    for amount in [bucket.granted, bucket.available, bucket.held, bucket.spent] {
         w.number(amount.micro());
     }
-    w.number(purse.touched.0).number(purse.hold.micro()).number(number);
-    let (parent, paid) = (bucket.parent.as_ref(), bucket.paid.as_ref());
-    w.text(write_extra(&bucket.only, parent, paid, purse.carry.as_ref())?)?;
-    w.short(purse.repaid_by.len())?;
+    let number = u32::try_from(number);
+    w.number(purse.touched.0);
+    w.long(number.map_err(|_| Stop::Broken("an account has made too many buckets".to_owned()))?);
+    if rare {
+        for amount in seldom {
+            w.number(amount.micro());
+        }
+    }
+    if !more {
+        return Ok(());
+    }
+    w.text(extra)?.short(purse.repaid_by.len())?;
     purse.repaid_by.iter().try_for_each(|leg| write_leg(w, leg))
 }
 
-fn class(r: &mut Reader<'_>) -> Result<Class, Stop> {
-    let class = CLASSES.get(usize::from(r.byte()?)).copied();
+fn class(r: &Reader<'_>, number: u8) -> Result<Class, Stop> {
+    let class = CLASSES.get(usize::from(number)).copied();
     class.ok_or_else(|| r.broken("has a class that is not known"))
 }
 
 /// Whether a bucket may be used.
 pub(in crate::ledger::redis) fn standing(r: &mut Reader<'_>) -> Result<Standing, Stop> {
-    match r.byte()? {
+    let number = r.byte()?;
+    standing_of(r, number)
+}
+
+fn standing_of(r: &Reader<'_>, number: u8) -> Result<Standing, Stop> {
+    match number {
         0 => Ok(Standing::Active),
         1 => Ok(Standing::Frozen),
         2 => Ok(Standing::Voided),
