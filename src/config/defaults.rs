@@ -101,3 +101,9 @@ pub(super) const TOTAL_MS: u64 = 600 * SECOND;
 pub(super) const BODY_LIMIT: u64 = 1 << 20;
 /// How long an unknown outcome is kept, in milliseconds.
 pub(super) const RECONCILE_MS: u64 = 10 * MINUTE;
+/// The longest message of a WebSocket, in bytes.
+pub(super) const MESSAGE_LIMIT: u64 = 1 << 20;
+/// For how long nothing may come from either side of a WebSocket, in milliseconds.
+pub(super) const WEBSOCKET_IDLE_MS: u64 = 5 * MINUTE;
+/// How long a WebSocket may last, in milliseconds.
+pub(super) const WEBSOCKET_LONGEST_MS: u64 = 60 * MINUTE;

@@ -31,6 +31,8 @@ pub enum Flag {
     NoRate,
     /// The stated quantities come to more than can be counted: what was held was charged.
     AmountOutOfRange,
+    /// A WebSocket was closed because it had used up what was held.
+    HoldUsedUp,
     /// Said before the body had ended: it was taken to end well.
     CompletenessAssumed,
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Flag {
             Self::BrokenBody => f.write_str("broken_body"),
             Self::NoRate => f.write_str("no_rate"),
             Self::AmountOutOfRange => f.write_str("amount_out_of_range"),
+            Self::HoldUsedUp => f.write_str("hold_used_up"),
             Self::CompletenessAssumed => f.write_str("completeness_assumed"),
         }
     }

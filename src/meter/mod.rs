@@ -31,6 +31,7 @@ mod rejection;
 mod request_id;
 mod rights;
 mod route;
+mod session;
 mod settings;
 mod settler;
 mod shape;
@@ -69,10 +70,12 @@ pub use rejection::{Cause, Detail, Dialect, Language, Manner, Media, Rejection};
 pub use request_id::{charge_named, request_id, request_of};
 pub use rights::{BodyLimit, body_limit};
 pub use route::{Found, RouteError, RouteProblem, RouteTable};
+pub use session::{Counts, Session, Side};
 
 pub use settings::{
     ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
-    ResponseSource, Route, Rules, StatusSet, StreamRules, Test, ValueType, Work,
+    ResponseSource, Route, Rules, SessionRules, SessionSource, StatusSet, StreamRules, Test,
+    ValueType, Work,
 };
 pub use settler::{Ending, Permit, Settler};
 pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};

@@ -8,7 +8,7 @@
 use http::HeaderMap;
 
 use super::outcome::BodyTest;
-use super::settings::{ResponseSource, StreamRules, ValueType};
+use super::settings::{ResponseSource, SessionSource, StreamRules, ValueType};
 use super::value::Answer;
 use crate::credit::{Decimal, Value};
 use crate::observe::{Fact, Picked, Pointer, Sight, Step, response};
@@ -105,7 +105,7 @@ impl Eye {
     pub(super) fn watch(&mut self, quantity: usize, value: &ValueType, source: &ResponseSource) {
         let place = match source {
             ResponseSource::Json(place) | ResponseSource::Items(place) => Some(self.place(place)),
-            ResponseSource::Header(_) => None,
+            ResponseSource::Header(_) | ResponseSource::Session(_) => None,
         };
         self.readings.push(Reading {
             quantity,
@@ -129,6 +129,16 @@ impl Eye {
     pub(super) fn head(&mut self, head: &HeaderMap) {
         for reading in self.readings.iter_mut().filter(|reading| !reading.is_there()) {
             reading.head(head);
+        }
+    }
+
+    /// Says what was counted of a WebSocket, in digits.
+    pub(super) fn count(&mut self, counted: impl Fn(&SessionSource) -> String) {
+        for reading in &mut self.readings {
+            if let ResponseSource::Session(source) = &reading.source {
+                let answer = reading.value.of_answered_text(&counted(source));
+                reading.note(answer);
+            }
         }
     }
 

@@ -53,6 +53,21 @@ pub struct Route {
     pub identity: Ways,
     /// Whether the client's credential goes through to the upstream; a key of ours never does.
     pub pass: bool,
+    /// How a WebSocket is passed; `None`: none is.
+    pub websocket: Option<SessionRules>,
+}
+
+/// How a WebSocket (RFC 6455) is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRules {
+    /// Whether it is closed as soon as it comes to more than is held.
+    pub cut_off: bool,
+    /// The longest message that is passed, in bytes.
+    pub message_limit: usize,
+    /// For how long nothing may come from either side, in milliseconds.
+    pub idle_ms: u64,
+    /// How long it may last, in milliseconds.
+    pub longest_ms: u64,
 }
 
 /// Whether a route is metered.
@@ -163,6 +178,25 @@ pub enum ResponseSource {
     Items(Pointer),
     /// In a header.
     Header(HeaderName),
+    /// What was counted of a WebSocket.
+    Session(SessionSource),
+}
+
+/// What is counted of a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionSource {
+    /// Messages of the client.
+    SentMessages,
+    /// Bytes of the client's messages.
+    SentBytes,
+    /// Unicode characters at this place of the client's JSON messages. One that cannot be read counts whole.
+    SentCharacters(Pointer),
+    /// Messages of the upstream.
+    ReceivedMessages,
+    /// Bytes of the upstream's messages.
+    ReceivedBytes,
+    /// From the handshake to the end.
+    ConnectedSeconds,
 }
 
 /// What is charged when the response should say a quantity and does not.

@@ -102,6 +102,14 @@ pub(super) fn at_head(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Option
     Some(Verdict { class, charge, flags })
 }
 
+/// What the quantities that are known so far come to; those that are not count as held.
+pub(super) fn so_far(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Option<Amount> {
+    match evidence.settle(due, held, &mut Vec::new()) {
+        Charge::Settle { priced, .. } => Some(priced.total),
+        Charge::Full | Charge::None | Charge::Fee(_) | Charge::Hold => None,
+    }
+}
+
 impl Evidence<'_> {
     /// What the route's own outcomes say.
     fn decide(&self, due: &Due) -> Option<(Class, ChargeRule)> {

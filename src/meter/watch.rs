@@ -11,7 +11,11 @@ use super::pricing::Held;
 use super::reading::Eye;
 use super::settings::{ChargeRule, Class, Due, OnDisconnect};
 use super::verdict::{self, Evidence, Verdict};
+use crate::credit::Amount;
 use crate::observe::{Observer, Unread};
+
+/// As what the outcomes of a route see the handshake of a WebSocket (101).
+const SESSION_STATUS: u16 = 200;
 
 /// How a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,21 @@ impl Watch {
         }
         let length = stated_length(head);
         Self { status, length, heads, eye, observer, needs_end }
+    }
+
+    /// Begins with the head that opens a WebSocket: what it carries is read as a success is.
+    pub(super) fn session(due: &Due, head: &HeaderMap) -> Self {
+        Self::new(due, SESSION_STATUS, head)
+    }
+
+    /// The eye that looks at what passes.
+    pub(super) const fn eye(&mut self) -> &mut Eye {
+        &mut self.eye
+    }
+
+    /// What is known so far comes to this; `None`: it has no price.
+    pub(super) fn so_far(&self, due: &Due, held: &Held) -> Option<Amount> {
+        verdict::so_far(&self.evidence(End::Complete, None), due, held)
     }
 
     /// The next frame of the body, as it passes.

@@ -12,8 +12,8 @@ use super::headers::{CHARGE_ID, CHARGED, HELD, REMAINING};
 use crate::credit::{Amount, ChargeId};
 use crate::ledger::Reserved;
 use crate::meter::{
-    Admitted, Charge, Class, Detail, Due, End, Event, Explanation, Held, OnDisconnect, Rejection,
-    Ticket, Verdict, Watch,
+    Admitted, Charge, Class, Detail, Due, End, Event, Explanation, Flag, Held, OnDisconnect,
+    Rejection, Session, Ticket, Verdict, Watch,
 };
 
 /// The event that the mark in the journal stands for.
@@ -73,6 +73,23 @@ impl Account {
         Watch::new(&self.due, head.status.as_u16(), &head.headers)
     }
 
+    /// Begins to count a WebSocket that was opened.
+    pub(super) fn session(&mut self, head: &Parts) -> Session {
+        self.note("answered");
+        self.told.upstream_status = Some(head.status.as_u16());
+        Session::new(&self.due, &head.headers)
+    }
+
+    /// Whether a WebSocket has come to more than is held.
+    pub(super) fn is_above(&self, session: &mut Session) -> bool {
+        session.is_above(&self.due, &self.held)
+    }
+
+    /// Notes what a person who looks at the charge should know.
+    pub(super) fn flags(&mut self, flag: Option<Flag>) {
+        self.told.flags.extend(flag.map(|flag| flag.to_string()));
+    }
+
     /// Puts our headers on the answer.
     pub(super) fn sign(&self, headers: &mut HeaderMap, watch: &Watch) {
         let mut put = |name: http::HeaderName, text: String| {
@@ -112,7 +129,7 @@ impl Account {
         let Verdict { class, charge, flags } = verdict;
         self.told.outcome = word(class);
         self.told.why = why(class, &charge).to_owned();
-        self.told.flags = flags.iter().map(ToString::to_string).collect();
+        self.told.flags.extend(flags.iter().map(ToString::to_string));
         self.explain(&charge);
         match (charge, amount) {
             (Charge::None, _) => self.ticket.release(&self.told),

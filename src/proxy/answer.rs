@@ -19,6 +19,7 @@ use super::decision::Decision;
 use super::guard::client_address;
 use super::headers::REQUEST_ID;
 use super::stage::{Arrived, Origin, Stop, Story};
+use super::websocket::Switch;
 use crate::meter::{Code, Manner, Rejection, request_id};
 
 /// How much of a path the log line has, in characters.
@@ -26,8 +27,8 @@ const PATH_MAX: usize = 256;
 /// What the log line says instead of a method and a path that nobody could read.
 const UNREAD: &str = "-";
 
-/// A request from a peer.
-pub type FromPeer = (Request<Incoming>, SocketAddr);
+/// A request from a peer, and how its connection could be handed over.
+pub type FromPeer = (Request<Incoming>, SocketAddr, Option<Switch>);
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, (request, peer): FromPeer) -> Self::Future {
+    fn call(&mut self, (request, peer, switch): FromPeer) -> Self::Future {
         let (core, mut inner) = (self.core.clone(), self.inner.clone());
         Box::pin(async move {
             let started = core.meter.clock.uptime_ms();
@@ -73,7 +74,7 @@ where
             let origin = Origin { peer, trusted: trusted.iter().any(|net| net.contains(&peer)) };
             let manner = Manner::of(request.headers(), core.meter.rules.dialect);
             let version = request.version();
-            let arrived = Arrived { request, address, origin, story: story.clone() };
+            let arrived = Arrived { request, switch, address, origin, story: story.clone() };
             // A bug ends one request. Its ticket, if there is one, speaks for itself as it is dropped.
             let answered =
                 AssertUnwindSafe(async { inner.call(arrived).await }).catch_unwind().await;

@@ -27,11 +27,12 @@ use super::hops::{trailers_inward, via};
 use super::patience::Patience;
 use super::upload::{Fault, Faults};
 use super::upstream::{Dialled, SendError, Upstream, framed_twice};
+use super::websocket::Handshake;
 use crate::meter::{
     BodyLimit, Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, Watch,
 };
 
-type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
+pub(super) type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
 
 /// One exchange under way.
 pub(super) struct Exchange {
@@ -48,6 +49,8 @@ pub(super) struct Exchange {
     pub(super) head_only: bool,
     /// Its route's counters.
     pub(super) counts: Arc<RouteTally>,
+    /// The WebSocket that it asks for.
+    pub(super) handshake: Option<Handshake>,
 }
 
 impl Exchange {
@@ -118,10 +121,13 @@ impl Exchange {
 
     /// Passes the answer on and judges it.
     async fn answered(mut self, upstream: &Upstream, response: Response<Incoming>, head: Head) {
-        let (mut parts, body) = response.into_parts();
-        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            return self.lost(head, "the upstream switched protocols unasked");
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return match self.handshake.take() {
+                Some(handshake) => self.switched(upstream, response, head, handshake).await,
+                None => self.lost(head, "the upstream switched protocols unasked"),
+            };
         }
+        let (mut parts, body) = response.into_parts();
         // What the upstream speaks is its own affair: an old one's body gets a frame that shows its end.
         let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
         let length = http_body::Body::size_hint(&body).exact();
@@ -227,7 +233,7 @@ impl Exchange {
         drop(head.send(Err(Box::new(rejection))));
     }
 
-    fn lost(self, head: Head, why: &str) {
+    pub(super) fn lost(self, head: Head, why: &str) {
         let rejection = Rejection::new(Cause::UpstreamError, Detail::BrokeOff);
         let rejection = Rejection { should_retry: self.account.is_none(), ..rejection };
         self.doubt(head, why, rejection.because(why));

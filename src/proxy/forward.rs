@@ -19,6 +19,7 @@ use super::headers::outward;
 use super::hops::{join_cookies, take_trailers, takes_trailers, via};
 use super::stage::{Metered, Onward, Stop, Story};
 use super::upstream::Upstream;
+use super::websocket;
 use crate::credit::ChargeId;
 use crate::meter::{Cause, Detail, Rejection};
 
@@ -52,12 +53,18 @@ impl Service<Metered> for Forward {
 type Answer = oneshot::Receiver<Result<Response<Body>, Box<Rejection>>>;
 
 fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
-    let Metered { head, body, route, onward, admitted, story } = metered;
+    let Metered { head, body, route, onward, admitted, handshake, story } = metered;
     let index = route.upstream;
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
     let Sending { body, faults, limit } = body;
-    let onward = Going { onward, pass: route.pass, story: &story, observed: admitted.is_some() };
+    let onward = Going {
+        onward,
+        pass: route.pass,
+        story: &story,
+        observed: admitted.is_some(),
+        opens: handshake.is_some(),
+    };
     let request = outgoing(core, upstream, head, body, &onward)?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
     let tally = &core.meter.tally;
@@ -70,6 +77,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
         faults,
         head_only,
         counts,
+        handshake,
     };
     story.forwarded.set(true);
     let (sender, answer) = oneshot::channel();
@@ -107,6 +115,8 @@ struct Going<'a> {
     pass: bool,
     story: &'a Story,
     observed: bool,
+    /// Whether it opens a WebSocket.
+    opens: bool,
 }
 
 /// The request as the upstream gets it: the priced bytes, its own host, the operator's credential or the
@@ -134,7 +144,9 @@ fn outgoing(
     if let Some(own) = upstream.settings() {
         introduce(&mut head.headers, &own.identity_headers, going.story);
     }
-    if trailers {
+    if going.opens {
+        websocket::outward(&mut head.headers);
+    } else if trailers {
         take_trailers(&mut head.headers, upstream.speaks_one());
     }
     head.uri = target;

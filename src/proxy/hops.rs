@@ -5,7 +5,7 @@
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderMap, HeaderName,
-    HeaderValue, SET_COOKIE, TE, TRAILER, UPGRADE, VIA,
+    HeaderValue, SET_COOKIE, TE, TRAILER, VIA,
 };
 use http::{Request, Version};
 
@@ -60,26 +60,15 @@ pub(super) fn expectations<B>(request: &Request<B>) -> Result<(), Rejection> {
     Err(Rejection::new(Cause::ExpectationFailed, Detail::Expectation))
 }
 
-/// Refuses WebSocket by `Upgrade` (RFC 6455). Any other upgrade is passed over, as RFC 9110 §7.8 lets a server
-/// do, and never forwarded.
-pub(super) fn no_websocket(headers: &HeaderMap) -> Result<(), Rejection> {
-    let websocket = |value: &HeaderValue| {
-        let value = value.to_str().unwrap_or_default();
-        value.split(',').any(|word| {
-            let name = word.split('/').next().unwrap_or(word);
-            name.trim().eq_ignore_ascii_case("websocket")
-        })
-    };
-    if headers.get_all(UPGRADE).iter().any(websocket) { Err(websocket_refused()) } else { Ok(()) }
-}
-
 /// Refuses WebSocket and whatever else comes by extended CONNECT (RFC 8441).
 pub(super) fn no_extended_connect<B>(request: &Request<B>) -> Result<(), Rejection> {
     let extended = request.extensions().get::<hyper::ext::Protocol>().is_some();
-    if extended { Err(websocket_refused()) } else { Ok(()) }
+    if extended { Err(no_websocket()) } else { Ok(()) }
 }
 
-fn websocket_refused() -> Rejection {
+/// Refuses WebSocket where a route declares none. Any other upgrade is passed over, as RFC 9110 §7.8 lets a
+/// server do, and never forwarded.
+pub(super) fn no_websocket() -> Rejection {
     Rejection::new(Cause::WebsocketUnsupported, Detail::Websocket)
 }
 
@@ -186,16 +175,5 @@ mod tests {
         ]);
         trailers_outward(&mut trailers, &taken);
         assert_eq!(trailers, map(&[("x-checksum", "abc")]));
-    }
-
-    #[test]
-    fn only_websocket_is_refused() {
-        let asks = |value: &'static str| map(&[("upgrade", value)]);
-        for value in ["websocket", "WebSocket", "h2c, websocket", "websocket/13"] {
-            assert!(no_websocket(&asks(value)).is_err(), "{value}");
-        }
-        for value in ["h2c", "TLS/1.0", "websockets"] {
-            assert!(no_websocket(&asks(value)).is_ok(), "{value}");
-        }
     }
 }

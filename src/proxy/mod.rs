@@ -24,6 +24,7 @@ mod stage;
 mod steps;
 mod upload;
 mod upstream;
+mod websocket;
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -43,6 +44,7 @@ pub use settings::{
     Timeouts, UpstreamSettings,
 };
 pub use upstream::Upstream;
+pub use websocket::{Switch, Wire};
 
 use answer::Answer;
 use forward::Forward;

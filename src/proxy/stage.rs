@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use tower::{Layer, Service};
 
 use super::body::{Body, Sending};
+use super::websocket::{Handshake, Switch};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
 use crate::meter::{
     Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally, request_of,
@@ -46,6 +47,8 @@ pub(super) struct Onward {
 pub(super) struct Arrived {
     /// Head and body.
     pub request: Request<Incoming>,
+    /// How its connection could be handed over; `None`: it cannot.
+    pub switch: Option<Switch>,
     /// Who sent it, as far as `trusted_proxies` lets us see.
     pub address: IpAddr,
     /// Where it came from.
@@ -65,6 +68,8 @@ pub(super) struct Routed {
     pub route: Arc<Route>,
     /// What its captures matched.
     pub captures: Vec<(String, String)>,
+    /// The WebSocket that it asks for.
+    pub handshake: Option<Handshake>,
     /// Who sent it.
     pub address: IpAddr,
     /// Where it came from.
@@ -97,6 +102,8 @@ pub(super) struct Priced {
     pub route: Arc<Route>,
     /// What its captures matched.
     pub captures: Vec<(String, String)>,
+    /// The WebSocket that it asks for.
+    pub handshake: Option<Handshake>,
     /// Who pays.
     pub identity: Identity,
     /// What goes on beside the priced bytes.
@@ -122,6 +129,8 @@ pub(super) struct Metered {
     pub onward: Onward,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
+    /// The WebSocket that it asks for.
+    pub handshake: Option<Handshake>,
     /// What the log line will say.
     pub story: Rc<Story>,
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -16,8 +17,10 @@ use super::reading::{collect, fitting, needs_body, room};
 use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
 use super::upload::Upload;
 use super::upstream::Upstream;
+use super::websocket::{self, Handshake, Switch};
 use crate::meter::{
-    Asked, Cause, Detail, Found, Language, Rejection, Shown, Wanted, Work, canonical, free_quote,
+    Asked, Cause, Detail, Found, Language, Rejection, Route, Shown, Wanted, Work, canonical,
+    free_quote,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -115,7 +118,7 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
 
 /// Finds the one route; no match is never forwarded.
 pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
-    let Arrived { request, address, origin, story } = arrived;
+    let Arrived { request, switch, address, origin, story } = arrived;
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let found = core.meter.routes.find(&head.method, path);
@@ -125,9 +128,26 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     _ = story.route.set(route.name.clone());
     story.dialect.set(route.dialect);
     _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
-    no_websocket(&head.headers)?;
+    let handshake = opens(&head, route, switch)?;
     let route = route.clone();
-    Ok(Routed { head, body, route, captures, address, origin, story })
+    Ok(Routed { head, body, route, captures, handshake, address, origin, story })
+}
+
+/// The WebSocket that a request asks for, where its route and its connection can have one.
+fn opens(
+    head: &Parts,
+    route: &Route,
+    switch: Option<Switch>,
+) -> Result<Option<Handshake>, Rejection> {
+    if !websocket::asks(&head.headers) {
+        return Ok(None);
+    }
+    match (route.websocket, switch) {
+        (Some(rules), Some(switch)) if head.version == Version::HTTP_11 => {
+            websocket::handshake(&head.headers, rules, switch).map(Some)
+        }
+        _ => Err(no_websocket()),
+    }
 }
 
 /// Finds the account: before the body is read.
@@ -161,7 +181,7 @@ pub(super) async fn identify(core: Rc<Core>, mut routed: Routed) -> Result<Ident
 /// Reads what the price needs, and no more.
 pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Priced, Stop> {
     let Identified { routed, identity, onward } = identified;
-    let Routed { mut head, body, route, captures, story, .. } = routed;
+    let Routed { mut head, body, route, captures, handshake, story, .. } = routed;
     let credits_max = credits_max(&head.headers)?;
     let quote = take_quote(&mut head.headers)?;
     let (length, nothing) =
@@ -182,7 +202,19 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
         _ if nothing => (Sending::nothing(), None),
         _ => (Sending::passing(upload, taken), None),
     };
-    Ok(Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story })
+    Ok(Priced {
+        head,
+        body,
+        bytes,
+        route,
+        captures,
+        handshake,
+        identity,
+        onward,
+        credits_max,
+        quote,
+        story,
+    })
 }
 
 /// What a trailer may not say to the upstream of this index either.
@@ -196,8 +228,19 @@ fn taken(core: &Core, upstream: usize) -> Taken {
 
 /// Prices and reserves: the last step that can refuse, and the first that holds anything.
 pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
-    let Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story } =
-        priced;
+    let Priced {
+        head,
+        body,
+        bytes,
+        route,
+        captures,
+        handshake,
+        identity,
+        onward,
+        credits_max,
+        quote,
+        story,
+    } = priced;
     let Work::Paid(due) = &route.work else {
         let allowed = core.meter.free_route(identity, &route).await;
         if quote {
@@ -205,9 +248,10 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
             return Err(Stop::Answered(json(&free_quote(&route, allowed.err(), language))));
         }
         allowed?;
-        return Ok(Metered { head, body, route, onward, admitted: None, story });
+        return Ok(Metered { head, body, route, onward, admitted: None, handshake, story });
     };
-    let timeouts = core.upstreams.get(route.upstream).map(Upstream::timeouts);
+    let total = core.upstreams.get(route.upstream).map_or(0, |up| up.timeouts().total_ms);
+    let longest = route.websocket.map_or(total, |rules| rules.longest_ms.max(total));
     let wanted = Wanted {
         route: &route,
         due,
@@ -222,7 +266,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         path: head.uri.path(),
         query: head.uri.query().unwrap_or_default(),
         credits_max,
-        timeout_ms: timeouts.map_or(0, |timeouts| timeouts.total_ms),
+        timeout_ms: longest,
     };
     if quote {
         let language = Language::of(&head.headers);
@@ -231,7 +275,8 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
-    Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route, onward, story })
+    let admitted = Some((due.clone(), admitted));
+    Ok(Metered { head, body, admitted, handshake, route, onward, story })
 }
 
 fn json(body: &serde_json::Value) -> http::Response<super::body::Body> {

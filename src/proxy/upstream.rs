@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -46,6 +46,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(15);
 /// One core's way to a service.
 pub struct Upstream {
     client: Client<HttpsConnector<HttpConnector>, Outgoing>,
+    /// For what switches protocols: HTTP/1.1 alone, and no connection is used again.
+    switching: Client<HttpsConnector<HttpConnector>, Outgoing>,
     scheme: Scheme,
     authority: Authority,
     /// What stands before every path; without a trailing slash.
@@ -110,6 +112,9 @@ impl Upstream {
         http.set_nodelay(true);
         http.enforce_http(false);
         http.set_connect_timeout(Some(Duration::from_millis(own.timeouts.connect_ms)));
+        let one = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
+        let one = one.enable_http1().wrap_connector(http.clone());
+        let switching = builder(HttpVersion::One).pool_max_idle_per_host(0).build(one);
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let connector = match own.http {
             HttpVersion::Auto => connector.enable_http1().enable_http2().wrap_connector(http),
@@ -123,7 +128,7 @@ impl Upstream {
         };
         let prefix = own.base.path().trim_end_matches('/').to_owned();
         let (settings, two) = (settings.clone(), Cell::new(own.http == HttpVersion::Two));
-        Ok(Self { client, scheme, authority, prefix, settings, index, two })
+        Ok(Self { client, switching, scheme, authority, prefix, settings, index, two })
     }
 
     fn own(&self) -> Option<&UpstreamSettings> {
@@ -183,7 +188,9 @@ impl Upstream {
         request: Request<Outgoing>,
         faults: &Faults,
     ) -> Result<Response<Incoming>, SendError> {
-        let answered = self.client.request(request).await;
+        let switches = request.headers().contains_key(UPGRADE);
+        let client = if switches { &self.switching } else { &self.client };
+        let answered = client.request(request).await;
         let answer = answered.map_err(|error| {
             let told = chain(&error);
             match (error, faults.found()) {
@@ -195,7 +202,9 @@ impl Upstream {
                 _ => SendError::Lost(told),
             }
         })?;
-        self.two.set(answer.version() == Version::HTTP_2);
+        if !switches {
+            self.two.set(answer.version() == Version::HTTP_2);
+        }
         Ok(answer)
     }
 }

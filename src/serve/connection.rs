@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
+use hyper::server::conn::http1::Parts;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,13 +22,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::lent::Lent;
 use super::life::Life;
 use super::progress::Answering;
 use super::proxy_header;
 use super::stream::{Carrier, Spoken, Stream};
 use super::tls::Certificates;
 use crate::count::Counter;
-use crate::proxy::{Bounds, BoxError, Limits, Turns, guarded};
+use crate::proxy::{Bounds, BoxError, Guarded, Limits, Turns, guarded};
 use crate::seam::Tasks;
 
 /// How much of a body one stream of HTTP/2 may send before we have taken it, in bytes.
@@ -116,20 +119,23 @@ where
             let (stream, turns) = guarded(stream, bounds);
             let own = turns.clone();
             let service = service_fn(move |request| answering(request, Some(own.clone())));
-            let serving = http1(&door.limits).serve_connection(TokioIo::new(stream), service);
-            to_the_end(serving, &door, &life, Some(turns)).await;
+            let stream = TokioIo::new(stream);
+            let mut serving = http1(&door.limits).serve_connection(stream, service);
+            to_the_end(Pin::new(&mut serving), &door, &life, Some(&turns)).await;
+            switched(serving.into_parts(), &turns, &door).await;
         }
         (Spoken::One, None) => {
             let service = service_fn(move |request| answering(request, None));
-            let serving = http1(&door.limits).serve_connection(TokioIo::new(stream), service);
-            to_the_end(serving, &door, &life, None).await;
+            let stream = TokioIo::new(stream);
+            let mut serving = http1(&door.limits).serve_connection(stream, service);
+            to_the_end(Pin::new(&mut serving), &door, &life, None).await;
         }
         (Spoken::Two, _) => {
             let service = service_fn(move |request| answering(request, None));
             Box::pin(async {
                 let http2 = http2(&door.limits, life.clone());
                 let serving = http2.serve_connection(TokioIo::new(stream), service);
-                to_the_end(serving, &door, &life, None).await;
+                to_the_end(pin!(serving), &door, &life, None).await;
             })
             .await;
         }
@@ -189,7 +195,7 @@ impl Turned {
 
 /// What can be served, and told to end.
 trait Serving: Future {
-    fn end(self: std::pin::Pin<&mut Self>);
+    fn end(self: Pin<&mut Self>);
 }
 
 impl<T, S, B> Serving for http1::Connection<TokioIo<T>, S>
@@ -200,7 +206,7 @@ where
     B: http_body::Body + 'static,
     B::Error: Into<BoxError>,
 {
-    fn end(self: std::pin::Pin<&mut Self>) {
+    fn end(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
@@ -213,20 +219,38 @@ where
     B: http_body::Body + 'static,
     B::Error: Into<BoxError>,
 {
-    fn end(self: std::pin::Pin<&mut Self>) {
+    fn end(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
 
-async fn to_the_end(serving: impl Serving, door: &Door, life: &Life, turns: Option<Turns>) {
-    let mut serving = std::pin::pin!(serving);
+/// Hands the bytes of a connection over to the exchange that has opened a WebSocket on it, and waits until it
+/// needs them no more: the connection keeps its place for as long.
+async fn switched<S>(parts: Parts<TokioIo<Guarded<Stream>>, S>, turns: &Turns, door: &Door) {
+    let clean = turns.is_switched() && parts.read_buf.is_empty();
+    let stream = Some(parts.io.into_inner()).filter(|_| clean).and_then(Guarded::into_inner);
+    let Some(stream) = stream else { return turns.switch().refuse() };
+    let (lent, returned) = Lent::of(stream);
+    turns.switch().hand_over(Box::new(lent));
+    tokio::select! {
+        _ = returned => {}
+        () = door.cut.cancelled() => {}
+    }
+}
+
+async fn to_the_end(
+    mut serving: Pin<&mut impl Serving>,
+    door: &Door,
+    life: &Life,
+    turns: Option<&Turns>,
+) {
     let mut ending = false;
     loop {
         tokio::select! {
             biased;
             // A connection that breaks off is the client's affair; the exchange goes on without it.
             _ = serving.as_mut() => return,
-            () = drained(door, turns.as_ref()), if !ending => {}
+            () = drained(door, turns), if !ending => {}
             at_once = life.over(&door.limits, ending) => if at_once { return },
             () = door.cut.cancelled(), if ending => return,
         }

@@ -115,7 +115,9 @@ where
     };
     let answer = {
         let current = current.clone();
-        move |request, peer, turns: Option<Turns>| answer(current.clone(), (request, peer), turns)
+        move |request, peer, turns: Option<Turns>| {
+            answer(current.clone(), (request, peer, None), turns)
+        }
     };
     // Each core waits at its own: every connection looks at them whenever it is woken.
     let ends = (shared.stop.drain.child_token(), shared.stop.cut.child_token());

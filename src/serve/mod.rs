@@ -18,6 +18,7 @@ mod exporting;
 mod families;
 mod key_sets;
 mod ledgers;
+mod lent;
 mod life;
 mod listen;
 mod metrics;

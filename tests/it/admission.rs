@@ -81,6 +81,7 @@ fn meter(
         dialect: Dialect::Openai,
         identity: Ways::ALL,
         pass: false,
+        websocket: None,
     });
     let plan = Plan {
         ranks: Default::default(),

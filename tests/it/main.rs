@@ -198,6 +198,7 @@ mod upstream;
 #[cfg(test)]
 mod verdict;
 #[cfg(test)]
+mod websocket;
 mod wire;
 #[cfg(test)]
 mod world;

@@ -405,6 +405,7 @@ fn rules() -> Rules {
         dialect: Dialect::Openai,
         identity: Ways::ALL,
         pass: false,
+        websocket: None,
     };
     Rules {
         free_accounts: 2,

@@ -24,6 +24,7 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
             dialect: Dialect::Openai,
             identity: Ways::ALL,
             pass: false,
+            websocket: None,
         })
     };
     let rules = Rules {

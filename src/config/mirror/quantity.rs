@@ -77,6 +77,18 @@ pub(in crate::config) enum ResponseFrom {
     Items(At<Pointer>),
     /// In this header.
     Header(At<HeaderName>),
+    /// How many messages the client has sent by WebSocket.
+    SentMessages,
+    /// How many bytes these have.
+    SentBytes,
+    /// How many Unicode characters stand at this pointer of them. One that cannot be read counts whole.
+    SentCharacters(At<Pointer>),
+    /// How many messages the upstream has sent by WebSocket.
+    ReceivedMessages,
+    /// How many bytes these have.
+    ReceivedBytes,
+    /// How long the WebSocket was open.
+    ConnectedSeconds,
 }
 
 /// What is charged when the response should say a quantity and does not.

@@ -46,6 +46,8 @@ pub(in crate::config) struct Route {
     pub(in crate::config) outcomes: Vec<Outcome>,
     /// How an event stream is read.
     pub(in crate::config) stream: Option<Stream>,
+    /// Whether and how a WebSocket is passed. Default: none is.
+    pub(in crate::config) websocket: Option<WebSocket>,
     /// What becomes of the upstream's work when the client leaves. Default: finish.
     pub(in crate::config) on_disconnect: Option<At<OnDisconnect>>,
     /// What becomes of an outcome that stays unknown. Every priced route says it.
@@ -64,4 +66,18 @@ pub(in crate::config) struct Stream {
     pub(in crate::config) end: Option<At<String>>,
     /// The name of the event that ends it, such as `message_stop`. Default: none does by its name.
     pub(in crate::config) end_event: Option<At<String>>,
+}
+
+/// How a WebSocket is passed. `{}` passes it with all defaults.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct WebSocket {
+    /// Whether it is closed as soon as it comes to more than is held. Default: false.
+    pub(in crate::config) cut_off: Option<At<bool>>,
+    /// The longest message that is passed, at most 64MiB. Default: 1MiB.
+    pub(in crate::config) message_limit: Option<At<Bytes>>,
+    /// For how long nothing may come from either side, at most 1d. Default: 5m.
+    pub(in crate::config) idle: Option<At<Millis>>,
+    /// How long it may last, at most 1d. Default: 1h.
+    pub(in crate::config) longest: Option<At<Millis>>,
 }

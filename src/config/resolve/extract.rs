@@ -5,7 +5,7 @@ use crate::config::format::{Match, Segment, segments};
 use crate::config::mirror::{self, QuantityType, RequestFrom, ResponseFrom};
 use crate::config::placed::At;
 use crate::credit::Decimal;
-use crate::meter::{RequestSource, ResponseSource};
+use crate::meter::{RequestSource, ResponseSource, SessionSource};
 
 impl Resolver<'_, '_> {
     /// Checks that a quantity comes from somewhere and that its hold is known.
@@ -104,5 +104,13 @@ pub(super) fn response(source: &ResponseFrom) -> ResponseSource {
         ResponseFrom::Json(at) => ResponseSource::Json(at.value.clone()),
         ResponseFrom::Items(at) => ResponseSource::Items(at.value.clone()),
         ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
+        ResponseFrom::SentMessages => ResponseSource::Session(SessionSource::SentMessages),
+        ResponseFrom::SentBytes => ResponseSource::Session(SessionSource::SentBytes),
+        ResponseFrom::SentCharacters(at) => {
+            ResponseSource::Session(SessionSource::SentCharacters(at.value.clone()))
+        }
+        ResponseFrom::ReceivedMessages => ResponseSource::Session(SessionSource::ReceivedMessages),
+        ResponseFrom::ReceivedBytes => ResponseSource::Session(SessionSource::ReceivedBytes),
+        ResponseFrom::ConnectedSeconds => ResponseSource::Session(SessionSource::ConnectedSeconds),
     }
 }

@@ -24,6 +24,7 @@ mod table;
 mod tls;
 mod unused;
 mod upstream;
+mod websocket;
 
 use std::path::Path;
 use std::sync::Arc;

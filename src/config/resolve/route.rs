@@ -47,6 +47,7 @@ impl Resolver<'_, '_> {
             dialect: or(route.dialect.as_ref(), self.dialect()),
             identity: self.ways(route.identity.as_deref()),
             pass: self.passes(route),
+            websocket: self.websocket(route),
         })
     }
 

@@ -206,6 +206,8 @@ pub enum Detail {
     Draining,
     /// The route does not speak WebSocket.
     Websocket,
+    /// A WebSocket is asked for without its one key.
+    WebsocketKey,
     /// The upstream could not be reached.
     Unreached,
     /// The upstream did not take a connection in time.

@@ -66,6 +66,13 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// The connection beneath, for a WebSocket; `None`: the client has sent more than the head that asks for
+    /// it, before it could know the answer.
+    pub fn into_inner(self) -> Option<S> {
+        let clean = self.held.is_empty() && self.end == End::Open && self.reader.in_head();
+        clean.then_some(self.inner)
+    }
+
     /// Hands over what is cleared; `false`: nothing is.
     fn hand_over(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         let part = self.cleared.min(buf.remaining());
@@ -152,6 +159,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.turns.is_switched() {
+            // What comes now is no head.
+            return Poll::Pending;
+        }
         loop {
             if this.hand_over(buf) {
                 return Poll::Ready(Ok(()));

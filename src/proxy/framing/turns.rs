@@ -6,13 +6,14 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, StatusCode};
 use tokio::sync::Notify;
 use tower::Service;
 
 use super::super::answer::{FromPeer, refuse_unread};
 use super::super::body::Body;
 use super::super::core::Core;
+use super::super::websocket::Switch;
 use super::Doubt;
 
 /// What a connection's guard and its service know of each other.
@@ -32,6 +33,10 @@ struct Shared {
     /// Whether a part of a head is held, of which hyper knows nothing.
     begun: Cell<bool>,
     ended: Notify,
+    /// How the connection is handed over to a WebSocket.
+    switch: Switch,
+    /// Whether that was promised to the client.
+    switched: Cell<bool>,
 }
 
 impl Turns {
@@ -60,6 +65,18 @@ impl Turns {
         self.0.refused.set(Some(doubt));
     }
 
+    /// Whether the client was told that the connection speaks something else from now on.
+    #[must_use]
+    pub fn is_switched(&self) -> bool {
+        self.0.switched.get()
+    }
+
+    /// How the connection is handed over then.
+    #[must_use]
+    pub fn switch(&self) -> &Switch {
+        &self.0.switch
+    }
+
     /// Answers the next request: by `service`, or with a refusal if it stands in for a refused head.
     ///
     /// An answer that is made before its request is whole ends the connection: whatever comes next on it
@@ -78,8 +95,9 @@ impl Turns {
         let refused = self.0.refused.get().filter(|_| turn > self.0.passed.get());
         let mut response = match refused {
             Some(doubt) => refuse_unread(core, &doubt.rejection(), request.1.ip().to_canonical()),
-            None => service.call(request).await?,
+            None => service.call((request.0, request.1, Some(self.0.switch.clone()))).await?,
         };
+        self.0.switched.set(response.status() == StatusCode::SWITCHING_PROTOCOLS);
         let unfinished = turn == self.0.passed.get() && self.0.unfinished.get();
         if refused.is_some() || unfinished {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

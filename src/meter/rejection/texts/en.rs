@@ -133,6 +133,7 @@ pub(super) fn detail(detail: &Detail) -> String {
             "This instance is about to stop. Try again on a new connection.".into()
         }
         Detail::Websocket => "This route does not speak WebSocket.".into(),
+        Detail::WebsocketKey => "A WebSocket is asked for with exactly one Sec-WebSocket-Key.".into(),
         Detail::Unreached => {
             "The service could not be reached. Nothing was forwarded and nothing was charged.".into()
         }

@@ -144,6 +144,7 @@ pub(super) fn detail(detail: &Detail) -> String {
             "Cette instance est sur le point de s’arrêter. Réessayez avec une nouvelle connexion.".into()
         }
         Detail::Websocket => "Cette route n’accepte pas WebSocket.".into(),
+        Detail::WebsocketKey => "Un WebSocket se demande avec un seul Sec-WebSocket-Key.".into(),
         Detail::Unreached => {
             "Le service n’a pas pu être joint. Rien n’a été transmis et rien n’a été débité.".into()
         }

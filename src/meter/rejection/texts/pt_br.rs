@@ -143,6 +143,7 @@ pub(super) fn detail(detail: &Detail) -> String {
             "Esta instância está prestes a ser encerrada. Tente novamente em uma nova conexão.".into()
         }
         Detail::Websocket => "Esta rota não aceita WebSocket.".into(),
+        Detail::WebsocketKey => "Um WebSocket é pedido com exatamente um Sec-WebSocket-Key.".into(),
         Detail::Unreached => {
             "Não foi possível acessar o serviço. Nada foi encaminhado e nada foi cobrado.".into()
         }

@@ -116,6 +116,7 @@ fn examples() -> Vec<Example> {
         (Detail::Unavailable, &[]),
         (Detail::Draining, &[]),
         (Detail::Websocket, &["WebSocket"]),
+        (Detail::WebsocketKey, &["Sec-WebSocket-Key"]),
         (Detail::Unreached, &[]),
         (Detail::Undialled, &[]),
         (Detail::BrokeOff, &[]),
