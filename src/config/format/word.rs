@@ -102,6 +102,12 @@ words!(Class {
 words!(Dialect {
     "openai" => Self::Openai, "`{\"error\": {\"message\", \"type\", \"code\", \"param\"}}`.";
     "anthropic" => Self::Anthropic, "`{\"type\": \"error\", \"error\": {\"type\", \"message\", \"details\"}, \"request_id\"}`.";
+    "google" => Self::Google, "`{\"error\": {\"code\", \"message\", \"status\", \"details\"}}`.";
+    "replicate" => Self::Replicate, "The members of RFC 9457, and 402 where a cap is reached.";
+    "fal" => Self::Fal, "`{\"detail\", \"message\", \"error_type\"}`.";
+    "elevenlabs" => Self::Elevenlabs, "`{\"detail\": {\"status\", \"message\"}}`.";
+    "runway" => Self::Runway, "`{\"error\": \"a text\"}`.";
+    "detail" => Self::Detail, "`{\"detail\": \"a text\", \"message\", \"request_id\"}`.";
     "problem" => Self::Problem, "The members of RFC 9457 alone.";
 });
 words!(OnDisconnect {
