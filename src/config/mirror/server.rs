@@ -73,9 +73,22 @@ pub(in crate::config) struct File {
     /// What work costs, by the price's name.
     #[serde(default)]
     pub(in crate::config) prices: Named<Price>,
-    /// What clients may ask for. The most specific match wins, whatever the order.
+    /// What clients may ask for. The most specific match wins, whatever the order. One with the name of a
+    /// preset's route stands in its place. Default: those of `use`.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub(in crate::config) routes: Vec<Route>,
+    /// Presets: files that bring the routes of a known API with their example prices, such as
+    /// `apis/replicate.yaml`. A file of that path beside this one goes before the one that is built in. What
+    /// this file says of the same name (a route, a price) stands in the preset's place. Default: none.
+    #[serde(default, rename = "use")]
+    #[schemars(length(max = 100))]
+    #[expect(dead_code, reason = "is taken from the tree, before there is a mirror")]
+    pub(in crate::config) presets: Vec<At<String>>,
+    /// Routes of presets that are left out. Default: none.
+    #[serde(default)]
+    #[expect(dead_code, reason = "is taken from the tree, before there is a mirror")]
+    pub(in crate::config) without: Vec<At<Name>>,
 }
 
 /// TLS on a listener. Its files are read again when they change; a broken one leaves the old in force.
