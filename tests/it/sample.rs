@@ -51,7 +51,7 @@ pub(crate) fn quantity(text: &str, value: ValueType, request: Vec<RequestSource>
     Quantity {
         name: name(text),
         value,
-        request,
+        request: request.into_iter().map(Into::into).collect(),
         default: None,
         response: Vec::new(),
         missing: Missing::Hold,

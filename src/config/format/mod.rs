@@ -4,6 +4,7 @@
 //! one sentence that says how it should be written.
 
 mod admin;
+mod field;
 mod http;
 mod identity;
 mod money;
@@ -16,6 +17,7 @@ mod word;
 use schemars::{Schema, json_schema};
 
 pub(super) use self::admin::{HostName, Sha256};
+pub(super) use self::field::{FieldName, Unit};
 pub(super) use self::http::Upstream;
 pub(super) use self::identity::{DocumentUrl, Parameter, Scheme};
 pub(super) use self::money::{Scalar, Testable};
@@ -55,6 +57,8 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "document-url" => read::<DocumentUrl>(text),
         "scheme" => read::<Scheme>(text),
         "parameter" => read::<Parameter>(text),
+        "field" => read::<FieldName>(text),
+        "unit" => read::<Unit>(text),
         "alphabet" => read::<crate::meter::Alphabet>(text),
         "redis-url" => read::<RedisUrl>(text),
         "server" => read::<crate::ledger::redis::Address>(text),

@@ -86,6 +86,7 @@ words!(QuantityType {
     "integer" => Self::Integer, "A whole number.";
     "decimal" => Self::Decimal, "A number with at most nine digits behind the point.";
     "seconds" => Self::Seconds, "A number of seconds: 5, \"5\" or \"5s\".";
+    "pixels" => Self::Pixels, "A number of pixels: 1572864 or \"1024x1536\".";
     "text" => Self::Text, "A word.";
     "flag" => Self::Flag, "Yes or no.";
 });

@@ -174,7 +174,7 @@ impl Resolver<'_, '_> {
             )
         };
         for (name, quantity) in &route.quantities.0 {
-            if quantity.request.iter().any(reads) {
+            if quantity.request.iter().flat_map(mirror::RequestFrom::places).any(reads) {
                 let message =
                     format!("`{}` is read from the body, which a {method} seldom has", name.value);
                 self.findings
