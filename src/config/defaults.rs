@@ -101,3 +101,11 @@ pub(super) const TOTAL_MS: u64 = 600 * SECOND;
 pub(super) const BODY_LIMIT: u64 = 1 << 20;
 /// How long an unknown outcome is kept, in milliseconds.
 pub(super) const RECONCILE_MS: u64 = 10 * MINUTE;
+/// How long a job may take, in milliseconds.
+pub(super) const JOB_TTL_MS: u64 = 2 * HOUR;
+/// How long a finished job waits to hear what it used, in milliseconds.
+pub(super) const JOB_GRACE_MS: u64 = MINUTE;
+/// How often we ask for a job, in milliseconds.
+pub(super) const WATCH_EVERY_MS: u64 = 10 * SECOND;
+/// How long after it began, in milliseconds.
+pub(super) const WATCH_AFTER_MS: u64 = 30 * SECOND;

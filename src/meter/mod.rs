@@ -13,6 +13,7 @@ mod flag;
 mod free;
 mod gates;
 mod identity;
+mod jobs;
 mod journal;
 mod key;
 mod look;
@@ -55,6 +56,10 @@ pub use identity::{
     AccountHeader, Directory, Finder, Identity, IdentityRules, Issuer, KEY_HEADERS, KEY_SCHEMES,
     KEY_SET_MAX, KeyRules, KeySet, KeySetError, KeySets, KeySource, Named, Said, SetPlace, Shown,
     Way, Ways,
+};
+pub use jobs::{
+    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Rewrite, Touch, Verify, Watching, Webhook,
+    WordCharges, Words,
 };
 pub use journal::{Journal, Marks, instance};
 pub use key::{ImportedKey, NewKeyText, PresentedKey};

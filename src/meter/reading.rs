@@ -107,7 +107,7 @@ impl Eye {
     pub(super) fn watch(&mut self, quantity: usize, value: &ValueType, source: &ResponseSource) {
         let place = match source {
             ResponseSource::Json(place) | ResponseSource::Items(place) => Some(self.place(place)),
-            ResponseSource::Header(_) => None,
+            _ => None,
         };
         self.readings.push(Reading {
             quantity,

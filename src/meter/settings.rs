@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 
 use super::identity::{IdentityRules, Ways};
+use super::jobs::{Job, Rewrite, Touch};
 use super::rejection::Dialect;
 use super::source::Source;
 use crate::credit::{Amount, Decimal, Name, Pack, Plan, Price, Value};
@@ -19,6 +20,8 @@ pub struct Rules {
     pub revision: String,
     /// The routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// The sorts of jobs.
+    pub jobs: Vec<Arc<Job>>,
     /// The plans.
     pub plans: Vec<Arc<Plan>>,
     /// How requests name their account.
@@ -54,6 +57,10 @@ pub struct Route {
     pub identity: Ways,
     /// Whether the client's credential goes through to the upstream; a key of ours never does.
     pub pass: bool,
+    /// What it does with a job; only free routes do.
+    pub touch: Option<Touch>,
+    /// Where its answers hold URLs of the upstream's own.
+    pub rewrite: Rewrite,
 }
 
 /// Whether a route is metered.
@@ -84,6 +91,8 @@ pub struct Due {
     pub reconcile_ms: u64,
     /// What becomes of work that cost more than was held and more than there is.
     pub over_run: OverRun,
+    /// The sort of job that its requests begin; `None`: their answers are all there is.
+    pub job: Option<Arc<Job>>,
 }
 
 /// A number, word or flag that a price names.
@@ -191,6 +200,28 @@ pub enum ResponseSource {
     Items(Pointer),
     /// In a header.
     Header(HeaderName),
+    /// In the JSON body of whichever answer tells that the job has ended.
+    Job(Pointer),
+    /// How many items the array there has.
+    JobItems(Pointer),
+    /// In a header of whichever answer about the job has it.
+    JobHeader(HeaderName),
+    /// In the JSON body of the answer that began the job: the hold follows it.
+    Created(Pointer),
+}
+
+impl ResponseSource {
+    /// Whether only answers about a job say it.
+    #[must_use]
+    pub const fn is_of_job(&self) -> bool {
+        matches!(self, Self::Job(_) | Self::JobItems(_) | Self::JobHeader(_))
+    }
+
+    /// Whether it means something on routes that begin jobs alone.
+    #[must_use]
+    pub const fn needs_job(&self) -> bool {
+        self.is_of_job() || matches!(self, Self::Created(_))
+    }
 }
 
 /// What is charged when the response should say a quantity and does not.

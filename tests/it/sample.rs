@@ -97,6 +97,7 @@ pub(crate) fn due(quantities: Vec<Quantity>, lines: Vec<Line>) -> Due {
         on_unknown: OnUnknown::Release,
         reconcile_ms: 60_000,
         over_run: OverRun::Absorb,
+        job: None,
     }
 }
 

@@ -18,10 +18,10 @@ use schemars::{Schema, json_schema};
 
 pub(super) use self::admin::{HostName, Sha256};
 pub(super) use self::field::{FieldName, Unit};
-pub(super) use self::http::Upstream;
+pub(super) use self::http::{Host, Origin, Upstream};
 pub(super) use self::identity::{DocumentUrl, Parameter, Scheme};
 pub(super) use self::money::{Scalar, Testable};
-pub(super) use self::path::{Match, Segment, canonical, segments};
+pub(super) use self::path::{Asked, Match, Segment, canonical, segments};
 pub(super) use self::redis::{Prefix, RedisUrl};
 pub(super) use self::unit::{Bytes, Millis};
 
@@ -54,6 +54,10 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "address" => read::<std::net::SocketAddr>(text),
         "network" => read::<ipnet::IpNet>(text),
         "url" => read::<Upstream>(text),
+        "authority" => read::<Host>(text),
+        "origin" => read::<Origin>(text),
+        "asked" => read::<Asked>(text),
+        "method" => read::<::http::Method>(text),
         "document-url" => read::<DocumentUrl>(text),
         "scheme" => read::<Scheme>(text),
         "parameter" => read::<Parameter>(text),

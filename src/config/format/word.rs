@@ -8,7 +8,7 @@ use crate::admin::Role;
 use crate::config::mirror::{Durability, GrantClass, Passing, QuantityType};
 use crate::credit::{Class as Credit, Every, Measure, Rounding, ScopeKind, Start, When};
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Class, Dialect, OnDisconnect, Way};
+use crate::meter::{Class, Dialect, OnDisconnect, Verify, Way};
 use crate::proxy::ClientAddress;
 use crate::tls::ClientCertificates;
 
@@ -89,6 +89,12 @@ words!(QuantityType {
     "pixels" => Self::Pixels, "A number of pixels: 1572864 or \"1024x1536\".";
     "text" => Self::Text, "A word.";
     "flag" => Self::Flag, "Yes or no.";
+});
+words!(Verify {
+    "none" => Self::None, "Not at all: the secret in our URL is the proof.";
+    "standard" => Self::Standard, "By `webhook-signature`, as standardwebhooks.com says.";
+    "bfl" => Self::Bfl, "By `x-bfl-signature`, as Black Forest Labs says.";
+    "elevenlabs" => Self::Elevenlabs, "By `elevenlabs-signature`, as ElevenLabs says.";
 });
 words!(Class {
     "completed" => Self::Completed, "The work was done.";

@@ -5,6 +5,7 @@
 mod admin;
 mod allowance;
 mod identity;
+mod job;
 mod outcome;
 mod pack;
 mod plan;
@@ -20,6 +21,9 @@ mod upstream;
 pub(super) use admin::Admin;
 pub(super) use allowance::{Allowance, GrantClass, Rollover};
 pub(super) use identity::{Identity, Issuer, KeySet, Keys, Shape};
+pub(super) use job::{
+    Job, JobCharges, JobHookUrl, JobId, JobNamed, JobWatch, JobWebhook, JobWords, Rewrite, Webhooks,
+};
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use pack::Pack;
 pub(super) use plan::{Cap, Concurrency, Plan, Rate};

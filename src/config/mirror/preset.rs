@@ -1,8 +1,10 @@
 //! Presets: what a known API looks like.
+//!
+//! Invariant: says nothing of this gateway (no upstream of its own, no secret, no plan).
 
 use schemars::JsonSchema;
 
-use super::{Price, Route};
+use super::{Job, Price, Route};
 use crate::config::format;
 use crate::config::placed::{At, Named};
 
@@ -21,6 +23,9 @@ pub(in crate::config) struct Preset {
     /// Example prices. The configuration's own of the same name go before them.
     #[serde(default)]
     pub(in crate::config) prices: Named<Price>,
+    /// Work that outlives its request.
+    #[serde(default)]
+    pub(in crate::config) jobs: Vec<Job>,
     /// What clients may ask for.
     #[schemars(length(min = 1))]
     pub(in crate::config) routes: Vec<Route>,

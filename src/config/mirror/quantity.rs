@@ -108,6 +108,14 @@ pub(in crate::config) enum ResponseFrom {
     SumOf(#[schemars(length(min = 1))] Vec<Self>),
     /// The first less the others, of which one that is not there is 0; below zero is 0, and flagged.
     Minus(#[schemars(length(min = 2))] Vec<Self>),
+    /// In whichever JSON body tells that the route's job has ended, at this pointer.
+    Job(At<Pointer>),
+    /// How many items the array at this pointer has there.
+    JobItems(At<Pointer>),
+    /// In this header of whichever answer about the route's job has it.
+    JobHeader(At<HeaderName>),
+    /// In the JSON body that begins the route's job, at this pointer: what is held follows it at once.
+    Created(At<Pointer>),
 }
 
 /// What is charged when the response should say a quantity and does not.

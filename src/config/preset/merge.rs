@@ -11,8 +11,8 @@ use crate::config::problem::Place;
 use crate::config::tree::{Entry, Node};
 use crate::config::walk::suggest;
 
-/// Adds routes and prices. A route or price that the configuration has by the same name stays its own, a route
-/// that it does `without` stays away, and a price that no route has is not taken over.
+/// Adds routes, jobs and prices. What the configuration has by the same name stays its own, a route that it does
+/// `without` stays away, and a job or a price that no route has is not taken over.
 pub(super) fn merge(root: &mut Node, mut brought: Vec<Brought>, findings: &mut Findings<'_>) {
     let without = scalars(root, "without");
     known(&without, &brought, findings);
@@ -28,6 +28,7 @@ pub(super) fn merge(root: &mut Node, mut brought: Vec<Brought>, findings: &mut F
         upstreams(root, preset, &routes, findings);
         add_items(root, "routes", routes);
     }
+    jobs(root, &mut brought);
     let priced: HashSet<String> =
         items(root, "routes").iter().filter_map(|route| text(route, "price")).collect();
     let mut first: HashMap<String, Place> = HashMap::new();
@@ -38,6 +39,22 @@ pub(super) fn merge(root: &mut Node, mut brought: Vec<Brought>, findings: &mut F
             once(price, &mut first, findings);
         }
         add_entries(root, "prices", prices);
+    }
+}
+
+/// Adds the jobs that routes begin or ask for.
+fn jobs(root: &mut Node, brought: &mut [Brought]) {
+    let own: HashSet<String> = items(root, "jobs").iter().filter_map(name).collect();
+    let words = ["job", "polls", "fetches", "cancels"];
+    let routes = items(root, "routes").iter();
+    let used: HashSet<String> =
+        routes.flat_map(|route| words.iter().filter_map(|word| text(route, word))).collect();
+    for preset in brought {
+        let mut jobs = take_items(&mut preset.root, "jobs");
+        jobs.retain(|job| {
+            name(job).is_some_and(|name| used.contains(&name) && !own.contains(&name))
+        });
+        add_items(root, "jobs", jobs);
     }
 }
 

@@ -143,6 +143,10 @@ impl Resolver<'_, '_> {
             ResponseFrom::Json(at) => ResponseSource::Json(at.value.clone()),
             ResponseFrom::Items(at) => ResponseSource::Items(at.value.clone()),
             ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
+            ResponseFrom::Job(at) => ResponseSource::Job(at.value.clone()),
+            ResponseFrom::JobItems(at) => ResponseSource::JobItems(at.value.clone()),
+            ResponseFrom::JobHeader(at) => ResponseSource::JobHeader(at.value.clone()),
+            ResponseFrom::Created(at) => ResponseSource::Created(at.value.clone()),
         })
     }
 }
