@@ -107,3 +107,11 @@ pub(super) const MESSAGE_LIMIT: u64 = 1 << 20;
 pub(super) const WEBSOCKET_IDLE_MS: u64 = 5 * MINUTE;
 /// How long a WebSocket may last, in milliseconds.
 pub(super) const WEBSOCKET_LONGEST_MS: u64 = 60 * MINUTE;
+/// How long a job may take, in milliseconds.
+pub(super) const JOB_TTL_MS: u64 = 2 * HOUR;
+/// How long a finished job waits to hear what it used, in milliseconds.
+pub(super) const JOB_GRACE_MS: u64 = MINUTE;
+/// How often we ask for a job, in milliseconds.
+pub(super) const WATCH_EVERY_MS: u64 = 10 * SECOND;
+/// How long after it began, in milliseconds.
+pub(super) const WATCH_AFTER_MS: u64 = 30 * SECOND;

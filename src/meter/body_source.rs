@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use super::pricing::{Asked, Reason, Unpriceable};
-use super::settings::{Quantity, RequestSource};
+use super::settings::{Quantity, RequestSource, ValueType};
 use super::why::{Flaw, Sort, Why};
 use crate::credit::Value;
 use crate::observe::{Fact, Picked, Pointer, encoded, is_json, media_type, strict};
@@ -22,7 +22,7 @@ pub(super) struct Body<'a> {
 impl<'a> Body<'a> {
     /// Reads what `quantities` ask for. An empty body has no values: what may be left out is left out.
     pub(super) fn read(quantities: &'a [Quantity], asked: Asked<'a>) -> Result<Self, Unpriceable> {
-        let sources = || quantities.iter().flat_map(|quantity| &quantity.request);
+        let sources = || quantities.iter().flat_map(Quantity::asked_places);
         let places: Vec<&Pointer> = sources().filter_map(place).collect();
         let bytes = asked.body.unwrap_or_default();
         if sources().any(RequestSource::needs_body) && encoded(asked.headers) {
@@ -47,15 +47,15 @@ impl<'a> Body<'a> {
     /// What a source in the body says; `Ok(None)`: it is not there.
     pub(super) fn value(
         &self,
-        quantity: &Quantity,
+        value: &ValueType,
         source: &RequestSource,
-    ) -> Result<Option<Value>, Unpriceable> {
-        let refuse = |flaw| Unpriceable::flawed(source, &quantity.name, flaw);
-        let Some(size) = self.size else {
-            return Err(refuse(Flaw::Unread));
-        };
+    ) -> Result<Option<Value>, Flaw> {
+        let size = self.size.ok_or(Flaw::Unread)?;
+        if source.needs_form() {
+            return Err(Flaw::Unread);
+        }
         let Some(place) = place(source) else {
-            return quantity.value.of_count(size).map(Some).map_err(refuse);
+            return value.of_count(size).map(Some);
         };
         let number = self.places.iter().position(|other| *other == place).unwrap_or(usize::MAX);
         let facts = self.picked.at(number);
@@ -63,29 +63,25 @@ impl<'a> Body<'a> {
             return Ok(None);
         }
         if self.picked.uneven(number) {
-            return Err(refuse(Flaw::Uneven));
+            return Err(Flaw::Uneven);
         }
-        together(quantity, source, facts).map(Some).map_err(refuse)
+        together(value, source, facts).map(Some)
     }
 }
 
-fn together(
-    quantity: &Quantity,
-    source: &RequestSource,
-    facts: &[Fact<'_>],
-) -> Result<Value, Flaw> {
+fn together(value: &ValueType, source: &RequestSource, facts: &[Fact<'_>]) -> Result<Value, Flaw> {
     let counts = |count: fn(&Fact<'_>) -> Result<u64, Flaw>| {
         let sum = facts
             .iter()
             .try_fold(0_u64, |sum, fact| sum.checked_add(count(fact)?).ok_or(Flaw::TooLarge));
-        quantity.value.of_count(sum?)
+        value.of_count(sum?)
     };
     match source {
         RequestSource::Items(_) => counts(items),
         RequestSource::Characters(_) => counts(characters),
         _ => {
-            let values = facts.iter().map(|fact| quantity.value.of_fact(fact));
-            quantity.value.together(values.collect::<Result<_, _>>()?)
+            let values = facts.iter().map(|fact| value.of_fact(fact));
+            value.together(values.collect::<Result<_, _>>()?)
         }
     }
 }

@@ -198,6 +198,9 @@ mod tests {
                 dialect: Dialect::Openai,
                 identity: Ways::ALL,
                 pass: false,
+                websocket: None,
+                touch: None,
+                rewrite: Default::default(),
             })
         };
         Rules {
@@ -205,6 +208,7 @@ mod tests {
             free_accounts: 2,
             revision: String::new(),
             routes: routes.iter().map(route).collect(),
+            jobs: Vec::new(),
             plans: Vec::new(),
             dialect: Dialect::Openai,
             identity: Default::default(),

@@ -10,6 +10,7 @@ use http::HeaderMap;
 
 use super::pricing::Held;
 use super::settings::{Due, ResponseSource, SessionSource};
+use super::source::Source;
 use super::watch::Watch;
 use crate::observe::{Event, Fact, Pointer, Sight, strict};
 
@@ -47,6 +48,7 @@ impl Session {
     #[must_use]
     pub fn new(due: &Due, head: &HeaderMap) -> Self {
         let sources = due.quantities.iter().flat_map(|quantity| &quantity.response);
+        let sources = sources.flat_map(Source::places);
         let mut places: Vec<Pointer> = sources
             .filter_map(|source| match source {
                 ResponseSource::Session(SessionSource::SentCharacters(place)) => {

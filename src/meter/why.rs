@@ -62,6 +62,8 @@ pub enum Flaw {
     LongWord(usize),
     /// It is larger than can be counted.
     TooLarge,
+    /// What is taken away is more than there is.
+    BelowZero,
     /// It has no value.
     NoValue,
     /// It is not the same everywhere.
@@ -99,6 +101,8 @@ pub enum Sort {
     Number,
     /// A number of seconds.
     Seconds,
+    /// A number of pixels.
+    Pixels,
     /// A string.
     Text,
     /// An array.

@@ -41,7 +41,7 @@ pub use framing::{Bounds, Guarded, Turns, guarded};
 pub use guard::{Culprit, Guard};
 pub use settings::{
     ClientAddress, Credentials, FloodSettings, HttpVersion, IdentityHeaders, Limits, ProxySettings,
-    Timeouts, UpstreamSettings,
+    Timeouts, UpstreamSettings, WebhookSettings,
 };
 pub use upstream::Upstream;
 pub use websocket::{Switch, Wire};

@@ -13,7 +13,9 @@ use super::headers::Taken;
 use super::hops::trailers_outward;
 use super::upload::{Fault, Upload};
 use super::upstream::chain;
-use crate::meter::{BodyLimit, Detail, Due, Identity, Rejection, RequestSource, Route, body_limit};
+use crate::meter::{
+    BodyLimit, Detail, Due, Identity, Quantity, Rejection, RequestSource, Route, body_limit,
+};
 
 /// Room for a body of the declared length, or of any that the route allows.
 pub(super) fn room(
@@ -31,7 +33,7 @@ pub(super) fn room(
 
 /// Whether a price reads the body.
 pub(super) fn needs_body(due: &Due) -> bool {
-    due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
+    due.quantities.iter().flat_map(Quantity::asked_places).any(RequestSource::needs_body)
 }
 
 /// The account, and how much it may send: as it is remembered or, where plans differ in that and it might be too

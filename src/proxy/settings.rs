@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 
 use crate::credit::Name;
+use crate::meter::HookSecret;
 use crate::tls::IdentityFiles;
 
 /// Everything that the path of a request goes by, beside the meter's rules.
@@ -26,6 +28,19 @@ pub struct ProxySettings {
     pub client_prefix: String,
     /// Every header by which some service learns who asks: no client says them to any.
     pub identity_headers: Vec<HeaderName>,
+    /// Scheme and host by which the world reaches us; `None`: what each request says of it.
+    pub public_url: Option<String>,
+    /// What our webhook URLs are sealed with, and whom they may lead to; `None`: there are none.
+    pub webhooks: Option<WebhookSettings>,
+}
+
+/// What all webhooks have in common.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    /// What our URLs are sealed with.
+    pub secret: HookSecret,
+    /// Whether clients may be called at private addresses.
+    pub private_addresses: bool,
 }
 
 /// A service that does the work.
@@ -35,6 +50,8 @@ pub struct UpstreamSettings {
     pub name: Name,
     /// Scheme, authority and an optional path prefix.
     pub base: Uri,
+    /// Its other hosts, in lower case.
+    pub hosts: Vec<Authority>,
     /// The operator's credential that is put on every request.
     pub credentials: Option<Credentials>,
     /// A file of PEM certificates to trust beside the public roots.

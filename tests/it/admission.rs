@@ -82,6 +82,8 @@ fn meter(
         identity: Ways::ALL,
         pass: false,
         websocket: None,
+        touch: None,
+        rewrite: Default::default(),
     });
     let plan = Plan {
         ranks: Default::default(),
@@ -98,6 +100,7 @@ fn meter(
         packs: Vec::new(),
         revision: "r1".into(),
         routes: vec![route.clone()],
+        jobs: Vec::new(),
         plans: vec![Arc::new(plan)],
         dialect: Dialect::Openai,
         identity: Default::default(),

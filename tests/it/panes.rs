@@ -406,12 +406,15 @@ fn rules() -> Rules {
         identity: Ways::ALL,
         pass: false,
         websocket: None,
+        touch: None,
+        rewrite: Default::default(),
     };
     Rules {
         free_accounts: 2,
         packs: shop::packs(),
         revision: "rev".to_owned(),
         routes: vec![Arc::new(route)],
+        jobs: Vec::new(),
         plans: [plan("studio"), tiny(), shop::starter(), shop::club()].map(Arc::new).into(),
         dialect: Dialect::Openai,
         identity: Default::default(),

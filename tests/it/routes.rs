@@ -25,6 +25,8 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
             identity: Ways::ALL,
             pass: false,
             websocket: None,
+            touch: None,
+            rewrite: Default::default(),
         })
     };
     let rules = Rules {
@@ -32,6 +34,7 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
         packs: Vec::new(),
         revision: String::new(),
         routes: paths.iter().enumerate().map(route).collect(),
+        jobs: Vec::new(),
         plans: Vec::new(),
         dialect: Dialect::Openai,
         identity: Default::default(),

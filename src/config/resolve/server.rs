@@ -37,6 +37,7 @@ impl Resolver<'_, '_> {
         }
         let (limits, flood) = (self.limits(), self.flood());
         let client_prefix = self.client_prefix();
+        let webhooks = self.webhooks();
         let upstreams = self.upstreams()?;
         let via = or(self.file.via.as_ref(), stated(defaults::VIA)?);
         let told = upstreams.iter().flat_map(|upstream| upstream.identity_headers.names());
@@ -49,6 +50,8 @@ impl Resolver<'_, '_> {
             via,
             client_prefix,
             identity_headers,
+            public_url: self.file.public_url.as_ref().map(|at| at.value.0.clone()),
+            webhooks: webhooks?,
         })
     }
 

@@ -56,19 +56,8 @@ impl Resolver<'_, '_> {
 
     /// Notes quantities of a WebSocket where there is none.
     fn nothing_to_count(&mut self, route: &mirror::Route) {
-        let counted = |source: &ResponseFrom| {
-            matches!(
-                source,
-                ResponseFrom::SentMessages
-                    | ResponseFrom::SentBytes
-                    | ResponseFrom::SentCharacters(_)
-                    | ResponseFrom::ReceivedMessages
-                    | ResponseFrom::ReceivedBytes
-                    | ResponseFrom::ConnectedSeconds
-            )
-        };
         for (name, quantity) in &route.quantities.0 {
-            if quantity.response.iter().any(counted) {
+            if quantity.response.iter().any(is_counted) {
                 let message =
                     format!("`{}` is counted of a WebSocket, and the route has none", name.value);
                 self.findings
@@ -76,5 +65,19 @@ impl Resolver<'_, '_> {
                     .help("write `websocket: {}` beside `match`");
             }
         }
+    }
+}
+
+/// Whether a source, or one that it is computed from, is counted of a WebSocket.
+fn is_counted(source: &ResponseFrom) -> bool {
+    match source {
+        ResponseFrom::SumOf(parts) | ResponseFrom::Minus(parts) => parts.iter().any(is_counted),
+        ResponseFrom::SentMessages
+        | ResponseFrom::SentBytes
+        | ResponseFrom::SentCharacters(_)
+        | ResponseFrom::ReceivedMessages
+        | ResponseFrom::ReceivedBytes
+        | ResponseFrom::ConnectedSeconds => true,
+        _ => false,
     }
 }

@@ -243,6 +243,7 @@ fn flaw(flaw: &Flaw) -> String {
         }
         Flaw::LongWord(limit) => format!("doit avoir au plus {limit} octets"),
         Flaw::TooLarge => "est trop grand".into(),
+        Flaw::BelowZero => "donne moins de zéro".into(),
         Flaw::NoValue => "n’a pas de valeur".into(),
         Flaw::Differs => "doit être identique partout".into(),
         Flaw::Digits => "doit être un nombre entier, en chiffres".into(),
@@ -268,6 +269,7 @@ const fn sort(sort: Sort) -> &'static str {
         Sort::Integer => "un nombre entier",
         Sort::Number => "un nombre",
         Sort::Seconds => "un nombre de secondes",
+        Sort::Pixels => "un nombre entier ou une taille telle que 1024x1536",
         Sort::Text => "une chaîne",
         Sort::Array => "un tableau",
         Sort::Object => "un objet",

@@ -140,6 +140,7 @@ fn whys() -> Vec<(Why, &'static [&'static str])> {
         (of(Flaw::Words(vec![text("low"), text("high")])), &["low, high"]),
         (of(Flaw::LongWord(256)), &["256"]),
         (of(Flaw::TooLarge), &[]),
+        (of(Flaw::BelowZero), &[]),
         (of(Flaw::NoValue), &[]),
         (of(Flaw::Differs), &[]),
         (of(Flaw::Digits), &[]),
