@@ -67,7 +67,7 @@ pub use members::{Fault, Members, Misread, Page};
 pub use path::{PathProblem, canonical};
 pub use price_overrides::PriceChanges;
 pub use pricing::{Asked, Held, Reason, Unpriceable, price_request};
-pub use query::QueryProblem;
+pub use query::{QueryProblem, parameter};
 pub use quote::{QuoteRequest, free_quote};
 pub use receipt::{CapNote, Event, Explanation, JobNote, Note, receipt};
 pub use recovery::{Recovered, recover};

@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use tower::{Layer, Service};
 
 use super::body::{Body, Sending};
+use super::jobs::Touched;
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
 use crate::meter::{
     Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally, request_of,
@@ -120,8 +121,12 @@ pub(super) struct Metered {
     pub route: Arc<Route>,
     /// What goes on beside the priced bytes.
     pub onward: Onward,
+    /// What the route's captures matched.
+    pub captures: Vec<(String, String)>,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
+    /// The job that it is about, on a free route.
+    pub touched: Option<Touched>,
     /// What the log line will say.
     pub story: Rc<Story>,
 }
