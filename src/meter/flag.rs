@@ -35,6 +35,8 @@ pub enum Flag {
     AmountOutOfRange,
     /// A WebSocket was closed because it had used up what was held.
     HoldUsedUp,
+    /// The answer began a job and does not say which.
+    MissingJobId,
     /// Said before the body had ended: it was taken to end well.
     CompletenessAssumed,
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Flag {
             Self::NoRate => f.write_str("no_rate"),
             Self::AmountOutOfRange => f.write_str("amount_out_of_range"),
             Self::HoldUsedUp => f.write_str("hold_used_up"),
+            Self::MissingJobId => f.write_str("missing_job_id"),
             Self::CompletenessAssumed => f.write_str("completeness_assumed"),
         }
     }

@@ -7,6 +7,7 @@ mod body;
 mod json;
 mod node;
 mod pointer;
+mod spans;
 mod sse;
 mod walk;
 
@@ -15,4 +16,5 @@ pub use json::{
     DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
 };
 pub use pointer::{Pointer, PointerError, Step};
+pub use spans::{string_at, strings};
 pub use sse::{EVENT_MAX, Event, EventReader};

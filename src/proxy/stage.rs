@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use tower::{Layer, Service};
 
 use super::body::{Body, Sending};
+use super::jobs::Touched;
 use super::websocket::{Handshake, Switch};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
 use crate::meter::{
@@ -127,10 +128,14 @@ pub(super) struct Metered {
     pub route: Arc<Route>,
     /// What goes on beside the priced bytes.
     pub onward: Onward,
+    /// What the route's captures matched.
+    pub captures: Vec<(String, String)>,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
     /// The WebSocket that it asks for.
     pub handshake: Option<Handshake>,
+    /// The job that it is about, on a free route.
+    pub touched: Option<Touched>,
     /// What the log line will say.
     pub story: Rc<Story>,
 }

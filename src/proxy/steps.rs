@@ -12,7 +12,9 @@ use super::bearer::{believe, take_key};
 use super::body::{Sending, whole};
 use super::core::Core;
 use super::headers::{Taken, credits_max, strip_named, take_quote};
+use super::hooks;
 use super::hops::{expectations, no_extended_connect, no_loop, no_websocket};
+use super::jobs::Touched;
 use super::reading::{collect, fitting, needs_body, room};
 use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
 use super::upload::Upload;
@@ -103,6 +105,16 @@ fn one_coding(request: &http::Request<Incoming>) -> Result<(), Rejection> {
 /// Hands over what belongs to the client plane.
 pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, Stop> {
     let path = arrived.request.uri().path();
+    if let Some(token) = hooks::token(&core, path).map(str::to_owned) {
+        let Arrived { request, address, .. } = arrived;
+        let called = hooks::called(core.clone(), token, request).await;
+        if let Err(Stop::Refused(rejection)) = &called
+            && matches!(rejection.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED)
+        {
+            core.guard.failed(address, None);
+        }
+        return called.and_then(|answer| Err(Stop::Answered(answer)));
+    }
     let below = path.strip_prefix(core.settings.client_prefix.as_str());
     if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         let limit = Duration::from_millis(core.settings.limits.body_ms);
@@ -194,7 +206,7 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let most = limit.bytes;
     let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
     let (body, bytes) = match &route.work {
-        Work::Paid(due) if needs_body(due) => {
+        Work::Paid(due) if needs_body(due) || hooks::reads_body(&core, due) => {
             let room = room(&core, length, most)?;
             let (bytes, trailers) = collect(upload, limits.body_ms, &taken).await?;
             (Sending::read(bytes.clone(), trailers, room), Some(bytes))
@@ -242,13 +254,21 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         story,
     } = priced;
     let Work::Paid(due) = &route.work else {
+        let account = identity.document.account.clone();
         let allowed = core.meter.free_route(identity, &route).await;
         if quote {
             let language = Language::of(&head.headers);
             return Err(Stop::Answered(json(&free_quote(&route, allowed.err(), language))));
         }
         allowed?;
-        return Ok(Metered { head, body, route, onward, admitted: None, handshake, story });
+        let query = head.uri.query().unwrap_or_default();
+        let touched = match &route.touch {
+            Some(touch) => Some(Touched::find(&core, &account, touch, &captures, query).await?),
+            None => None,
+        };
+        let admitted = None;
+        return Ok(Metered {
+ head, body, route, onward, captures, admitted, touched, handshake, story });
     };
     let total = core.upstreams.get(route.upstream).map_or(0, |up| up.timeouts().total_ms);
     let longest = route.websocket.map_or(total, |rules| rules.longest_ms.max(total));
@@ -275,8 +295,12 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
+    let whose = (&admitted.identity.document.account, admitted.ticket.charge());
+    let (mut head, mut onward) = (head, onward);
+    let going = (&mut head, &mut onward);
+    let body = hooks::wrap(&core, due, whose, going, (body, bytes.as_ref()));
     let admitted = Some((due.clone(), admitted));
-    Ok(Metered { head, body, admitted, handshake, route, onward, story })
+    Ok(Metered { head, body, admitted, touched: None, handshake, route, onward, captures, story })
 }
 
 fn json(body: &serde_json::Value) -> http::Response<super::body::Body> {

@@ -23,7 +23,7 @@ use crate::config::Settings;
 use crate::ledger::Ledger;
 use crate::meter::{Directory, Finder, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
-use crate::proxy::{BoxError, ClientPlane, Core, Guard, Upstream};
+use crate::proxy::{BoxError, Caller, ClientPlane, Core, Guard, ProxySettings, Upstream};
 use crate::seam::Tasks;
 
 /// What a core keeps from its start to its end.
@@ -109,10 +109,16 @@ pub(super) fn assemble(
         cut: shared.stop.cut.clone(),
         requests: lasting.requests.clone(),
         room: if same_room { lasting.room.clone() } else { room(proxy.limits.bodies) },
+        caller: caller(proxy)?,
         client_plane: client_plane(&proxy.client_prefix, portal),
         draining: shared.stop.draining.clone(),
     };
     Ok((Rc::new(core), asks))
+}
+
+fn caller(proxy: &ProxySettings) -> io::Result<Option<Caller>> {
+    let webhooks = proxy.webhooks.as_ref();
+    webhooks.map(|own| Caller::open(own.private_addresses)).transpose()
 }
 
 fn meter(
