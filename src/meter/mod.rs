@@ -7,8 +7,10 @@
 //! Invariant: what cannot be priced is refused; nothing ever falls back to free.
 
 mod admit;
+mod asking;
 mod body_source;
 mod code;
+mod eye;
 mod flag;
 mod free;
 mod gates;
@@ -35,6 +37,7 @@ mod settings;
 mod settler;
 mod shape;
 pub mod statement;
+mod stream;
 mod sweeper;
 mod tally;
 mod template;
@@ -46,6 +49,7 @@ mod watch;
 mod why;
 
 pub use admit::{Admitted, Meter, Wanted};
+pub use asking::PutIn;
 pub use code::{Code, Hundred};
 pub use flag::Flag;
 pub use gates::{Place, gates};
@@ -71,11 +75,12 @@ pub use rights::{BodyLimit, body_limit};
 pub use route::{Found, RouteError, RouteProblem, RouteTable};
 
 pub use settings::{
-    ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
-    ResponseSource, Route, Rules, StatusSet, StreamRules, Test, ValueType, Work,
+    ChargeRule, Class, Due, Merge, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
+    ResponseSource, Route, Rules, StatusSet, Test, ValueType, Work,
 };
 pub use settler::{Ending, Permit, Settler};
 pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};
+pub use stream::{Ask, StreamRules, TakeOut};
 pub use sweeper::sweep;
 pub use tally::{KindTally, RouteTally, Running, Stake, Tally};
 pub use ticket::Ticket;

@@ -7,10 +7,12 @@
 //! Invariant: every response has exactly one verdict.
 //! Invariant: what a response does not say is charged as held or declared, and flagged; never as nothing.
 
+use super::eye::Eye;
 use super::flag::Flag;
 use super::pricing::Held;
-use super::reading::{Eye, Reading};
+use super::reading::Reading;
 use super::settings::{ChargeRule, Class, Due, Missing, OutcomeRule, Quantity};
+use super::value::Answer;
 use super::watch::{End, is_success};
 use crate::credit::{Amount, Facts, PriceError, Priced};
 use crate::observe::Unread;
@@ -111,8 +113,7 @@ impl Evidence<'_> {
     }
 
     fn matches(&self, rule: usize) -> bool {
-        let nothing_left = matches!(self.unread, None | Some(Unread::Binary));
-        let all_read = nothing_left && !self.eye.unreadable;
+        let all_read = self.all_read();
         let head = self.heads.get(rule).is_some_and(|head| *head);
         head && self.eye.tests.iter().filter(|t| t.rule == rule).all(|t| t.has_passed(all_read))
     }
@@ -172,9 +173,9 @@ impl Evidence<'_> {
     /// Puts what the response says of one quantity in the place of what was held for it.
     fn state(&self, number: usize, quantity: &Quantity, facts: &mut Facts, flags: &mut Vec<Flag>) {
         let name = &quantity.name;
-        let reading = self.readings(number).find(|reading| reading.is_there());
-        if reading.is_some_and(|reading| reading.bad) {
-            flags.push(Flag::UnreadableQuantity(name.clone()));
+        let reading = self.spoken(number);
+        if let Some(reading) = reading {
+            flags.extend(reading.flags(name));
         }
         if let Some(answer) = reading.and_then(|reading| reading.answer.as_ref()) {
             if answer.rounded {
@@ -183,18 +184,46 @@ impl Evidence<'_> {
             if quantity.value.is_above(&answer.value) {
                 flags.push(Flag::OverMaximum(name.clone()));
             }
+            if reading.is_some_and(|reading| reading.lacks_some(self.all_read())) {
+                flags.push(Flag::UnreadableQuantity(name.clone()));
+                flags.extend(self.unread_flag());
+                let held = facts.0.get(name).cloned();
+                let held = held.map(|value| Answer { value, rounded: false });
+                if held.is_some_and(|held| answer.is_below(&held)) {
+                    return;
+                }
+            }
             facts.0.insert(name.clone(), answer.value.clone());
             return;
         }
-        if reading.is_none() {
-            flags.push(Flag::MissingQuantity(name.clone()));
-            if self.readings(number).any(Reading::in_body) {
-                flags.extend(self.unread_flag());
-            }
+        if reading.is_some_and(Reading::is_there) {
+            return;
+        }
+        if let (Some(nothing), true) = (Answer::of_count(0), reading.is_some()) {
+            facts.0.insert(name.clone(), nothing.value);
+            return;
+        }
+        flags.push(Flag::MissingQuantity(name.clone()));
+        if self.readings(number).any(Reading::in_text) {
+            flags.extend(self.unread_flag());
         }
         if let (Missing::Value(value), false) = (&quantity.missing, self.end == End::Cancelled) {
             facts.0.insert(name.clone(), value.clone());
         }
+    }
+
+    /// The first source of a quantity that said something; else the first that found an empty list. What a
+    /// body said before it could not be decoded any more may not be its last word.
+    fn spoken(&self, quantity: usize) -> Option<&Reading> {
+        let undecoded = matches!(self.unread, Some(Unread::Encoded | Unread::Bomb));
+        let known = || self.readings(quantity).filter(|reading| !(undecoded && reading.in_text()));
+        let empty = || known().find(|reading| reading.is_empty());
+        known().find(|reading| reading.is_there()).or_else(empty)
+    }
+
+    /// Whether nothing of the body that could be read was left unread.
+    fn all_read(&self) -> bool {
+        matches!(self.unread, None | Some(Unread::Binary)) && !self.eye.unreadable
     }
 
     /// The sources of a quantity, in order.
@@ -212,7 +241,7 @@ impl Evidence<'_> {
         match self.unread {
             Some(Unread::OtherType) => Some(Flag::UnreadableBody),
             Some(Unread::Encoded) => Some(Flag::EncodedBody),
-            Some(Unread::TooLarge) => Some(Flag::OversizedBody),
+            Some(Unread::TooLarge | Unread::Bomb) => Some(Flag::OversizedBody),
             Some(Unread::Broken | Unread::Binary) => None,
             None => self.eye.unreadable.then_some(Flag::UnreadableBody),
         }

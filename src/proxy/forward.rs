@@ -56,7 +56,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let index = route.upstream;
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
-    let Sending { body, faults, limit } = body;
+    let Sending { body, faults, limit, take_out } = body;
     let onward = Going { onward, pass: route.pass, story: &story, observed: admitted.is_some() };
     let request = outgoing(core, upstream, head, body, &onward)?;
     let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
@@ -69,6 +69,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
         body_limit: limit.unwrap_or_else(|| route.body_limit()),
         faults,
         head_only,
+        take_out,
         counts,
     };
     story.forwarded.set(true);

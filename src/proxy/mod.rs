@@ -22,6 +22,7 @@ mod reading;
 mod settings;
 mod stage;
 mod steps;
+mod taking_out;
 mod upload;
 mod upstream;
 
@@ -42,6 +43,7 @@ pub use settings::{
     ClientAddress, Credentials, FloodSettings, HttpVersion, IdentityHeaders, Limits, ProxySettings,
     Timeouts, UpstreamSettings,
 };
+pub use taking_out::TakingOut;
 pub use upstream::Upstream;
 
 use answer::Answer;

@@ -13,7 +13,9 @@ use super::headers::Taken;
 use super::hops::trailers_outward;
 use super::upload::{Fault, Upload};
 use super::upstream::chain;
-use crate::meter::{BodyLimit, Detail, Due, Identity, Rejection, RequestSource, Route, body_limit};
+use crate::meter::{
+    BodyLimit, Detail, Due, Identity, PutIn, Rejection, RequestSource, Route, TakeOut, body_limit,
+};
 
 /// Room for a body of the declared length, or of any that the route allows.
 pub(super) fn room(
@@ -29,9 +31,24 @@ pub(super) fn room(
         .map_err(|_| Rejection::metering_unavailable("no room for another body: limits.bodies"))
 }
 
-/// Whether a price reads the body.
+/// Whether a price reads the body, or something may be put into it.
 pub(super) fn needs_body(due: &Due) -> bool {
-    due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
+    due.stream.ask.is_some()
+        || due
+            .quantities
+            .iter()
+            .flat_map(|quantity| &quantity.request)
+            .any(RequestSource::needs_body)
+}
+
+/// What is put into this body on the client's behalf, and what is taken out of the answer for it.
+pub(super) fn asking(
+    due: &Due,
+    headers: &http::HeaderMap,
+    body: &[u8],
+) -> Option<(PutIn, Option<TakeOut>)> {
+    let ask = due.stream.ask.as_ref()?;
+    Some((ask.put_in(headers, body)?, ask.take_out.clone()))
 }
 
 /// The account, and how much it may send: as it is remembered or, where plans differ in that and it might be too

@@ -12,7 +12,7 @@ use super::body::{Sending, whole};
 use super::core::Core;
 use super::headers::{Taken, credits_max, strip_named, take_quote};
 use super::hops::{expectations, no_extended_connect, no_loop, no_websocket};
-use super::reading::{collect, fitting, needs_body, room};
+use super::reading::{asking, collect, fitting, needs_body, room};
 use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
 use super::upload::Upload;
 use super::upstream::Upstream;
@@ -177,7 +177,8 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
         Work::Paid(due) if needs_body(due) => {
             let room = room(&core, length, most)?;
             let (bytes, trailers) = collect(upload, limits.body_ms, &taken).await?;
-            (Sending::read(bytes.clone(), trailers, room), Some(bytes))
+            let ask = asking(due, &head.headers, &bytes);
+            (Sending::read(&bytes, trailers, room, ask), Some(bytes))
         }
         _ if nothing => (Sending::nothing(), None),
         _ => (Sending::passing(upload, taken), None),

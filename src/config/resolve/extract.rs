@@ -103,6 +103,12 @@ pub(super) fn response(source: &ResponseFrom) -> ResponseSource {
     match source {
         ResponseFrom::Json(at) => ResponseSource::Json(at.value.clone()),
         ResponseFrom::Items(at) => ResponseSource::Items(at.value.clone()),
+        ResponseFrom::Count(at) => ResponseSource::Count(at.value.clone()),
+        ResponseFrom::Characters(at) => ResponseSource::Characters(at.value.clone()),
         ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
+        ResponseFrom::Event(event) => {
+            ResponseSource::Event { name: event.name.value.clone(), at: event.at.value.clone() }
+        }
+        ResponseFrom::BodyBytes => ResponseSource::BodyBytes,
     }
 }

@@ -20,8 +20,10 @@ mod route;
 mod secret;
 mod server;
 mod store;
+mod stream;
 mod table;
 mod tls;
+mod told;
 mod unused;
 mod upstream;
 

@@ -3,12 +3,12 @@
 use std::ops::RangeInclusive;
 
 use super::extract::response;
-use super::{Resolver, help};
+use super::{Resolver, help, or};
 use crate::config::format::{Match, Scalar};
 use crate::config::mirror::{self, QuantityType};
 use crate::config::placed::At;
 use crate::credit::{Decimal, Value};
-use crate::meter::{Missing, Quantity, ValueType};
+use crate::meter::{Merge, Missing, Quantity, ValueType};
 
 /// The quantity that every route has.
 pub(super) const PLAN: &str = "plan";
@@ -29,6 +29,7 @@ impl Resolver<'_, '_> {
             );
         }
         self.source_of(name, written);
+        self.told(written);
         let request = written
             .request
             .iter()
@@ -45,6 +46,7 @@ impl Resolver<'_, '_> {
             request,
             default,
             response: written.response.iter().map(response).collect(),
+            merge: or(written.merge.as_ref(), Merge::default()),
             missing: self.missing(name, written, &value)?,
             value,
         })
