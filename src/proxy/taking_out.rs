@@ -25,6 +25,8 @@ pub struct TakingOut {
     rule: TakeOut,
     /// The lines of the event so far, where it may have to be changed.
     held: Vec<u8>,
+    /// Where in it the line begins that is being read, and how far its data has been looked at.
+    looked: (usize, usize),
     /// What becomes of the lines of this event that are yet to come.
     event: Course,
     /// Where in a line the input is.
@@ -74,6 +76,7 @@ impl TakingOut {
         Self {
             rule,
             held: Vec::new(),
+            looked: (0, 0),
             event: Course::Open,
             line: Place::Start,
             after_cr: None,
@@ -142,6 +145,7 @@ impl TakingOut {
                 Course::Passes => false,
             };
             self.line = if waits { Place::Held } else { Place::Passing };
+            self.looked = (self.held.len(), self.held.len());
         }
         let empty = self.line == Place::Start;
         self.put(self.fate(), line, out);
@@ -184,7 +188,7 @@ impl TakingOut {
     /// Lets the event pass as soon as it is known that nothing in it can be affected.
     fn look(&mut self, out: &mut Vec<u8>) {
         if self.event == Course::Open {
-            self.event = match first_data(&self.held) {
+            self.event = match self.first_data() {
                 Some(b'{') => Course::Waits,
                 Some(_) => Course::Passes,
                 None => Course::Open,
@@ -200,6 +204,15 @@ impl TakingOut {
                 self.line = Place::Passing;
             }
         }
+    }
+
+    /// The first byte of the line's data that is no space; each byte is looked at once.
+    fn first_data(&mut self) -> Option<u8> {
+        let (begin, seen) = self.looked;
+        let value = self.held.get(begin..)?.strip_prefix(b"data:")?;
+        let value = self.held.get(seen.max(self.held.len().saturating_sub(value.len()))..)?;
+        self.looked.1 = self.held.len();
+        value.iter().find(|byte| !byte.is_ascii_whitespace()).copied()
     }
 
     /// The blank line that ends an event has come.
@@ -235,13 +248,6 @@ struct Line {
     data: Option<Range<usize>>,
     /// Whether it is of the event that is dispatched: its data or its name.
     own: bool,
-}
-
-/// The first byte of an event's data that is no space.
-fn first_data(held: &[u8]) -> Option<u8> {
-    let lines = lines(held);
-    let mut data = lines.iter().filter_map(|line| held.get(line.data.clone()?));
-    data.find_map(|data| data.iter().find(|byte| !matches!(byte, b' ' | b'\t')).copied())
 }
 
 fn lines(held: &[u8]) -> Vec<Line> {

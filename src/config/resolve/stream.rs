@@ -13,18 +13,15 @@ impl Resolver<'_, '_> {
     /// `None`: there is an error.
     pub(super) fn stream(&mut self, stream: &mirror::Stream) -> Option<StreamRules> {
         let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
-        let end_when = match &stream.end_when {
-            Some(test) => Some(self.end_when(test)?),
-            None => None,
-        };
-        let ask = match &stream.ask {
-            Some(ask) => Some(self.ask(ask)?),
-            None => None,
-        };
+        let end_when = stream.end_when.as_ref().map(|test| self.end_when(test));
+        let ask = stream.ask.as_ref().map(|ask| self.ask(ask));
         Some(StreamRules {
             end: text(&stream.end),
             end_event: text(&stream.end_event),
-            end_when,
+            end_when: match end_when {
+                Some(end_when) => Some(end_when?),
+                None => None,
+            },
             format: stream.format.as_ref().map(|at| at.value),
             ask,
         })
@@ -34,7 +31,7 @@ impl Resolver<'_, '_> {
         Some((test.at.value.clone(), self.test(test.at.place, test.tests())?))
     }
 
-    fn ask(&mut self, ask: &mirror::Ask) -> Option<Ask> {
+    fn ask(&mut self, ask: &mirror::Ask) -> Ask {
         let places = [Some(&ask.when), Some(&ask.at), ask.take_out.as_ref(), ask.alone.as_ref()];
         for at in places.into_iter().flatten() {
             if has_star(&at.value) || at.value.steps().is_empty() {
@@ -51,7 +48,7 @@ impl Resolver<'_, '_> {
                 .error("misplaced", alone.place, message)
                 .help("write `take_out`, or remove `alone`");
         }
-        Some(Ask {
+        Ask {
             when: ask.when.value.clone(),
             at: ask.at.value.clone(),
             value: ask.value.as_ref().map_or_else(|| "true".to_owned(), written),
@@ -59,7 +56,7 @@ impl Resolver<'_, '_> {
                 member: member.value.clone(),
                 alone: ask.alone.as_ref().map(|at| at.value.clone()),
             }),
-        })
+        }
     }
 }
 
