@@ -100,6 +100,12 @@ impl Decimal {
         Self { mantissa: self.mantissa.div_ceil(unit), scale: 0 }
     }
 
+    /// So many times this number; `None` if it cannot be kept exactly.
+    #[must_use]
+    pub fn times(self, count: u64) -> Option<Self> {
+        Self::new(self.mantissa.checked_mul(count)?, self.scale)
+    }
+
     /// Reads a JSON number (RFC 8259 §6). Digits beyond the ninth behind the point are refused.
     ///
     /// # Errors

@@ -13,8 +13,15 @@ use crate::credit::Name;
 pub enum Flag {
     /// The response did not state this quantity: the held or declared value was charged.
     MissingQuantity(Name),
-    /// The response stated this quantity in a form that cannot be used (negative, not a number, twice).
+    /// The response stated this quantity in a form that cannot be used (not a number, twice), or not all of it
+    /// could be counted: at least the held value was charged.
     UnreadableQuantity(Name),
+    /// The response stated less than nothing: the least of the quantity's range was charged.
+    NegativeQuantity(Name),
+    /// The response stated more than anybody can have used: that was passed over.
+    AbsurdQuantity(Name),
+    /// A later event stated less than an earlier one: the larger value was charged.
+    DecreasingQuantity(Name),
     /// The response stated more than the quantity's range allows: charged as stated.
     OverMaximum(Name),
     /// A part of a unit was rounded up.
@@ -23,9 +30,9 @@ pub enum Flag {
     ClampedQuantity(Name),
     /// The body was needed, and it was no JSON or event stream that can be read.
     UnreadableBody,
-    /// The body was needed, and it was compressed.
+    /// The body was needed, and it was compressed and could not be decoded.
     EncodedBody,
-    /// The body, or an event of it, was needed, and it was larger than is kept.
+    /// The body, or an event of it, was needed, and it was larger than is kept or decoded.
     OversizedBody,
     /// The body ended before its end.
     BrokenBody,
@@ -46,6 +53,9 @@ impl fmt::Display for Flag {
         match self {
             Self::MissingQuantity(name) => write!(f, "missing_quantity:{name}"),
             Self::UnreadableQuantity(name) => write!(f, "unreadable_quantity:{name}"),
+            Self::NegativeQuantity(name) => write!(f, "negative_quantity:{name}"),
+            Self::AbsurdQuantity(name) => write!(f, "absurd_quantity:{name}"),
+            Self::DecreasingQuantity(name) => write!(f, "decreasing_quantity:{name}"),
             Self::OverMaximum(name) => write!(f, "over_maximum:{name}"),
             Self::RoundedQuantity(name) => write!(f, "rounded_quantity:{name}"),
             Self::ClampedQuantity(name) => write!(f, "clamped_quantity:{name}"),

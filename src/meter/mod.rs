@@ -7,8 +7,10 @@
 //! Invariant: what cannot be priced is refused; nothing ever falls back to free.
 
 mod admit;
+mod asking;
 mod body_source;
 mod code;
+mod eye;
 mod flag;
 mod free;
 mod gates;
@@ -39,6 +41,7 @@ mod settler;
 mod shape;
 mod source;
 pub mod statement;
+mod stream;
 mod sweeper;
 mod tally;
 mod template;
@@ -50,6 +53,7 @@ mod watch;
 mod why;
 
 pub use admit::{Admitted, Meter, Wanted};
+pub use asking::PutIn;
 pub use code::{Code, Hundred};
 pub use flag::Flag;
 pub use gates::{Place, gates};
@@ -81,13 +85,13 @@ pub use route::{Found, RouteError, RouteProblem, RouteTable};
 pub use session::{Counts, Session, Side};
 
 pub use settings::{
-    ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
-    ResponseSource, Route, Rules, SessionRules, SessionSource, StatusSet, StreamRules, Test,
-    ValueType, Work,
+    ChargeRule, Class, Due, Merge, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
+    ResponseSource, Route, Rules, SessionRules, SessionSource, StatusSet, Test, ValueType, Work,
 };
 pub use settler::{Ending, Permit, Settler};
 pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};
 pub use source::Source;
+pub use stream::{Ask, StreamRules, TakeOut};
 pub use sweeper::sweep;
 pub use tally::{JobTally, KindTally, RouteTally, Running, Stake, Tally};
 pub use ticket::Ticket;

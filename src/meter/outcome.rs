@@ -63,7 +63,8 @@ impl BodyTest {
     }
 }
 
-fn passes(test: &Test, fact: &Fact<'_>) -> bool {
+/// Whether a value passes a test.
+pub(super) fn passes(test: &Test, fact: &Fact<'_>) -> bool {
     match (test, fact) {
         (Test::Exists(wanted), _) => *wanted,
         (Test::Items(least), Fact::Array(items)) => items >= least,

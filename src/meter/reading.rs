@@ -1,46 +1,107 @@
 //! What a response says of the quantities of a price, as it passes.
 //!
-//! In a stream the last event that states a quantity usably wins; one that states it unusably is remembered
-//! for the receipt. `null` states nothing: many streams carry `"usage": null` until their last event.
+//! In a stream the values of several events come together as the quantity says; one that is unusable is
+//! remembered for the receipt. `null` states nothing: many streams carry `"usage": null` until their last event.
 //!
 //! Invariant: keeps one value for each source, whatever passes.
 
 use http::HeaderMap;
 
-use super::outcome::BodyTest;
-use super::said;
-pub(super) use super::said::Said;
-use super::settings::{Quantity, ResponseSource, SessionSource, StreamRules, ValueType};
-use super::value::Answer;
-use crate::credit::{Decimal, Value};
-use crate::observe::{Fact, Picked, Pointer, Sight, Step, response};
+use super::flag::Flag;
+use super::settings::{Merge, ResponseSource, SessionSource, ValueType};
+use super::value::{Answer, Said};
+use crate::credit::Name;
+use crate::observe::{CUT, Fact, Picked};
 
-/// One place of a response where one quantity is said, and what it said so far.
+/// One response source of one quantity, and what it said so far.
 #[derive(Debug)]
 pub(super) struct Reading {
     /// The index of its quantity.
     pub(super) quantity: usize,
-    /// The last usable value.
+    /// What its values come to.
     pub(super) answer: Option<Answer>,
     /// Whether it ever said something unusable.
-    pub(super) bad: bool,
+    bad: bool,
+    below: bool,
+    absurd: bool,
+    decreased: bool,
+    /// Whether there was a list, and nothing in it.
+    empty: bool,
+    merge: Merge,
     value: ValueType,
     source: ResponseSource,
     place: Option<usize>,
+    list: Option<usize>,
 }
 
 impl Reading {
-    /// Whether it said anything.
-    pub(super) const fn is_there(&self) -> bool {
-        self.answer.is_some() || self.bad
+    /// A source of the quantity with this index. `place`: the number of its place; `list`: that of the list
+    /// whose values it counts.
+    pub(super) fn new(
+        number: usize,
+        (value, merge): (&ValueType, Merge),
+        source: &ResponseSource,
+        place: Option<usize>,
+        list: Option<usize>,
+    ) -> Self {
+        // What is counted as it passes has no running total.
+        let counted = matches!(source, ResponseSource::Characters(_));
+        Self {
+            quantity: number,
+            answer: None,
+            bad: false,
+            below: false,
+            absurd: false,
+            decreased: false,
+            empty: false,
+            merge: if counted { Merge::Sum } else { merge },
+            value: value.clone(),
+            source: source.clone(),
+            place,
+            list,
+        }
     }
 
-    /// Whether it is a place in the body.
-    pub(super) const fn in_body(&self) -> bool {
+    /// Whether it said anything.
+    pub(super) const fn is_there(&self) -> bool {
+        self.answer.is_some() || self.bad || self.absurd
+    }
+
+    /// Whether it found the list that it counts in, and nothing there.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.empty && !self.is_there()
+    }
+
+    /// Whether it is read from the body's text.
+    pub(super) const fn in_text(&self) -> bool {
         self.place.is_some()
     }
 
-    fn head(&mut self, head: &HeaderMap) {
+    /// Whether it is known only when the body is over.
+    pub(super) const fn in_body(&self) -> bool {
+        self.in_text() || matches!(self.source, ResponseSource::BodyBytes)
+    }
+
+    /// Whether its values add up, and some of them are missing.
+    pub(super) const fn lacks_some(&self, all_read: bool) -> bool {
+        let adds = matches!(self.merge, Merge::Sum) && self.in_text();
+        adds && (self.bad || self.absurd || !all_read)
+    }
+
+    /// What a receipt says of it beside its value.
+    pub(super) fn flags(&self, name: &Name) -> impl Iterator<Item = Flag> + use<> {
+        let flags: [(bool, fn(Name) -> Flag); 4] = [
+            (self.bad, Flag::UnreadableQuantity),
+            (self.below, Flag::NegativeQuantity),
+            (self.absurd, Flag::AbsurdQuantity),
+            (self.decreased, Flag::DecreasingQuantity),
+        ];
+        let name = name.clone();
+        flags.into_iter().filter(|(is_so, _)| *is_so).map(move |(_, flag)| flag(name.clone()))
+    }
+
+    /// Reads the headers, or the trailers.
+    pub(super) fn head(&mut self, head: &HeaderMap) {
         let ResponseSource::Header(name) = &self.source else {
             return;
         };
@@ -49,154 +110,104 @@ impl Reading {
             return;
         };
         let text = first.to_str().ok().filter(|_| second.is_none());
-        let answer =
-            text.and_then(|text| self.value.of_answered_text(text.trim_matches([' ', '\t'])));
-        self.note(answer);
-    }
-
-    fn body(&mut self, picked: &Picked<'_>) {
-        let facts = self.place.map_or(&[][..], |place| picked.at(place));
-        let stated = || facts.iter().filter(|fact| !matches!(fact, Fact::Null));
-        if stated().next().is_none() {
-            return;
-        }
-        let answer = if matches!(self.source, ResponseSource::Items(_)) {
-            items(stated())
-        } else {
-            let answers: Option<Vec<_>> = stated().map(|fact| self.value.of_answer(fact)).collect();
-            answers.and_then(|answers| self.value.together_answered(answers))
-        };
-        self.note(answer);
-    }
-
-    fn note(&mut self, answer: Option<Answer>) {
-        match answer {
-            Some(answer) => self.answer = Some(answer),
-            None => self.bad = true,
-        }
-    }
-}
-
-fn items<'a>(mut facts: impl Iterator<Item = &'a Fact<'a>>) -> Option<Answer> {
-    let sum = facts.try_fold(0_u64, |sum, fact| match fact {
-        Fact::Array(items) => sum.checked_add(*items),
-        _ => None,
-    });
-    Some(Answer { value: Value::Number(Decimal::whole(sum?)?), rounded: false })
-}
-
-/// Looks at the head, the body and the trailers of one response.
-#[derive(Debug, Default)]
-pub(super) struct Eye {
-    readings: Vec<Reading>,
-    pub(super) tests: Vec<BodyTest>,
-    /// Whether the event that ends the stream has come.
-    pub(super) end_seen: bool,
-    /// Whether something that seemed to matter could not be read.
-    pub(super) unreadable: bool,
-    stream: StreamRules,
-    places: Vec<Pointer>,
-}
-
-impl Eye {
-    pub(super) fn new(stream: StreamRules) -> Self {
-        Self { stream, ..Self::default() }
-    }
-
-    /// Watches a place of a source of the quantity with this index.
-    pub(super) fn watch(&mut self, quantity: usize, value: &ValueType, source: &ResponseSource) {
-        let place = match source {
-            ResponseSource::Json(place) | ResponseSource::Items(place) => Some(self.place(place)),
-            _ => None,
-        };
-        self.readings.push(Reading {
-            quantity,
-            answer: None,
-            bad: false,
-            value: value.clone(),
-            source: source.clone(),
-            place,
+        let said = text.map_or(Said::Unusable, |text| {
+            self.value.of_answered_text(text.trim_matches([' ', '\t']))
         });
+        self.note(said);
     }
 
-    /// Whether any place is in the body.
-    pub(super) fn reads_body(&self) -> bool {
-        self.readings.iter().any(Reading::in_body)
+    /// Reads a body, or an event of this name.
+    pub(super) fn body(&mut self, picked: &Picked<'_>, event: Option<&str>) {
+        if let ResponseSource::Event { name, .. } = &self.source
+            && event != Some(name.as_str())
+        {
+            return;
+        }
+        let at = |place: Option<usize>| place.map_or(&[][..], |place| picked.at(place));
+        let stated = || at(self.place).iter().filter(|fact| !matches!(fact, Fact::Null));
+        if stated().next().is_none() {
+            self.empty |= at(self.list).iter().any(|fact| matches!(fact, Fact::Array(_)));
+            return;
+        }
+        let said = match self.source {
+            ResponseSource::Items(_) => counted(stated().map(items)),
+            ResponseSource::Characters(_) => counted(stated().map(characters)),
+            ResponseSource::Count(_) => counted(stated().map(|_| Some(1))),
+            _ => self.value.together_said(stated().map(|fact| self.value.of_answer(fact))),
+        };
+        self.note(said);
     }
 
-    /// What each place of a quantity said, in the order of its sources.
-    pub(super) fn readings(&self, quantity: usize) -> impl Iterator<Item = &Reading> {
-        self.readings.iter().filter(move |reading| reading.quantity == quantity)
-    }
-
-    /// What the first source that is there says of a quantity; `None`: none is.
-    pub(super) fn said(&self, number: usize, quantity: &Quantity) -> Option<Said> {
-        said::said(&quantity.response, self.readings(number))
-    }
-
-    /// Whether nothing that is still to come can change that: neither the body nor trailers.
-    pub(super) fn is_known(&self, number: usize, quantity: &Quantity) -> bool {
-        said::is_known(&quantity.response, self.readings(number))
-    }
-
-    /// The number of a place among those that are looked at.
-    pub(super) fn place(&mut self, place: &Pointer) -> usize {
-        self.places.iter().position(|known| known == place).unwrap_or_else(|| {
-            self.places.push(place.clone());
-            self.places.len().saturating_sub(1)
-        })
-    }
-
-    /// Reads the headers, or the trailers for what the headers did not say.
-    pub(super) fn head(&mut self, head: &HeaderMap) {
-        for reading in self.readings.iter_mut().filter(|reading| !reading.is_there()) {
-            reading.head(head);
+    /// So many bytes have passed.
+    pub(super) fn passed(&mut self, bytes: u64) {
+        if matches!(self.source, ResponseSource::BodyBytes) {
+            self.answer = Answer::of_count(bytes);
         }
     }
 
-    /// Says what was counted of a WebSocket, in digits.
+    /// The body was cut off while it was read: what was counted so far is all there was.
+    pub(super) fn cut_off(&mut self) {
+        if matches!(self.source, ResponseSource::Characters(_)) && !self.is_there() {
+            self.answer = Answer::of_count(0);
+        }
+    }
+
+    /// What was counted of a WebSocket so far, in digits: whatever was counted before.
     pub(super) fn count(&mut self, counted: impl Fn(&SessionSource) -> String) {
-        for reading in &mut self.readings {
-            if let ResponseSource::Session(source) = &reading.source {
-                let answer = reading.value.of_answered_text(&counted(source));
-                reading.note(answer);
-            }
+        if let ResponseSource::Session(source) = &self.source {
+            self.answer = self.value.of_counted(&counted(source));
         }
     }
 
-    /// Reads a body or an event.
-    pub(super) fn look(&mut self, sight: Sight<'_>) {
-        let bytes = match sight {
-            Sight::Body(bytes) => bytes,
-            Sight::Event(event) if self.stream.ends_with(&event) => {
-                self.end_seen = true;
-                return;
+    fn note(&mut self, said: Said) {
+        let next = match said {
+            Said::Value(answer) => answer,
+            Said::Below(answer) => {
+                self.below = true;
+                answer
             }
-            Sight::Event(event) if self.may_say(event.data) => event.data.as_bytes(),
-            Sight::Event(_) => return,
+            Said::Absurd => return self.absurd = true,
+            Said::Unusable => return self.bad = true,
         };
-        if self.places.is_empty() {
-            return;
-        }
-        let Ok(picked) = response(bytes, &self.places) else {
-            self.unreadable = true;
+        let Some(before) = self.answer.take() else {
+            self.answer = Some(next);
             return;
         };
-        for reading in &mut self.readings {
-            reading.body(&picked);
-        }
-        for test in &mut self.tests {
-            test.try_on(picked.at(test.place));
-        }
+        let down = next.is_below(&before);
+        self.answer = match self.merge {
+            Merge::Sum => {
+                let sum = before.clone().plus(next);
+                self.bad |= sum.is_none();
+                sum.or(Some(before))
+            }
+            Merge::Last | Merge::Max if down => {
+                // Of what was negative that is said already.
+                self.decreased |= self.merge == Merge::Last && !self.below;
+                Some(before)
+            }
+            Merge::Last | Merge::Max => Some(next),
+        };
     }
+}
 
-    /// Whether an event can have any of the places: most have none, and need not be read. An escape may
-    /// hide a name.
-    fn may_say(&self, data: &str) -> bool {
-        let named = |place: &Pointer| match place.steps().last() {
-            Some(Step::Name(name)) => data.contains(name.as_str()),
-            _ => true,
-        };
-        self.places.iter().any(named) || (!self.places.is_empty() && data.contains("\\u"))
+fn counted(mut counts: impl Iterator<Item = Option<u64>>) -> Said {
+    let sum = counts.try_fold(0_u64, |sum, count| sum.checked_add(count?));
+    sum.and_then(Answer::of_count).map_or(Said::Unusable, Said::Value)
+}
+
+const fn items(fact: &Fact<'_>) -> Option<u64> {
+    match fact {
+        Fact::Array(items) => Some(*items),
+        _ => None,
+    }
+}
+
+/// Unicode scalar values, as in a request.
+fn characters(fact: &Fact<'_>) -> Option<u64> {
+    match fact {
+        // A text that was too long to be kept.
+        Fact::Text(text) if text == CUT => None,
+        Fact::Text(text) => u64::try_from(text.chars().count()).ok(),
+        _ => None,
     }
 }

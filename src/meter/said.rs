@@ -3,33 +3,48 @@
 //! Invariant: a sum or difference with a part that cannot be used is not used; it is charged as if the response
 //! had not stated it, and flagged.
 
+use super::flag::Flag;
 use super::reading::Reading;
-use super::settings::ResponseSource;
+use super::settings::{Quantity, ResponseSource};
 use super::source::{Arithmetic, Source};
 use super::value::Answer;
-use crate::credit::{Decimal, Value};
+use crate::credit::{Decimal, Name, Value};
 
 /// What a source says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
-    /// The last usable value.
+pub(super) struct Stated {
+    /// What its values come to.
     pub(super) answer: Option<Answer>,
-    /// Whether anything unusable was said.
-    pub(super) bad: bool,
-    /// Whether it came to less than zero and zero stands for it.
-    pub(super) clamped: bool,
+    /// What a receipt says of it beside its value.
+    pub(super) flags: Vec<Flag>,
+    /// Whether it adds up values of which some are missing.
+    pub(super) lacks_some: bool,
 }
 
-/// What the first of `sources` that is there says; `readings` are of their places, in their order.
-pub(super) fn said<'a>(
-    sources: &[Source<ResponseSource>],
-    readings: impl Iterator<Item = &'a Reading>,
-) -> Option<Said> {
-    let mut parts = Parts(readings);
-    sources.iter().find_map(|source| {
-        let Ok(said) = source.come_to(&mut parts);
-        said
-    })
+/// How much of a body was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Whether it could not be decoded, or no further: what it said before may not be its last word.
+    pub(super) undecoded: bool,
+    /// Whether nothing that could be read was left unread.
+    pub(super) all: bool,
+}
+
+/// What the first source that is there says of a quantity, else the first that found an empty list: nothing.
+/// `readings` are of their places, in their order.
+pub(super) fn said<'a, I: Iterator<Item = &'a Reading>>(
+    quantity: &Quantity,
+    seen: Seen,
+    readings: impl Fn() -> I,
+) -> Option<Stated> {
+    let first = |empties| {
+        let mut parts = Parts { readings: readings(), name: &quantity.name, seen, empties };
+        quantity.response.iter().find_map(|source| {
+            let Ok(stated) = source.come_to(&mut parts);
+            stated
+        })
+    };
+    first(false).or_else(|| first(true))
 }
 
 /// Whether what is still to come cannot change that. A header that is not there may come as a trailer.
@@ -50,40 +65,51 @@ pub(super) fn is_known<'a>(
 }
 
 /// The readings, taken one by one.
-struct Parts<I>(I);
+struct Parts<'n, I> {
+    readings: I,
+    name: &'n Name,
+    seen: Seen,
+    empties: bool,
+}
 
-impl<'a, I: Iterator<Item = &'a Reading>> Arithmetic<ResponseSource> for Parts<I> {
-    type Term = Said;
+impl<'a, I: Iterator<Item = &'a Reading>> Arithmetic<ResponseSource> for Parts<'_, I> {
+    type Term = Stated;
     type Error = std::convert::Infallible;
 
-    fn term(&mut self, _: &ResponseSource) -> Result<Option<Said>, Self::Error> {
-        let reading = self.0.next().filter(|reading| reading.is_there());
-        Ok(reading.map(|reading| Said {
-            answer: reading.answer.clone(),
-            bad: reading.bad,
-            clamped: false,
+    fn term(&mut self, _: &ResponseSource) -> Result<Option<Stated>, Self::Error> {
+        let Seen { undecoded, all } = self.seen;
+        let reading = self.readings.next().filter(|reading| !(undecoded && reading.in_text()));
+        let counts =
+            |reading: &&Reading| reading.is_there() || (self.empties && reading.is_empty());
+        Ok(reading.filter(counts).map(|reading| Stated {
+            answer: if reading.is_there() { reading.answer.clone() } else { Answer::of_count(0) },
+            flags: reading.flags(self.name).collect(),
+            lacks_some: reading.lacks_some(all),
         }))
     }
 
-    fn sum(&mut self, one: Said, other: Said) -> Result<Said, Self::Error> {
-        Ok(together(one, other, |one, other| Some((one.checked_add(other)?, false))))
+    fn sum(&mut self, one: Stated, other: Stated) -> Result<Stated, Self::Error> {
+        let work = |one: Decimal, other| Some((one.checked_add(other)?, false));
+        Ok(together(self.name, one, other, work))
     }
 
-    fn less(&mut self, first: Said, other: Said) -> Result<Said, Self::Error> {
-        Ok(together(first, other, |first, other| match first.checked_sub(other) {
+    fn less(&mut self, first: Stated, other: Stated) -> Result<Stated, Self::Error> {
+        let work = |first: Decimal, other| match first.checked_sub(other) {
             Some(left) => Some((left, false)),
             None if first < other => Some((Decimal::ZERO, true)),
             None => None,
-        }))
+        };
+        Ok(together(self.name, first, other, work))
     }
 }
 
 /// Two parts as one; `work` says what their numbers come to, and whether that was clamped.
 fn together(
-    one: Said,
-    other: Said,
+    name: &Name,
+    one: Stated,
+    other: Stated,
     work: impl Fn(Decimal, Decimal) -> Option<(Decimal, bool)>,
-) -> Said {
+) -> Stated {
     let result = match (&one.answer, &other.answer) {
         (Some(one), Some(other)) => match (&one.value, &other.value) {
             (Value::Number(first), Value::Number(second)) => work(*first, *second)
@@ -92,8 +118,13 @@ fn together(
         },
         _ => None,
     };
-    let clamped = one.clamped || other.clamped || result.is_some_and(|(_, clamped, _)| clamped);
+    let mut flags = [one.flags, other.flags].concat();
+    match result {
+        Some((_, true, _)) => flags.push(Flag::ClampedQuantity(name.clone())),
+        Some(_) => {}
+        None => flags.push(Flag::UnreadableQuantity(name.clone())),
+    }
     let answer =
         result.map(|(number, _, rounded)| Answer { value: Value::Number(number), rounded });
-    Said { bad: one.bad || other.bad || answer.is_none(), answer, clamped }
+    Stated { answer, flags, lacks_some: one.lacks_some || other.lacks_some }
 }

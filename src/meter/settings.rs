@@ -9,9 +9,10 @@ use super::identity::{IdentityRules, Ways};
 use super::jobs::{Job, Rewrite, Touch};
 use super::rejection::Dialect;
 use super::source::Source;
+use super::stream::StreamRules;
 use crate::credit::{Amount, Decimal, Name, Pack, Plan, Price, Value};
 use crate::ledger::{OnUnknown, OverRun};
-use crate::observe::{Event, Pointer};
+use crate::observe::Pointer;
 
 /// Everything that the meter goes by: one accepted state of the configuration.
 #[derive(Debug)]
@@ -98,6 +99,8 @@ pub struct Due {
     pub outcomes: Vec<OutcomeRule>,
     /// How an event stream is read.
     pub stream: StreamRules,
+    /// Whether a compressed answer is decoded to be read; the client gets it as it came in any case.
+    pub decode: bool,
     /// What becomes of the upstream's work when the client leaves.
     pub on_disconnect: OnDisconnect,
     /// What becomes of an outcome that stays unknown.
@@ -125,6 +128,8 @@ pub struct Quantity {
     /// Where the response says it; the first source that is present counts. None: the request's value is
     /// charged.
     pub response: Vec<Source<ResponseSource>>,
+    /// How what several events of a stream say of it comes together.
+    pub merge: Merge,
     /// What is charged when the response should say it and does not.
     pub missing: Missing,
 }
@@ -209,11 +214,16 @@ impl RequestSource {
 /// Where a response says a quantity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResponseSource {
-    /// In the JSON body, or in the data of an event of a stream: the last one that has it.
+    /// In the JSON body, or in the data of the events of a stream.
     Json(Pointer),
     /// How many items the array there has.
     Items(Pointer),
-    /// In a header.
+    /// How many values stand there; `null` is none. Nothing, if the array of its first `*` is there and no
+    /// other source says more.
+    Count(Pointer),
+    /// How many Unicode characters the texts there have; in a stream those of all events together.
+    Characters(Pointer),
+    /// In a header, or in a trailer.
     Header(HeaderName),
     /// What was counted of a WebSocket.
     Session(SessionSource),
@@ -225,6 +235,15 @@ pub enum ResponseSource {
     JobHeader(HeaderName),
     /// In the JSON body of the answer that began the job: the hold follows it.
     Created(Pointer),
+    /// In the data of the events of this name alone.
+    Event {
+        /// The event's `event` field or, where it has none, the text at `/type` in its data.
+        name: String,
+        /// Where in its data.
+        at: Pointer,
+    },
+    /// How many bytes the body has, as the upstream sent it.
+    BodyBytes,
 }
 
 /// What is counted of a WebSocket.
@@ -256,6 +275,18 @@ impl ResponseSource {
     pub const fn needs_job(&self) -> bool {
         self.is_of_job() || matches!(self, Self::Created(_))
     }
+}
+
+/// How what several events of a stream say of one quantity comes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// The last one holds: for running totals. A smaller one behind a larger one is not believed, and flagged.
+    #[default]
+    Last,
+    /// The largest one holds.
+    Max,
+    /// They are added up: for what each event adds.
+    Sum,
 }
 
 /// What is charged when the response should say a quantity and does not.
@@ -339,30 +370,6 @@ pub enum ChargeRule {
     Fee(Amount),
     /// Nothing yet: keep the hold until the `reconcile` time is over.
     Hold,
-}
-
-/// How an event stream is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StreamRules {
-    /// The data of the event that ends it, such as `[DONE]`.
-    pub end: Option<String>,
-    /// The name of the event that ends it, such as `message_stop`. With neither, a stream ends with its body;
-    /// with both, with either.
-    pub end_event: Option<String>,
-}
-
-impl StreamRules {
-    /// Whether a stream says itself where it ends.
-    #[must_use]
-    pub const fn has_end(&self) -> bool {
-        self.end.is_some() || self.end_event.is_some()
-    }
-
-    /// Whether it ends with this event.
-    #[must_use]
-    pub fn ends_with(&self, event: &Event<'_>) -> bool {
-        self.end.as_deref() == Some(event.data) || self.end_event.as_deref() == Some(event.name)
-    }
 }
 
 /// What becomes of the upstream's work when the client leaves.

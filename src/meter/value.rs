@@ -9,13 +9,32 @@ use std::ops::RangeInclusive;
 
 use super::settings::ValueType;
 use super::why::{Flaw, Sort};
-use crate::credit::{Decimal, Value};
+use crate::credit::{Decimal, DecimalError, Value};
 use crate::observe::Fact;
 
 /// The longest word that a quantity may be, in bytes: it is kept with the charge.
 const WORD_MAX: usize = 256;
 
-/// What a response says.
+/// By how many times a number may be above a range before it is taken for a fault.
+const FAR: u64 = 1_000;
+
+/// The largest whole number that every reader of JSON keeps exactly (RFC 8259 §6). Nobody uses so much.
+const USED_MAX: u64 = 1 << 53;
+
+/// What a response states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// A value.
+    Value(Answer),
+    /// A number below zero: it counts as the least that the range allows.
+    Below(Answer),
+    /// A number that nobody can have used.
+    Absurd,
+    /// Nothing that can be used.
+    Unusable,
+}
+
+/// A value that a response states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     /// The value.
@@ -121,67 +140,93 @@ impl ValueType {
         Ok(value)
     }
 
-    /// What a response's JSON says; `None`: nothing that can be used.
-    pub(super) fn of_answer(&self, fact: &Fact<'_>) -> Option<Answer> {
+    /// What a response's JSON says.
+    pub(super) fn of_answer(&self, fact: &Fact<'_>) -> Said {
         match (self, fact) {
             (Self::Text(_) | Self::Flag, Fact::Text(_) | Fact::Flag(_)) => {
-                let value = self.of_fact(fact).ok()?;
-                Some(Answer { value, rounded: false })
+                self.of_fact(fact).map_or(Said::Unusable, exactly)
             }
             (_, Fact::Number(digits)) => self.of_used(digits),
             (Self::Seconds(_) | Self::Pixels(_) | Self::Unit(_, _), Fact::Text(text)) => {
                 self.of_used(text)
             }
-            _ => None,
+            _ => Said::Unusable,
         }
     }
 
-    /// What a response's header says; `None`: nothing that can be used.
-    pub(super) fn of_answered_text(&self, text: &str) -> Option<Answer> {
+    /// What a response's header says.
+    pub(super) fn of_answered_text(&self, text: &str) -> Said {
         match self {
-            Self::Text(_) | Self::Flag => {
-                let value = self.of_text(text).ok()?;
-                Some(Answer { value, rounded: false })
-            }
+            Self::Text(_) | Self::Flag => self.of_text(text).map_or(Said::Unusable, exactly),
             _ => self.of_used(text),
         }
     }
 
-    /// What several values of a response come to; `None`: nothing that can be used.
-    pub(super) fn together_answered(&self, answers: Vec<Answer>) -> Option<Answer> {
-        let rounded = answers.iter().any(|answer| answer.rounded);
-        let mut values = answers.into_iter().map(|answer| answer.value);
-        let first = values.next()?;
-        let value = values.try_fold(first, |sum, value| match (sum, value) {
-            (Value::Number(sum), Value::Number(number)) => {
-                sum.checked_add(number).map(Value::Number)
-            }
-            (sum, value) => (sum == value).then_some(sum),
-        })?;
-        Some(Answer { value, rounded })
+    /// What several values of a response come to.
+    pub(super) fn together_said(&self, said: impl Iterator<Item = Said>) -> Said {
+        let mut sum: Option<Answer> = None;
+        let mut below = false;
+        for said in said {
+            let next = match said {
+                Said::Value(answer) => answer,
+                Said::Below(answer) => {
+                    below = true;
+                    answer
+                }
+                Said::Absurd | Said::Unusable => return said,
+            };
+            sum = match sum {
+                None => Some(next),
+                Some(sum) => match sum.plus(next) {
+                    Some(sum) => Some(sum),
+                    None => return Said::Unusable,
+                },
+            };
+        }
+        match sum {
+            Some(sum) if below => Said::Below(sum),
+            Some(sum) => Said::Value(sum),
+            None => Said::Unusable,
+        }
+    }
+
+    /// A number that was counted here: whatever it is, it is believed. `None`: too large to be kept.
+    pub(super) fn of_counted(&self, digits: &str) -> Option<Answer> {
+        let number = Decimal::rounded_up(digits).ok()?;
+        let whole = matches!(self, Self::Integer(_) | Self::Pixels(_));
+        let rounded = whole && number.as_whole().is_none();
+        Some(Answer { value: Value::Number(if whole { number.ceil() } else { number }), rounded })
     }
 
     /// A number that an upstream states, whatever the range: the work was done.
-    fn of_used(&self, text: &str) -> Option<Answer> {
+    fn of_used(&self, text: &str) -> Said {
         let digits = match self {
             Self::Unit(unit, of) => return of.of_used(text.strip_suffix(unit).unwrap_or(text)),
             Self::Seconds(_) => text.strip_suffix('s').unwrap_or(text),
             _ => text,
         };
-        let number = match (self, pixels(text)) {
-            (Self::Pixels(_), Some(pixels)) => pixels,
-            _ => Decimal::rounded_up(digits).ok()?,
+        let Some(range) = self.range() else {
+            return Said::Unusable;
         };
-        match self {
-            Self::Integer(_) | Self::Pixels(_) => {
-                let rounded = number.as_whole().is_none();
-                Some(Answer { value: Value::Number(number.ceil()), rounded })
+        let read = match (self, pixels(text)) {
+            (Self::Pixels(_), Some(pixels)) => Ok(pixels),
+            _ => Decimal::rounded_up(digits),
+        };
+        let number = match read {
+            Ok(number) if is_absurd(&number, range) => return Said::Absurd,
+            Ok(number) => number,
+            Err(DecimalError::OutOfRange) => return Said::Absurd,
+            Err(DecimalError::Negative) => {
+                let value = Value::Number(*range.start());
+                return Said::Below(Answer { value, rounded: false });
             }
-            Self::Decimal(_) | Self::Seconds(_) => {
-                Some(Answer { value: Value::Number(number), rounded: false })
-            }
-            Self::Unit(_, _) | Self::Text(_) | Self::Flag => None,
+            Err(DecimalError::Malformed) => return Said::Unusable,
+        };
+        if !matches!(self, Self::Integer(_) | Self::Pixels(_)) {
+            return exactly(Value::Number(number));
         }
+        let rounded = number.as_whole().is_none();
+        Said::Value(Answer { value: Value::Number(number.ceil()), rounded })
     }
 
     /// Whether a number is above what the type allows.
@@ -249,4 +294,41 @@ pub fn pixels(text: &str) -> Option<Decimal> {
 
 fn seconds(text: &str) -> Result<Decimal, Flaw> {
     exact(text.strip_suffix('s').unwrap_or(text))
+}
+
+const fn exactly(value: Value) -> Said {
+    Said::Value(Answer { value, rounded: false })
+}
+
+/// Whether a number is so far above what a quantity may be that it cannot be true.
+fn is_absurd(number: &Decimal, range: &RangeInclusive<Decimal>) -> bool {
+    let beyond = Decimal::whole(USED_MAX).is_some_and(|most| *number > most);
+    let far = range.end().times(FAR);
+    beyond || far.is_some_and(|far| *number > far)
+}
+
+impl Answer {
+    /// Both together: numbers are added up, words and flags must be the same.
+    pub(super) fn plus(self, other: Self) -> Option<Self> {
+        let rounded = self.rounded || other.rounded;
+        let value = match (self.value, other.value) {
+            (Value::Number(sum), Value::Number(number)) => Value::Number(sum.checked_add(number)?),
+            (value, other) if value == other => value,
+            _ => return None,
+        };
+        Some(Self { value, rounded })
+    }
+
+    /// How many there are of something; `None`: more than can be counted.
+    pub(super) fn of_count(count: u64) -> Option<Self> {
+        Some(Self { value: Value::Number(Decimal::whole(count)?), rounded: false })
+    }
+
+    /// Whether both are numbers and this one is below the other.
+    pub(super) fn is_below(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Number(number), Value::Number(other)) => number < other,
+            _ => false,
+        }
+    }
 }

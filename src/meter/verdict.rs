@@ -7,10 +7,13 @@
 //! Invariant: every response has exactly one verdict.
 //! Invariant: what a response does not say is charged as held or declared, and flagged; never as nothing.
 
+use super::eye::Eye;
 use super::flag::Flag;
 use super::pricing::Held;
-use super::reading::{Eye, Reading, Said};
+use super::reading::Reading;
+use super::said::Seen;
 use super::settings::{ChargeRule, Class, Due, Missing, OutcomeRule, Quantity};
+use super::value::Answer;
 use super::watch::{End, is_success};
 use crate::credit::{Amount, Facts, PriceError, Priced};
 use crate::observe::Unread;
@@ -114,8 +117,7 @@ impl Evidence<'_> {
     }
 
     fn matches(&self, rule: usize) -> bool {
-        let nothing_left = matches!(self.unread, None | Some(Unread::Binary));
-        let all_read = nothing_left && !self.eye.unreadable;
+        let all_read = self.all_read();
         let head = self.heads.get(rule).is_some_and(|head| *head);
         head && self.eye.tests.iter().filter(|t| t.rule == rule).all(|t| t.has_passed(all_read))
     }
@@ -175,33 +177,51 @@ impl Evidence<'_> {
     /// Puts what the response says of one quantity in the place of what was held for it.
     fn state(&self, number: usize, quantity: &Quantity, facts: &mut Facts, flags: &mut Vec<Flag>) {
         let name = &quantity.name;
-        let said = self.eye.said(number, quantity);
-        if said.as_ref().is_some_and(|said| said.bad) {
+        let undecoded = matches!(self.unread, Some(Unread::Encoded | Unread::Bomb));
+        let seen = Seen { undecoded, all: self.all_read() };
+        let Some(stated) = self.eye.said(number, quantity, seen) else {
+            return self.missing(number, quantity, facts, flags);
+        };
+        flags.extend(stated.flags);
+        let Some(answer) = stated.answer else { return };
+        if answer.rounded {
+            flags.push(Flag::RoundedQuantity(name.clone()));
+        }
+        if quantity.value.is_above(&answer.value) {
+            flags.push(Flag::OverMaximum(name.clone()));
+        }
+        if stated.lacks_some {
             flags.push(Flag::UnreadableQuantity(name.clone()));
-        }
-        if said.as_ref().is_some_and(|said| said.clamped) {
-            flags.push(Flag::ClampedQuantity(name.clone()));
-        }
-        let is_silent = said.is_none();
-        if let Some(Said { answer: Some(answer), .. }) = said {
-            if answer.rounded {
-                flags.push(Flag::RoundedQuantity(name.clone()));
+            flags.extend(self.unread_flag());
+            let held = facts.0.get(name).cloned();
+            let held = held.map(|value| Answer { value, rounded: false });
+            if held.is_some_and(|held| answer.is_below(&held)) {
+                return;
             }
-            if quantity.value.is_above(&answer.value) {
-                flags.push(Flag::OverMaximum(name.clone()));
-            }
-            facts.0.insert(name.clone(), answer.value);
-            return;
         }
-        if is_silent {
-            flags.push(Flag::MissingQuantity(name.clone()));
-            if self.eye.readings(number).any(Reading::in_body) {
-                flags.extend(self.unread_flag());
-            }
+        facts.0.insert(name.clone(), answer.value);
+    }
+
+    /// Puts what is declared for it in the place of a quantity that the response does not say.
+    fn missing(
+        &self,
+        number: usize,
+        quantity: &Quantity,
+        facts: &mut Facts,
+        flags: &mut Vec<Flag>,
+    ) {
+        flags.push(Flag::MissingQuantity(quantity.name.clone()));
+        if self.eye.readings(number).any(Reading::in_text) {
+            flags.extend(self.unread_flag());
         }
         if let (Missing::Value(value), false) = (&quantity.missing, self.end == End::Cancelled) {
-            facts.0.insert(name.clone(), value.clone());
+            facts.0.insert(quantity.name.clone(), value.clone());
         }
+    }
+
+    /// Whether nothing of the body that could be read was left unread.
+    fn all_read(&self) -> bool {
+        matches!(self.unread, None | Some(Unread::Binary)) && !self.eye.unreadable
     }
 
     /// Whether a rule that the head leaves possible looks into the body.
@@ -214,7 +234,7 @@ impl Evidence<'_> {
         match self.unread {
             Some(Unread::OtherType) => Some(Flag::UnreadableBody),
             Some(Unread::Encoded) => Some(Flag::EncodedBody),
-            Some(Unread::TooLarge) => Some(Flag::OversizedBody),
+            Some(Unread::TooLarge | Unread::Bomb) => Some(Flag::OversizedBody),
             Some(Unread::Broken | Unread::Binary) => None,
             None => self.eye.unreadable.then_some(Flag::UnreadableBody),
         }

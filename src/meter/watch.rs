@@ -6,10 +6,10 @@
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
+use super::eye::Eye;
 use super::outcome::{self, BodyTest};
 use super::pricing::Held;
-use super::reading::Eye;
-use super::settings::{ChargeRule, Class, Due, OnDisconnect, ResponseSource, ValueType};
+use super::settings::{ChargeRule, Class, Due, Merge, OnDisconnect, ResponseSource, ValueType};
 use super::source::Source;
 use super::verdict::{self, Evidence, Verdict};
 use crate::credit::{Amount, Value};
@@ -62,11 +62,13 @@ impl Watch {
             watch_quantities(due, &mut eye);
         }
         for (number, (value, source)) in extras.iter().enumerate() {
-            eye.watch(due.quantities.len().saturating_add(number), value, source);
+            let number = due.quantities.len().saturating_add(number);
+            eye.watch(number, (value, Merge::default()), source);
         }
         eye.head(head);
-        let in_body = eye.reads_body() || !eye.tests.is_empty();
-        let mut observer = Observer::new(head);
+        let in_body = eye.reads_text() || !eye.tests.is_empty();
+        let format = due.stream.format.filter(|_| is_success(status));
+        let mut observer = Observer::new(head, format, due.decode);
         let needs_end = is_success(status) && due.stream.has_end() && observer.reads_events();
         if !in_body && !needs_end {
             observer = Observer::idle();
@@ -130,8 +132,12 @@ impl Watch {
 
     fn over(&mut self, end: End, due: &Due, held: &Held) -> Verdict {
         let observer = std::mem::replace(&mut self.observer, Observer::idle());
-        let eye = &mut self.eye;
+        let (eye, streamed) = (&mut self.eye, observer.reads_events());
         let seen = observer.finish(end == End::Complete, &mut |sight| eye.look(sight));
+        eye.passed(seen.bytes);
+        if end == End::Cancelled && streamed && seen.unread.is_none() {
+            eye.cut_off();
+        }
         // An answer to HEAD states a length and has no body; of a body that is cut at its very start the
         // connection tells.
         let short = seen.bytes > 0 && self.length.is_some_and(|length| length != seen.bytes);
@@ -162,7 +168,7 @@ fn watch_rules(due: &Due, heads: &[bool], eye: &mut Eye) {
 fn watch_quantities(due: &Due, eye: &mut Eye) {
     for (number, quantity) in due.quantities.iter().enumerate() {
         for place in quantity.response.iter().flat_map(Source::places) {
-            eye.watch(number, &quantity.value, place);
+            eye.watch(number, (&quantity.value, quantity.merge), place);
         }
     }
 }

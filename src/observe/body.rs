@@ -1,17 +1,31 @@
 //! A body as it passes: an observer is shown every frame and reports what can be read in it.
 //!
-//! What the head says decides how it looks: `application/json` and `+json` are copied up to a bound and
-//! read at the end, `text/event-stream` is read event by event, all else is only counted.
+//! What the head says decides how it looks: `application/json` and `+json` are copied up to a bound and read at
+//! the end, streams are read event by event, all else is only counted. What comes compressed is decoded.
 //!
-//! Invariant: holds at most `BODY_MAX` bytes of a JSON body and two events of a stream.
+//! Invariant: holds at most `BODY_MAX` bytes of a JSON body, two events of a stream and a decoder's window.
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
+use super::coding::{Decoder, Undecoded};
+use super::squeezed::Squeezed;
 use super::sse::{Event, EventReader};
+use super::values::{ItemReader, LineReader};
 
-/// The largest JSON body that is kept to be read at its end.
+/// The largest JSON body that is kept to be read at its end, long texts not counted.
 pub const BODY_MAX: usize = 1024 * 1024;
+
+/// How a stream is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streamed {
+    /// Server-sent events.
+    Events,
+    /// One JSON value on each line.
+    Lines,
+    /// The items of one JSON array.
+    Items,
+}
 
 /// Something that can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +43,10 @@ pub enum Unread {
     OtherType,
     /// It is sound, an image, a video or plain octets: there is nothing in it that could be read.
     Binary,
-    /// It is compressed.
+    /// It is compressed, and could not be decoded or was not to be.
     Encoded,
+    /// It is compressed, and far larger than it came.
+    Bomb,
     /// It, or one of its events, is larger than is kept.
     TooLarge,
     /// It ended before its end.
@@ -42,7 +58,7 @@ pub enum Unread {
 pub struct Seen {
     /// The size of the body as it passed.
     pub bytes: u64,
-    /// Why something was not read; `None`: everything was.
+    /// Why something was not read; `None`: everything was. A part of it may have been.
     pub unread: Option<Unread>,
 }
 
@@ -50,74 +66,147 @@ pub struct Seen {
 #[derive(Debug)]
 pub struct Observer {
     mode: Mode,
+    decoder: Option<Box<Decoder>>,
     bytes: u64,
 }
 
 #[derive(Debug)]
 enum Mode {
-    Json(Vec<u8>),
+    Json(Squeezed),
     Events(Box<EventReader>),
+    Lines(Box<LineReader>),
+    Items(Box<ItemReader>),
     Nothing(Option<Unread>),
 }
 
 impl Observer {
-    /// An observer for a body with this head.
+    /// An observer for a body with this head. `format`: how it is read if its content type names no stream;
+    /// `decode`: whether it is decoded if it is compressed.
     #[must_use]
-    pub fn new(head: &HeaderMap) -> Self {
-        let mode = if encoded(head) {
-            Mode::Nothing(Some(Unread::Encoded))
-        } else {
-            match media_type(head).as_deref() {
-                Some("text/event-stream") => Mode::Events(Box::default()),
-                Some(name) if is_json(name) => Mode::Json(Vec::new()),
-                Some(name) if is_binary(name) => Mode::Nothing(Some(Unread::Binary)),
-                _ => Mode::Nothing(Some(Unread::OtherType)),
-            }
-        };
-        Self { mode, bytes: 0 }
+    pub fn new(head: &HeaderMap, format: Option<Streamed>, decode: bool) -> Self {
+        let mode = Mode::of(head, format);
+        if !encoded(head) {
+            return Self { mode, decoder: None, bytes: 0 };
+        }
+        let reads = !matches!(mode, Mode::Nothing(_));
+        let decoder = Decoder::new(head).filter(|_| decode && reads).map(Box::new);
+        let mode = if decoder.is_some() { mode } else { Mode::Nothing(Some(Unread::Encoded)) };
+        Self { mode, decoder, bytes: 0 }
     }
 
     /// An observer that only counts.
     #[must_use]
     pub const fn idle() -> Self {
-        Self { mode: Mode::Nothing(None), bytes: 0 }
+        Self { mode: Mode::Nothing(None), decoder: None, bytes: 0 }
     }
 
-    /// Whether the body is an event stream that is being read.
+    /// Whether the body is a stream that is being read.
     #[must_use]
     pub const fn reads_events(&self) -> bool {
-        matches!(self.mode, Mode::Events(_))
+        matches!(self.mode, Mode::Events(_) | Mode::Lines(_) | Mode::Items(_))
     }
 
     /// Looks at the next frame.
     pub fn feed(&mut self, frame: &[u8], report: &mut dyn FnMut(Sight<'_>)) {
         self.bytes = self.bytes.saturating_add(u64::try_from(frame.len()).unwrap_or(u64::MAX));
-        match &mut self.mode {
-            Mode::Events(reader) => reader.feed(frame, &mut |event| report(Sight::Event(event))),
-            Mode::Json(kept) if kept.len().saturating_add(frame.len()) <= BODY_MAX => {
-                kept.extend_from_slice(frame);
-            }
-            Mode::Json(_) => self.mode = Mode::Nothing(Some(Unread::TooLarge)),
-            Mode::Nothing(_) => {}
+        if matches!(self.mode, Mode::Nothing(_)) {
+            return;
         }
+        let mode = &mut self.mode;
+        let done = match &mut self.decoder {
+            Some(decoder) => decoder.feed(frame, &mut |part| mode.feed(part, report)),
+            None => {
+                mode.feed(frame, report);
+                Ok(())
+            }
+        };
+        self.note(done);
     }
 
     /// The body is over; `complete`: as its framing promised. An empty one has been read.
-    pub fn finish(self, complete: bool, report: &mut dyn FnMut(Sight<'_>)) -> Seen {
-        let unread = match self.mode {
-            _ if complete && self.bytes == 0 => None,
-            Mode::Nothing(unread) => unread,
-            Mode::Json(_) if !complete => Some(Unread::Broken),
-            Mode::Json(kept) => {
-                report(Sight::Body(&kept));
-                None
+    pub fn finish(mut self, complete: bool, report: &mut dyn FnMut(Sight<'_>)) -> Seen {
+        let reads = !matches!(self.mode, Mode::Nothing(_));
+        if let (Some(mut decoder), true) = (self.decoder.take(), reads && self.bytes > 0) {
+            let mode = &mut self.mode;
+            let done = decoder.finish(complete, &mut |part| mode.feed(part, report));
+            self.note(done);
+        }
+        let nothing = complete && self.bytes == 0;
+        let unread = if nothing { None } else { self.mode.finish(complete, report) };
+        Seen { bytes: self.bytes, unread }
+    }
+
+    fn note(&mut self, done: Result<(), Undecoded>) {
+        match done {
+            Ok(()) => return,
+            Err(Undecoded::Corrupt) => self.mode = Mode::Nothing(Some(Unread::Encoded)),
+            Err(Undecoded::Bomb) => self.mode = Mode::Nothing(Some(Unread::Bomb)),
+        }
+        self.decoder = None;
+    }
+}
+
+impl Mode {
+    fn of(head: &HeaderMap, format: Option<Streamed>) -> Self {
+        let Some(name) = media_type(head) else {
+            return Self::Nothing(Some(Unread::OtherType));
+        };
+        match format {
+            _ if name == "text/event-stream" => Self::Events(Box::default()),
+            _ if is_lines(&name) => Self::Lines(Box::default()),
+            // Among JSON an answer that is no stream may come as well.
+            Some(Streamed::Lines | Streamed::Items) if is_json(&name) => {
+                Self::Items(Box::default())
             }
-            Mode::Events(mut reader) => {
-                reader.finish(complete, &mut |event| report(Sight::Event(event)));
-                (reader.skipped() > 0).then_some(Unread::TooLarge)
+            _ if is_json(&name) => Self::Json(Squeezed::new(BODY_MAX)),
+            _ if is_media(&name) => Self::Nothing(Some(Unread::Binary)),
+            Some(Streamed::Events) => Self::Events(Box::default()),
+            Some(Streamed::Lines) => Self::Lines(Box::default()),
+            Some(Streamed::Items) => Self::Items(Box::default()),
+            None if name == "application/octet-stream" => Self::Nothing(Some(Unread::Binary)),
+            None => Self::Nothing(Some(Unread::OtherType)),
+        }
+    }
+
+    fn feed(&mut self, part: &[u8], report: &mut dyn FnMut(Sight<'_>)) {
+        let mut event = |event: Event<'_>| report(Sight::Event(event));
+        match self {
+            Self::Events(reader) => reader.feed(part, &mut event),
+            Self::Lines(reader) => reader.feed(part, &mut event),
+            Self::Items(reader) => reader.feed(part, &mut event),
+            Self::Json(kept) => {
+                kept.push(part);
+                if kept.is_over() {
+                    *self = Self::Nothing(Some(Unread::TooLarge));
+                }
+            }
+            Self::Nothing(_) => {}
+        }
+    }
+
+    fn finish(self, complete: bool, report: &mut dyn FnMut(Sight<'_>)) -> Option<Unread> {
+        let mut event = |event: Event<'_>| report(Sight::Event(event));
+        let skipped = match self {
+            Self::Nothing(unread) => return unread,
+            Self::Json(_) if !complete => return Some(Unread::Broken),
+            Self::Json(kept) => {
+                report(Sight::Body(kept.kept()));
+                return None;
+            }
+            Self::Events(mut reader) => {
+                reader.finish(complete, &mut event);
+                reader.skipped()
+            }
+            Self::Lines(mut reader) => {
+                reader.finish(complete, &mut event);
+                reader.skipped()
+            }
+            Self::Items(mut reader) => {
+                reader.finish(complete, &mut event);
+                reader.skipped()
             }
         };
-        Seen { bytes: self.bytes, unread }
+        (skipped > 0).then_some(Unread::TooLarge)
     }
 }
 
@@ -137,9 +226,15 @@ pub fn is_json(media_type: &str) -> bool {
     media_type == "application/json" || media_type.ends_with("+json")
 }
 
-fn is_binary(media_type: &str) -> bool {
-    let families = ["audio/", "image/", "video/"];
-    media_type == "application/octet-stream" || families.iter().any(|f| media_type.starts_with(f))
+/// Whether a media type in lower case is one of NDJSON, under the names that it goes by.
+#[must_use]
+pub fn is_lines(media_type: &str) -> bool {
+    let names = ["ndjson", "x-ndjson", "jsonl", "x-jsonl", "jsonlines", "stream+json"];
+    media_type.strip_prefix("application/").is_some_and(|name| names.contains(&name))
+}
+
+fn is_media(media_type: &str) -> bool {
+    ["audio/", "image/", "video/"].iter().any(|family| media_type.starts_with(family))
 }
 
 /// Whether a head says that the body is compressed or otherwise encoded.

@@ -4,17 +4,26 @@
 //! Invariant: a number is read from its digits, never through a float.
 
 mod body;
+mod coding;
 mod json;
 mod node;
 mod pointer;
+mod span;
 mod spans;
+mod squeezed;
 mod sse;
+mod values;
 mod walk;
 
-pub use body::{BODY_MAX, Observer, Seen, Sight, Unread, encoded, is_json, media_type};
+pub use body::{
+    BODY_MAX, Observer, Seen, Sight, Streamed, Unread, encoded, is_json, is_lines, media_type,
+};
+pub use coding::{DECODED_MAX, RATIO_FREE, RATIO_MAX};
 pub use json::{
     DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
 };
 pub use pointer::{Pointer, PointerError, Step};
+pub use span::{Span, Spot, spot};
 pub use spans::{string_at, strings};
+pub use squeezed::CUT;
 pub use sse::{EVENT_MAX, Event, EventReader};

@@ -29,6 +29,13 @@ impl Pointer {
     pub fn steps(&self) -> &[Step] {
         &self.0
     }
+
+    /// Where the list of its first `*` is; `None`: it has none.
+    #[must_use]
+    pub fn list(&self) -> Option<Self> {
+        let star = self.0.iter().position(|step| *step == Step::Each)?;
+        self.0.get(..star).map(|steps| Self(steps.to_vec()))
+    }
 }
 
 impl FromStr for Pointer {

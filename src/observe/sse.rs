@@ -9,7 +9,10 @@
 
 use std::mem;
 
-/// The most bytes of data that an event may have; a larger event is skipped and counted.
+use super::squeezed::{Squeezed, TEXT_MAX};
+
+/// The most bytes of data that an event may have, long JSON texts not counted; a larger event is skipped and
+/// counted.
 pub const EVENT_MAX: usize = 256 * 1024;
 
 /// The longest line that is kept: the largest data with its field's name.
@@ -20,15 +23,15 @@ const LINE_MAX: usize = EVENT_MAX + 16;
 pub struct Event<'a> {
     /// Its `event` field; empty: none was given, which the standard reads as `message`.
     pub name: &'a str,
-    /// Its `data` lines, joined by LF. Bytes that are not UTF-8 are replaced by U+FFFD.
+    /// Its `data` lines, joined by LF. Bytes that are not UTF-8 are replaced by U+FFFD, and long JSON texts by
+    /// [`CUT`](super::CUT).
     pub data: &'a str,
 }
 
 /// Reads a stream of events from pieces of any size.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct EventReader {
-    line: Vec<u8>,
-    line_cut: bool,
+    line: Squeezed,
     data: Vec<u8>,
     has_data: bool,
     name: Vec<u8>,
@@ -36,6 +39,21 @@ pub struct EventReader {
     after_cr: bool,
     begun: bool,
     skipped: u64,
+}
+
+impl Default for EventReader {
+    fn default() -> Self {
+        Self {
+            line: Squeezed::new(LINE_MAX),
+            data: Vec::new(),
+            has_data: false,
+            name: Vec::new(),
+            too_large: false,
+            after_cr: false,
+            begun: false,
+            skipped: 0,
+        }
+    }
 }
 
 impl EventReader {
@@ -55,7 +73,7 @@ impl EventReader {
                 [] => &[],
             };
         }
-        self.hold(rest);
+        self.line.push(rest);
     }
 
     /// The body is over: as its framing promised, or not. Only then a last event without its blank line
@@ -75,26 +93,19 @@ impl EventReader {
         self.skipped
     }
 
-    /// Keeps the beginning of a line until the rest of it comes.
-    fn hold(&mut self, part: &[u8]) {
-        let room = LINE_MAX.saturating_sub(self.line.len());
-        self.line_cut |= part.len() > room;
-        self.line.extend_from_slice(part.get(..room).unwrap_or(part));
-    }
-
     fn end_line(&mut self, part: &[u8], report: &mut dyn FnMut(Event<'_>)) {
-        if self.line.is_empty() && part.len() <= LINE_MAX {
-            return self.read(part, report);
+        // A line that has no room for a long text is read where it lies.
+        if self.line.is_empty() && part.len() <= TEXT_MAX {
+            return self.read(part, false, report);
         }
-        self.hold(part);
-        let mut line = mem::take(&mut self.line);
-        self.read(&line, report);
+        self.line.push(part);
+        let mut line = mem::replace(&mut self.line, Squeezed::new(LINE_MAX));
+        self.read(line.kept(), line.is_over(), report);
         line.clear();
         self.line = line;
-        self.line_cut = false;
     }
 
-    fn read(&mut self, line: &[u8], report: &mut dyn FnMut(Event<'_>)) {
+    fn read(&mut self, line: &[u8], cut: bool, report: &mut dyn FnMut(Event<'_>)) {
         let line = if mem::replace(&mut self.begun, true) {
             line
         } else {
@@ -108,16 +119,16 @@ impl EventReader {
         let value = value.strip_prefix(b":").unwrap_or(value);
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
-            b"data" => self.add(value),
+            b"data" => self.add(value, cut),
             b"event" => value.clone_into(&mut self.name),
             _ => {}
         }
     }
 
-    fn add(&mut self, value: &[u8]) {
+    fn add(&mut self, value: &[u8], cut: bool) {
         let joint = usize::from(self.has_data);
         let size = self.data.len().saturating_add(joint).saturating_add(value.len());
-        self.too_large |= self.line_cut || size > EVENT_MAX;
+        self.too_large |= cut || size > EVENT_MAX;
         if self.too_large {
             self.data.clear();
         } else {

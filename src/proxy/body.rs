@@ -1,5 +1,6 @@
 //! Bodies: what goes upstream and what comes back. Nothing here is collected.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::headers::Taken;
 use super::hops::trailers_outward;
 use super::upload::{Faults, Upload};
-use crate::meter::BodyLimit;
+use crate::meter::{BodyLimit, PutIn, TakeOut};
 
 /// What can go wrong in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -35,13 +36,37 @@ pub fn whole(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
     Full::new(bytes.into()).map_err(never).boxed_unsync()
 }
 
-/// A body whose bytes are known and take up `room` until they have been sent.
-fn roomed(bytes: Bytes, room: OwnedSemaphorePermit) -> Outgoing {
+/// Bytes in several parts, of a known length, that take up `room` until they have been sent.
+fn parted(parts: Vec<Bytes>, room: OwnedSemaphorePermit) -> Outgoing {
     let hold = move |error| {
         let _room: &OwnedSemaphorePermit = &room;
         never(error)
     };
-    Full::new(bytes).map_err(hold).boxed_unsync()
+    Parts(parts.into()).map_err(hold).boxed_unsync()
+}
+
+/// See [`parted`].
+struct Parts(VecDeque<Bytes>);
+
+impl http_body::Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|part| Ok(Frame::data(part))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let lengths = self.0.iter().map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX));
+        SizeHint::with_exact(lengths.fold(0, u64::saturating_add))
+    }
 }
 
 /// No body.
@@ -62,26 +87,34 @@ pub(super) struct Sending {
     pub(super) faults: Faults,
     /// How large it may be, if it is only measured on its way.
     pub(super) limit: Option<BodyLimit>,
+    /// What is taken out of a stream again that was asked for in it; `None`: nothing was asked for.
+    pub(super) take_out: Option<TakeOut>,
 }
 
 impl Sending {
     /// No body.
     pub(super) fn nothing() -> Self {
-        Self { body: empty(), faults: Faults::default(), limit: None }
+        Self { body: empty(), faults: Faults::default(), limit: None, take_out: None }
     }
 
     /// Bytes that were read, and the trailers behind them. Where there are trailers the length is not told:
-    /// HTTP/1.1 has trailers only behind chunks.
+    /// HTTP/1.1 has trailers only behind chunks. What `ask` has to say is put between the bytes.
     pub(super) fn read(
-        bytes: Bytes,
+        bytes: &Bytes,
         trailers: Option<HeaderMap>,
         room: OwnedSemaphorePermit,
+        ask: Option<(PutIn, Option<TakeOut>)>,
     ) -> Self {
+        let (parts, take_out) = match ask {
+            None => (vec![bytes.clone()], None),
+            Some((put_in, take_out)) => (spliced(bytes, put_in), take_out),
+        };
         let body = match trailers {
-            None => roomed(bytes, room),
+            None => parted(parts, room),
             Some(trailers) => {
-                let frames = [Frame::data(bytes), Frame::trailers(trailers)];
-                let frames = futures_util::stream::iter(frames.map(Ok::<_, BoxError>));
+                let frames = parts.into_iter().map(Frame::data);
+                let frames = frames.chain([Frame::trailers(trailers)]).map(Ok::<_, BoxError>);
+                let frames = futures_util::stream::iter(frames.collect::<Vec<_>>());
                 let held = move |frame| {
                     let _room: &OwnedSemaphorePermit = &room;
                     frame
@@ -89,7 +122,7 @@ impl Sending {
                 StreamBody::new(frames).map_frame(held).boxed_unsync()
             }
         };
-        Self { body, faults: Faults::default(), limit: None }
+        Self { body, faults: Faults::default(), limit: None, take_out }
     }
 
     /// A client's body as it comes.
@@ -101,8 +134,17 @@ impl Sending {
             }
             frame
         });
-        Self { body: body.boxed_unsync(), faults, limit }
+        Self { body: body.boxed_unsync(), faults, limit, take_out: None }
     }
+}
+
+/// Bytes with something put between them, or in the place of some of them.
+fn spliced(bytes: &Bytes, put_in: PutIn) -> Vec<Bytes> {
+    let PutIn { place, text } = put_in;
+    if place.start > place.end || place.end > bytes.len() {
+        return vec![bytes.clone()];
+    }
+    vec![bytes.slice(..place.start), Bytes::from(text), bytes.slice(place.end..)]
 }
 
 /// The same body, and whether it has been sent to its end.

@@ -23,17 +23,19 @@ use tokio::sync::oneshot;
 use super::account::Account;
 use super::body::{Body, Outgoing, Pipe, pipe, told};
 use super::core::Core;
-use super::headers::inward;
+use super::headers::{inward, strip_seals};
 use super::hops::{trailers_inward, via};
 use super::jobs::Touched;
 use super::patience::Patience;
 use super::rewriting::{BODY_MAX, Rewriting};
+use super::taking_out::TakingOut;
 use super::upload::{Fault, Faults};
 use super::upstream::{Dialled, SendError, Upstream, framed_twice};
 use super::websocket::Handshake;
 use crate::meter::{
-    BodyLimit, Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, Watch,
+    BodyLimit, Cause, Detail, End, Hundred, OnDisconnect, Rejection, RouteTally, TakeOut, Watch,
 };
+use crate::observe::{encoded, media_type};
 
 pub(super) type Head = oneshot::Sender<Result<Response<Body>, Box<Rejection>>>;
 
@@ -54,6 +56,8 @@ pub(super) struct Exchange {
     pub(super) faults: Faults,
     /// Whether the request asked for a head alone.
     pub(super) head_only: bool,
+    /// What is taken out of the answer, if it is a stream.
+    pub(super) take_out: Option<TakeOut>,
     /// Its route's counters.
     pub(super) counts: Arc<RouteTally>,
     /// The WebSocket that it asks for.
@@ -162,12 +166,24 @@ impl Exchange {
         {
             return self.rewritten(upstream, (parts, length), body, head, watch, &rewriting).await;
         }
-        let (sender, relayed) = pipe(length);
+        let taking_out = self.taking_out(&mut parts);
+        let (sender, relayed) = pipe(length.filter(|_| taking_out.is_none()));
         let client = match head.send(Ok(Response::from_parts(parts, relayed))) {
             Ok(()) => Some(sender),
             Err(_) => None,
         };
-        self.relay(upstream, body, client, watch).await;
+        self.relay(upstream, body, client, (watch, taking_out)).await;
+    }
+
+    /// What was asked for on the client's behalf is taken out of a stream again, unless that came compressed.
+    fn taking_out(&mut self, head: &mut http::response::Parts) -> Option<TakingOut> {
+        let rule = self.take_out.take()?;
+        let stream = media_type(&head.headers).is_some_and(|name| name == "text/event-stream");
+        if !stream || encoded(&head.headers) || !head.status.is_success() {
+            return None;
+        }
+        strip_seals(&mut head.headers);
+        Some(TakingOut::new(rule))
     }
 
     /// Reads a small answer whole, turns the URLs in it and passes it on; a large one passes as it came.
@@ -194,7 +210,7 @@ impl Exchange {
         let (sender, relayed) = pipe(length.filter(|_| gathered.trailers.is_none()));
         if head.send(Ok(Response::from_parts(parts, relayed))).is_err() {
             if matches!(gathered.last, Last::More) {
-                self.relay(upstream, body, None, watch).await;
+                self.relay(upstream, body, None, (watch, None)).await;
             }
             return;
         }
@@ -209,7 +225,7 @@ impl Exchange {
         match gathered.last {
             Last::End => client.map_or((), Pipe::end),
             Last::Broken => {}
-            Last::More => self.relay(upstream, body, client, watch).await,
+            Last::More => self.relay(upstream, body, client, (watch, None)).await,
         }
     }
 
@@ -257,7 +273,7 @@ impl Exchange {
         upstream: &Upstream,
         mut body: Incoming,
         mut client: Option<Pipe>,
-        mut watch: Option<Watch>,
+        (mut watch, mut taking_out): (Option<Watch>, Option<TakingOut>),
     ) {
         let stall_ms = self.core.settings.limits.stall_ms;
         let mut patience =
@@ -275,13 +291,16 @@ impl Exchange {
                 }
                 Next::End => {
                     self.conclude(&mut watch, End::Complete).await;
+                    let client = rest(client, &mut taking_out, true, &mut patience).await;
                     return client.map_or((), Pipe::end);
                 }
                 Next::Broken(why) => {
                     let slow = patience.client_was_slow();
                     tracing::warn!(upstream = upstream.name(), why, slow, "the answer broke off");
                     let end = if slow { End::Cancelled } else { End::Broken };
-                    return self.conclude(&mut watch, end).await;
+                    self.conclude(&mut watch, end).await;
+                    drop(rest(client, &mut taking_out, false, &mut patience).await);
+                    return;
                 }
             };
             match (&mut watch, frame.data_ref(), frame.trailers_ref()) {
@@ -294,6 +313,11 @@ impl Exchange {
             }
             if http_body::Body::is_end_stream(&body) {
                 self.conclude(&mut watch, End::Complete).await;
+            }
+            if frame.is_trailers() {
+                client = rest(client, &mut taking_out, true, &mut patience).await;
+            } else if let (Some(taking_out), Some(data)) = (&mut taking_out, frame.data_ref()) {
+                frame = Frame::data(taking_out.feed(data));
             }
             client = pass(client, frame, &mut patience).await;
         }
@@ -411,9 +435,25 @@ async fn next(body: &mut Incoming, patience: &Patience, client: Option<&Pipe>) -
     }
 }
 
+/// Passes what is left of a stream out of which something is taken.
+async fn rest(
+    client: Option<Pipe>,
+    taking_out: &mut Option<TakingOut>,
+    complete: bool,
+    patience: &mut Patience,
+) -> Option<Pipe> {
+    match taking_out.take() {
+        Some(mut stream) => pass(client, Frame::data(stream.finish(complete)), patience).await,
+        None => client,
+    }
+}
+
 /// Passes a frame to the client; one that does not take it in time counts as gone.
 async fn pass(client: Option<Pipe>, frame: Frame<Bytes>, patience: &mut Patience) -> Option<Pipe> {
     let client = client?;
+    if frame.data_ref().is_some_and(Bytes::is_empty) {
+        return Some(client);
+    }
     let taken = patience.with_client(client.pass(frame)).await;
     (taken == Some(true)).then_some(client)
 }

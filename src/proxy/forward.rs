@@ -59,7 +59,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let index = route.upstream;
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
-    let Sending { body, faults, limit } = body;
+    let Sending { body, faults, limit, take_out } = body;
     let named = head.uri.authority().cloned();
     let rewriting = Rewriting::of(core, &route, &head.headers, named.as_ref(), onward.origin);
     let observed = admitted.is_some() || touched.is_some() || rewriting.is_some();
@@ -79,6 +79,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
         body_limit: limit.unwrap_or_else(|| route.body_limit()),
         faults,
         head_only,
+        take_out,
         counts,
         handshake,
     };

@@ -6,8 +6,8 @@
 //! Invariant: the client's key never goes upstream, the operator's credential never comes down.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST,
-    HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, ETAG, EXPECT, Entry, FORWARDED,
+    HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 
@@ -45,6 +45,15 @@ const OVERRIDES: [HeaderName; 7] = [
     HeaderName::from_static("x-original-uri"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
+];
+
+/// Headers that vouch for the bytes of a body.
+const SEALS: [HeaderName; 5] = [
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+    ETAG,
 ];
 
 /// Headers of one connection (RFC 9110 §7.6.1) and of framing.
@@ -145,6 +154,13 @@ pub(super) fn inward(headers: &mut HeaderMap, credentials: Option<&Credentials>)
         headers.iter().filter(|(_, value)| shows(value)).map(|(name, _)| name.clone()).collect();
     for name in showing {
         remove(headers, &name);
+    }
+}
+
+/// Takes off what vouches for bytes that are about to be changed (RFC 9530, RFC 1864).
+pub(super) fn strip_seals(headers: &mut HeaderMap) {
+    for name in &SEALS {
+        remove(headers, name);
     }
 }
 

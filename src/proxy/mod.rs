@@ -26,6 +26,7 @@ mod rewriting;
 mod settings;
 mod stage;
 mod steps;
+mod taking_out;
 mod upload;
 mod upstream;
 mod watcher;
@@ -49,6 +50,7 @@ pub use settings::{
     ClientAddress, Credentials, FloodSettings, HttpVersion, IdentityHeaders, Limits, ProxySettings,
     Timeouts, UpstreamSettings, WebhookSettings,
 };
+pub use taking_out::TakingOut;
 pub use upstream::Upstream;
 pub use watcher::{AT_ONCE as WATCHED_AT_ONCE, watch_jobs};
 pub use websocket::{Switch, Wire};

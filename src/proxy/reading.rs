@@ -14,7 +14,8 @@ use super::hops::trailers_outward;
 use super::upload::{Fault, Upload};
 use super::upstream::chain;
 use crate::meter::{
-    BodyLimit, Detail, Due, Identity, Quantity, Rejection, RequestSource, Route, body_limit,
+    BodyLimit, Detail, Due, Identity, PutIn, Quantity, Rejection, RequestSource, Route, TakeOut,
+    body_limit,
 };
 
 /// Room for a body of the declared length, or of any that the route allows.
@@ -31,9 +32,20 @@ pub(super) fn room(
         .map_err(|_| Rejection::metering_unavailable("no room for another body: limits.bodies"))
 }
 
-/// Whether a price reads the body.
+/// Whether a price reads the body, or something may be put into it.
 pub(super) fn needs_body(due: &Due) -> bool {
-    due.quantities.iter().flat_map(Quantity::asked_places).any(RequestSource::needs_body)
+    let asked = || due.quantities.iter().flat_map(Quantity::asked_places);
+    due.stream.ask.is_some() || asked().any(RequestSource::needs_body)
+}
+
+/// What is put into this body on the client's behalf, and what is taken out of the answer for it.
+pub(super) fn asking(
+    due: &Due,
+    headers: &http::HeaderMap,
+    body: &[u8],
+) -> Option<(PutIn, Option<TakeOut>)> {
+    let ask = due.stream.ask.as_ref()?;
+    Some((ask.put_in(headers, body)?, ask.take_out.clone()))
 }
 
 /// The account, and how much it may send: as it is remembered or, where plans differ in that and it might be too

@@ -15,7 +15,7 @@ use super::headers::{Taken, credits_max, strip_named, take_quote};
 use super::hooks;
 use super::hops::{expectations, no_extended_connect, no_loop, no_websocket};
 use super::jobs::Touched;
-use super::reading::{collect, fitting, needs_body, room};
+use super::reading::{asking, collect, fitting, needs_body, room};
 use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
 use super::upload::Upload;
 use super::upstream::Upstream;
@@ -209,7 +209,8 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
         Work::Paid(due) if needs_body(due) || hooks::reads_body(&core, due) => {
             let room = room(&core, length, most)?;
             let (bytes, trailers) = collect(upload, limits.body_ms, &taken).await?;
-            (Sending::read(bytes.clone(), trailers, room), Some(bytes))
+            let ask = asking(due, &head.headers, &bytes);
+            (Sending::read(&bytes, trailers, room, ask), Some(bytes))
         }
         _ if nothing => (Sending::nothing(), None),
         _ => (Sending::passing(upload, taken), None),
@@ -268,7 +269,16 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         };
         let admitted = None;
         return Ok(Metered {
- head, body, route, onward, captures, admitted, touched, handshake, story });
+            head,
+            body,
+            route,
+            onward,
+            captures,
+            admitted,
+            touched,
+            handshake,
+            story,
+        });
     };
     let total = core.upstreams.get(route.upstream).map_or(0, |up| up.timeouts().total_ms);
     let longest = route.websocket.map_or(total, |rules| rules.longest_ms.max(total));

@@ -187,6 +187,8 @@ mod shop;
 #[cfg(test)]
 mod smuggling;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod stubborn;
 #[cfg(test)]
 mod test_clock;

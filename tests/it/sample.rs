@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate::credit::{Amount, Decimal, Line, Name, Price, Rate, Rounding, Row, Table, Value};
 use tollgate::ledger::{OnUnknown, OverRun};
 use tollgate::meter::{
-    ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
+    ChargeRule, Class, Due, Merge, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
     ResponseSource, StatusSet, StreamRules, Test, ValueType,
 };
 
@@ -54,6 +54,7 @@ pub(crate) fn quantity(text: &str, value: ValueType, request: Vec<RequestSource>
         request: request.into_iter().map(Into::into).collect(),
         default: None,
         response: Vec::new(),
+        merge: Merge::Last,
         missing: Missing::Hold,
     }
 }
@@ -93,6 +94,7 @@ pub(crate) fn due(quantities: Vec<Quantity>, lines: Vec<Line>) -> Due {
         quantities,
         outcomes: Vec::new(),
         stream: StreamRules::default(),
+        decode: true,
         on_disconnect: OnDisconnect::Finish,
         on_unknown: OnUnknown::Release,
         reconcile_ms: 60_000,

@@ -75,15 +75,17 @@ fn usage_from_json() {
         ("41.2", "completed settle 42 rounded_quantity:tokens"),
         ("4.2e1", "completed settle 42"),
         ("-0", "completed settle 0"),
-        ("-1", "completed settle 100 unreadable_quantity:tokens"),
+        ("-1", "completed settle 0 negative_quantity:tokens"),
         ("NaN", "completed settle 100 missing_quantity:tokens unreadable_body"),
         ("\"42\"", "completed settle 100 unreadable_quantity:tokens"),
         ("true", "completed settle 100 unreadable_quantity:tokens"),
         ("[42]", "completed settle 100 unreadable_quantity:tokens"),
         ("null", "completed settle 100 missing_quantity:tokens"),
-        ("1e300", "completed settle 100 unreadable_quantity:tokens"),
-        ("1e400", "completed settle 100 unreadable_quantity:tokens"),
-        ("9223372036854775807", "completed full over_maximum:tokens amount_out_of_range"),
+        ("1e300", "completed settle 100 absurd_quantity:tokens"),
+        ("1e400", "completed settle 100 absurd_quantity:tokens"),
+        ("200000", "completed settle 200000 over_maximum:tokens"),
+        ("200001", "completed settle 100 absurd_quantity:tokens"),
+        ("9223372036854775807", "completed settle 100 absurd_quantity:tokens"),
         ("42,\"total\":1", "completed settle 100 missing_quantity:tokens unreadable_body"),
     ] {
         let body = format!("{{\"usage\":{{\"total\":{total}}}}}");
@@ -113,7 +115,7 @@ fn usage_that_is_not_in_the_json() {
         (
             &[JSON, ("x-tokens", "-7")],
             "{}",
-            "completed settle 100 unreadable_quantity:tokens".to_owned(),
+            "completed settle 0 negative_quantity:tokens".to_owned(),
         ),
         (&[JSON], "oops", unread("unreadable_body")),
         (&[("content-type", "text/plain")], "{\"usage\":{\"total\":8}}", unread("unreadable_body")),
@@ -122,7 +124,10 @@ fn usage_that_is_not_in_the_json() {
     ] {
         check(&tokens(), 200, head, body, End::Complete, &expected);
     }
-    let large = format!("{{\"x\":\"{}\",\"usage\":{{\"total\":8}}}}", "x".repeat(2_000_000));
+    // What is long in an answer are images and sound, as one text: it is passed over.
+    let image = format!("{{\"x\":\"{}\",\"usage\":{{\"total\":8}}}}", "x".repeat(2_000_000));
+    check(&tokens(), 200, &[JSON], &image, End::Complete, "completed settle 8");
+    let large = format!("{{\"x\":[{}1],\"usage\":{{\"total\":8}}}}", "1,".repeat(1_000_000));
     check(&tokens(), 200, &[JSON], &large, End::Complete, &unread("oversized_body"));
     let mut route = tokens();
     route.quantities[0].missing = Missing::Value(number("3"));
@@ -140,8 +145,8 @@ fn usage_from_streams() {
     for (body, expected) in [
         (text.repeat(3) + &usage("42") + &done, "completed settle 42"),
         (usage("1") + &usage("42") + &text + &done, "completed settle 42"),
-        (usage("42") + &usage("7") + &done, "completed settle 7"),
-        (usage("42") + &usage("-7") + &done, "completed settle 42 unreadable_quantity:tokens"),
+        (usage("42") + &usage("7") + &done, "completed settle 42 decreasing_quantity:tokens"),
+        (usage("42") + &usage("-7") + &done, "completed settle 42 negative_quantity:tokens"),
         (text.clone() + &done, "completed settle 100 missing_quantity:tokens"),
         (event("ping") + &usage("42") + &done, "completed settle 42"),
         (

@@ -8,7 +8,8 @@ use crate::admin::Role;
 use crate::config::mirror::{Durability, GrantClass, Passing, QuantityType};
 use crate::credit::{Class as Credit, Every, Measure, Rounding, ScopeKind, Start, When};
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Class, Dialect, OnDisconnect, Verify, Way};
+use crate::meter::{Class, Dialect, Merge, OnDisconnect, Verify, Way};
+use crate::observe::Streamed;
 use crate::proxy::ClientAddress;
 use crate::tls::ClientCertificates;
 
@@ -120,6 +121,16 @@ words!(Dialect {
 words!(OnDisconnect {
     "finish" => Self::Finish, "The answer is read to its end and charged as if the client had stayed.";
     "cancel" => Self::Cancel, "It is cut off; what was seen is charged, and what was not seen as it was held.";
+});
+words!(Merge {
+    "last" => Self::Last, "The last one holds: for running totals. A smaller one behind a larger one is not believed, and flagged.";
+    "max" => Self::Max, "The largest one holds.";
+    "sum" => Self::Sum, "They are added up: for what each event adds.";
+});
+words!(Streamed {
+    "sse" => Self::Events, "Server-sent events.";
+    "ndjson" => Self::Lines, "One JSON value on each line; each is read like an event.";
+    "array" => Self::Items, "One JSON array; each of its items is read like an event as it comes. What is no array is one event.";
 });
 words!(ClientCertificates {
     "optional" => Self::Optional, "A client is asked for a certificate; what it shows must be good.";

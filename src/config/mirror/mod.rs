@@ -16,6 +16,7 @@ mod rights;
 mod route;
 mod server;
 mod store;
+mod stream;
 mod upstream;
 
 pub(super) use admin::Admin;
@@ -31,7 +32,8 @@ pub(super) use preset::Preset;
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
 pub(super) use rights::OptionRight;
-pub(super) use route::{Route, Stream};
+pub(super) use route::Route;
 pub(super) use server::{File, ListenerTls};
 pub(super) use store::{Deadlines, Durability, Embedded, Export, Redis, Sentinel, Store, Tls};
+pub(super) use stream::{Ask, Stream};
 pub(super) use upstream::{Credentials, IdentityHeaders, Passing, Secret, Timeouts, Upstream};

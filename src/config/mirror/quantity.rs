@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::config::format::{FieldName, Scalar, Unit};
 use crate::config::placed::At;
 use crate::credit::Decimal;
+use crate::meter::Merge;
 use crate::observe::Pointer;
 
 /// A number, word or flag that a price names.
@@ -36,6 +37,8 @@ pub(in crate::config) struct Quantity {
     /// Where the response says it; the first that is there counts. Default: the request's value is charged.
     #[serde(default)]
     pub(in crate::config) response: Vec<ResponseFrom>,
+    /// How what several events of a stream say of it comes together: last, max or sum. Default: last.
+    pub(in crate::config) merge: Option<At<Merge>>,
     /// What is charged when the response should say it and does not. Default: hold.
     pub(in crate::config) missing: Option<Missing>,
 }
@@ -98,11 +101,15 @@ impl RequestFrom {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum ResponseFrom {
-    /// In the JSON body, or in the last event that has it, at this pointer.
+    /// In the JSON body, or in the events of a stream, at this pointer.
     Json(At<Pointer>),
     /// How many items the array at this pointer has.
     Items(At<Pointer>),
-    /// In this header.
+    /// How many values stand at this pointer, which has a `*`; `null` is none.
+    Count(At<Pointer>),
+    /// How many Unicode characters the texts at this pointer have; in a stream those of all events together.
+    Characters(At<Pointer>),
+    /// In this header, or in a trailer of this name.
     Header(At<HeaderName>),
     /// How many messages the client has sent by WebSocket.
     SentMessages,
@@ -128,6 +135,20 @@ pub(in crate::config) enum ResponseFrom {
     JobHeader(At<HeaderName>),
     /// In the JSON body that begins the route's job, at this pointer: what is held follows it at once.
     Created(At<Pointer>),
+    /// In the events of one name alone.
+    Event(EventPlace),
+    /// How many bytes the body has, as the upstream sent it.
+    BodyBytes,
+}
+
+/// A place in the events of one name.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct EventPlace {
+    /// The name: the event's `event` field or, where it has none, the text at `/type` in its data.
+    pub(in crate::config) name: At<String>,
+    /// Where in its data.
+    pub(in crate::config) at: At<Pointer>,
 }
 
 /// What is charged when the response should say a quantity and does not.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{JobNamed, Outcome, Passing, Quantity, Rewrite};
+use super::{JobNamed, Outcome, Passing, Quantity, Rewrite, Stream};
 use crate::config::format::{Bytes, Match, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
@@ -44,10 +44,13 @@ pub(in crate::config) struct Route {
     /// all else failed and free.
     #[serde(default)]
     pub(in crate::config) outcomes: Vec<Outcome>,
-    /// How an event stream is read.
+    /// How a stream is read.
     pub(in crate::config) stream: Option<Stream>,
     /// Whether and how a WebSocket is passed. Default: none is.
     pub(in crate::config) websocket: Option<WebSocket>,
+    /// Whether an answer that comes compressed, though nobody asked for it, is decoded to be read; the client
+    /// gets it as it came in any case. Default: true.
+    pub(in crate::config) decode: Option<At<bool>>,
     /// What becomes of the upstream's work when the client leaves. Default: finish.
     pub(in crate::config) on_disconnect: Option<At<OnDisconnect>>,
     /// What becomes of an outcome that stays unknown. Every priced route says it.
@@ -70,17 +73,6 @@ pub(in crate::config) struct Route {
     #[serde(default)]
     pub(in crate::config) rewrite: Rewrite,
 }
-
-/// How an event stream is read.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Stream {
-    /// The data of the event that ends it, such as `[DONE]`. Default: it ends with its body.
-    pub(in crate::config) end: Option<At<String>>,
-    /// The name of the event that ends it, such as `message_stop`. Default: none does by its name.
-    pub(in crate::config) end_event: Option<At<String>>,
-}
-
 /// How a WebSocket is passed. `{}` passes it with all defaults.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -142,6 +142,12 @@ impl Resolver<'_, '_> {
             ResponseFrom::Minus(of) => return Source::Minus(parts(of)),
             ResponseFrom::Json(at) => ResponseSource::Json(at.value.clone()),
             ResponseFrom::Items(at) => ResponseSource::Items(at.value.clone()),
+            ResponseFrom::Count(at) => ResponseSource::Count(at.value.clone()),
+            ResponseFrom::Characters(at) => ResponseSource::Characters(at.value.clone()),
+            ResponseFrom::Event(event) => {
+                ResponseSource::Event { name: event.name.value.clone(), at: event.at.value.clone() }
+            }
+            ResponseFrom::BodyBytes => ResponseSource::BodyBytes,
             ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
             ResponseFrom::SentMessages => ResponseSource::Session(SessionSource::SentMessages),
             ResponseFrom::SentBytes => ResponseSource::Session(SessionSource::SentBytes),

@@ -46,7 +46,7 @@ impl Resolver<'_, '_> {
     }
 
     /// The one test among those that were written.
-    fn test(&mut self, place: Place, mut tests: Vec<(Place, Test)>) -> Option<Test> {
+    pub(super) fn test(&mut self, place: Place, mut tests: Vec<(Place, Test)>) -> Option<Test> {
         let known = "write one of `equals`, `in`, `prefix`, `exists` or (in a body) `items`";
         if let Some((second, _)) = tests.get(1) {
             self.findings
@@ -85,7 +85,7 @@ impl HeaderTest {
 }
 
 impl BodyTest {
-    fn tests(&self) -> Vec<(Place, Test)> {
+    pub(super) fn tests(&self) -> Vec<(Place, Test)> {
         let mut tests = common(
             self.equals.as_ref(),
             self.any.as_deref(),

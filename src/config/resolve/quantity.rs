@@ -2,12 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Resolver, help};
+use super::{Resolver, help, or};
 use crate::config::format::{Match, Scalar};
 use crate::config::mirror::{self, QuantityType};
 use crate::config::placed::At;
 use crate::credit::{Decimal, Value};
-use crate::meter::{Missing, Quantity, ValueType, pixels};
+use crate::meter::{Merge, Missing, Quantity, ValueType, pixels};
 
 /// The quantity that every route has.
 pub(super) const PLAN: &str = "plan";
@@ -28,6 +28,7 @@ impl Resolver<'_, '_> {
             );
         }
         self.source_of(name, written);
+        self.told(written);
         let request = written
             .request
             .iter()
@@ -48,6 +49,7 @@ impl Resolver<'_, '_> {
                 .iter()
                 .map(|source| self.response(source, written))
                 .collect(),
+            merge: or(written.merge.as_ref(), Merge::default()),
             missing: self.missing(name, written, &value)?,
             value,
         })

@@ -101,12 +101,12 @@ impl Resolver<'_, '_> {
     fn free_has_nothing_to_pay(&mut self, route: &mirror::Route) {
         let quantity = route.quantities.0.first().map(|(name, _)| name.place);
         let outcome = route.outcomes.first().map(|rule| rule.class.place);
-        let stream = route.stream.as_ref();
-        let stream = stream.and_then(|stream| stream.end.as_ref().or(stream.end_event.as_ref()));
+        let stream = route.stream.as_ref().and_then(mirror::Stream::place);
         let written = [
             ("quantities", quantity),
             ("outcomes", outcome),
-            ("stream", stream.map(|at| at.place)),
+            ("stream", stream),
+            ("decode", route.decode.as_ref().map(|at| at.place)),
             ("on_disconnect", route.on_disconnect.as_ref().map(|at| at.place)),
             ("on_unknown", route.on_unknown.as_ref().map(|at| at.place)),
             ("reconcile", route.reconcile.as_ref().map(|at| at.place)),
@@ -145,6 +145,10 @@ impl Resolver<'_, '_> {
         let quantities: Vec<_> = quantities.collect();
         let outcomes = self.outcomes(&route.outcomes);
         let job = self.begun(route, jobs);
+        let stream = match &route.stream {
+            Some(stream) => self.stream(stream),
+            None => Some(StreamRules::default()),
+        };
         if route.on_unknown.is_none() {
             let message = format!(
                 "the route `{}` does not say what becomes of an outcome that stays unknown",
@@ -158,7 +162,8 @@ impl Resolver<'_, '_> {
             price: prices.get(index?)?.clone()?,
             quantities: quantities.into_iter().collect::<Option<_>>()?,
             outcomes,
-            stream: route.stream.as_ref().map(stream_rules).unwrap_or_default(),
+            stream: stream?,
+            decode: or(route.decode.as_ref(), true),
             on_disconnect: or(route.on_disconnect.as_ref(), OnDisconnect::Finish),
             on_unknown: route.on_unknown.as_ref()?.value,
             reconcile_ms,
@@ -209,9 +214,4 @@ impl Resolver<'_, '_> {
             }
         }
     }
-}
-
-fn stream_rules(stream: &mirror::Stream) -> StreamRules {
-    let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
-    StreamRules { end: text(&stream.end), end_event: text(&stream.end_event) }
 }
