@@ -157,3 +157,19 @@ fn the_command_lists_and_prints_them() {
     assert_eq!(run(&["schema", "--preset"]), (Some(0), preset_schema()));
     assert!(Path::new(&at("config/preset.schema.json")).exists());
 }
+
+#[test]
+fn the_readme_shows_the_example() {
+    let example = read(&at("config/examples/presets.yaml"));
+    let shown: String = example
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(include_str!("../../../README.md").contains(&shown), "README shows another file");
+    assert!(names(&loaded("a.yaml", &example)).contains(&"openai-chat".to_owned()));
+    // Every preset stands in README's table.
+    for (path, _) in presets() {
+        assert!(include_str!("../../../README.md").contains(&format!("(config/{path})")), "{path}");
+    }
+}
