@@ -10,6 +10,7 @@ mod admit;
 mod asking;
 mod body_source;
 mod code;
+mod content;
 mod eye;
 mod flag;
 mod free;
@@ -55,6 +56,7 @@ mod why;
 pub use admit::{Admitted, Meter, Wanted};
 pub use asking::PutIn;
 pub use code::{Code, Hundred};
+pub use content::{Content, Need, Passed, Passing};
 pub use flag::Flag;
 pub use gates::{Place, gates};
 pub use identity::{

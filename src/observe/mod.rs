@@ -5,6 +5,7 @@
 
 mod body;
 mod coding;
+mod form;
 mod json;
 mod node;
 mod pointer;
@@ -19,6 +20,9 @@ pub use body::{
     BODY_MAX, Observer, Seen, Sight, Streamed, Unread, encoded, is_json, is_lines, media_type,
 };
 pub use coding::{DECODED_MAX, RATIO_FREE, RATIO_MAX};
+pub use form::{
+    FIELDS_MAX, Form, FormProblem, FormReader, Listener, NAME_MAX, PartHead, Sought, TEXT_MAX,
+};
 pub use json::{
     DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
 };

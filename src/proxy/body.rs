@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::headers::Taken;
 use super::hops::trailers_outward;
+use super::spool::Spooled;
 use super::upload::{Faults, Upload};
 use crate::meter::{BodyLimit, PutIn, TakeOut};
 
@@ -123,6 +124,11 @@ impl Sending {
             }
         };
         Self { body, faults: Faults::default(), limit: None, take_out }
+    }
+
+    /// Bytes that were read and lie in memory or on the disk.
+    pub(super) fn spooled(body: Spooled) -> Self {
+        Self { body: body.boxed_unsync(), faults: Faults::default(), limit: None, take_out: None }
     }
 
     /// A client's body as it comes.

@@ -15,13 +15,13 @@ use super::headers::{Taken, credits_max, strip_named, take_quote};
 use super::hooks;
 use super::hops::{expectations, no_extended_connect, no_loop, no_websocket};
 use super::jobs::Touched;
-use super::reading::{asking, collect, fitting, needs_body, room};
-use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
+use super::reading::{asking, collect, fitting, room, spool, spool_room};
+use super::stage::{Arrived, Identified, Metered, Onward, Priced, Read, Routed, Stop};
 use super::upload::Upload;
 use super::upstream::Upstream;
 use super::websocket::{self, Handshake, Switch};
 use crate::meter::{
-    Asked, Cause, Detail, Found, Language, Rejection, Route, Shown, Wanted, Work, canonical,
+    Asked, Cause, Detail, Found, Language, Need, Rejection, Route, Shown, Wanted, Work, canonical,
     free_quote,
 };
 
@@ -205,20 +205,39 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let limits = &core.settings.limits;
     let most = limit.bytes;
     let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
-    let (body, bytes) = match &route.work {
-        Work::Paid(due) if needs_body(due) || hooks::reads_body(&core, due) => {
+    let need = match &route.work {
+        Work::Paid(due) => match due.need(&head.headers) {
+            // A URL of the client's that ours stands for is found in the whole body.
+            // So is the place for what is asked for on the client's behalf.
+            Need::Nothing if hooks::reads_body(&core, due) || due.stream.ask.is_some() => {
+                Need::Whole
+            }
+            need => need,
+        },
+        Work::Free => Need::Nothing,
+    };
+    let (body, read) = match need {
+        Need::Whole => {
             let room = room(&core, length, most)?;
             let (bytes, trailers) = collect(upload, limits.body_ms, &taken).await?;
-            let ask = asking(due, &head.headers, &bytes);
-            (Sending::read(&bytes, trailers, room, ask), Some(bytes))
+            let ask = match &route.work {
+                Work::Paid(due) => asking(due, &head.headers, &bytes),
+                Work::Free => None,
+            };
+            (Sending::read(&bytes, trailers, room, ask), Some(Read::Whole(bytes)))
         }
-        _ if nothing => (Sending::nothing(), None),
-        _ => (Sending::passing(upload, taken), None),
+        Need::Passing(passing) => {
+            let room = spool_room(&core, length, most)?;
+            let (body, passed) = spool(&core, upload, *passing, room, &taken).await?;
+            (body, Some(Read::Passed(Box::new(passed))))
+        }
+        Need::Nothing if nothing => (Sending::nothing(), None),
+        Need::Nothing => (Sending::passing(upload, taken), None),
     };
     Ok(Priced {
         head,
         body,
-        bytes,
+        read,
         route,
         captures,
         handshake,
@@ -244,7 +263,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let Priced {
         head,
         body,
-        bytes,
+        read,
         route,
         captures,
         handshake,
@@ -290,7 +309,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
             captures: &captures,
             query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
-            body: bytes.as_deref(),
+            body: read.as_ref().map(Read::content),
             plan: &route.name,
         },
         path: head.uri.path(),
@@ -308,7 +327,8 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let whose = (&admitted.identity.document.account, admitted.ticket.charge());
     let (mut head, mut onward) = (head, onward);
     let going = (&mut head, &mut onward);
-    let body = hooks::wrap(&core, due, whose, going, (body, bytes.as_ref()));
+    let bytes = read.as_ref().and_then(Read::whole);
+    let body = hooks::wrap(&core, due, whose, going, (body, bytes));
     let admitted = Some((due.clone(), admitted));
     Ok(Metered { head, body, admitted, touched: None, handshake, route, onward, captures, story })
 }

@@ -40,4 +40,7 @@ pub(in crate::config) struct Wanted {
     pub(in crate::config) url: At<format::Upstream>,
     /// The header that takes its key. Default: `Authorization`, as a bearer's.
     pub(in crate::config) header: Option<At<http::HeaderName>>,
+    /// Other hosts of its own that stand in its answers. Default: none.
+    #[serde(default)]
+    pub(in crate::config) hosts: Vec<At<format::Host>>,
 }

@@ -11,7 +11,32 @@ macro_rules! built_in {
 }
 
 built_in! {
+    "anthropic-messages",
+    "assemblyai",
+    "azure-openai",
+    "black-forest-labs",
+    "dashscope",
+    "elevenlabs-dubbing",
+    "elevenlabs-music",
+    "elevenlabs-speech",
+    "fal-queue",
+    "fal-run",
+    "gemini",
+    "kling",
+    "luma",
+    "minimax",
+    "openai-chat",
     "openai-images",
+    "openai-responses",
+    "openai-speech",
+    "openai-transcriptions",
+    "openai-videos",
+    "replicate",
+    "runway",
+    "stability",
+    "suno",
+    "veo",
+    "vllm",
 }
 
 /// The presets that are built in: the path that `use` names, and the text.

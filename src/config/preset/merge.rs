@@ -111,7 +111,12 @@ fn example(wanted: &Entry) -> String {
         Some((header, _)) => format!("header: {{ name: {header}, value: {secret} }}"),
         None => format!("bearer: {secret}"),
     };
-    format!("{}: {{ url: {url}, credentials: {{ {credentials} }} }}", wanted.name)
+    let hosts: Vec<_> = scalars(&wanted.node, "hosts").into_iter().map(|(host, _)| host).collect();
+    let hosts = match hosts.as_slice() {
+        [] => String::new(),
+        hosts => format!(", hosts: [{}]", hosts.join(", ")),
+    };
+    format!("{}: {{ url: {url}{hosts}, credentials: {{ {credentials} }} }}", wanted.name)
 }
 
 fn name(route: &Node) -> Option<String> {

@@ -12,6 +12,7 @@ use crate::meter::settings::{
     ChargeRule, Class, Due, Missing, OutcomeRule, Quantity, ResponseSource, StatusSet, Test,
     ValueType,
 };
+use crate::meter::source::Source;
 
 /// All successes.
 const SUCCESS: StatusSet = StatusSet { first: 200, last: 299 };
@@ -28,7 +29,7 @@ pub(super) fn beginning(due: &Due, job: &Job) -> Due {
     outcomes.extend(of_job(job));
     outcomes.push(pending(vec![SUCCESS]));
     let quantities = due.quantities.iter().map(|quantity| {
-        let response = quantity.response.iter().map(anywhere).collect();
+        let response = quantity.response.iter().map(|source| source.map(&anywhere)).collect();
         Quantity { response, ..quantity.clone() }
     });
     Due { quantities: quantities.collect(), outcomes, ..copy(due, due.price.clone()) }
@@ -50,8 +51,8 @@ pub(super) fn later(due: &Due, price: Arc<Price>, job: &Job, result: bool, recor
     }
     outcomes.push(pending(Vec::new()));
     let quantities = due.quantities.iter().map(|quantity| {
-        let of_job = quantity.response.iter().filter(|source| source.is_of_job());
-        let response = of_job.map(anywhere).collect();
+        let of_job = quantity.response.iter().filter(|source| is_of_job(source));
+        let response = of_job.map(|source| source.map(&anywhere)).collect();
         let stated = record.stated.contains(&quantity.name);
         let missing = if stated { Missing::Hold } else { quantity.missing.clone() };
         Quantity { response, missing, ..quantity.clone() }
@@ -93,6 +94,11 @@ const fn pending(status: Vec<StatusSet>) -> OutcomeRule {
     OutcomeRule { status, header: None, body: None, class, charge }
 }
 
+/// Whether only a job says it, or a part of it.
+pub(super) fn is_of_job(source: &Source<ResponseSource>) -> bool {
+    source.places().any(ResponseSource::is_of_job)
+}
+
 /// The same place in this very answer.
 fn anywhere(source: &ResponseSource) -> ResponseSource {
     match source {
@@ -112,6 +118,7 @@ fn copy(due: &Due, price: Arc<Price>) -> Due {
         quantities: Vec::new(),
         outcomes: Vec::new(),
         stream: due.stream.clone(),
+        decode: due.decode,
         on_disconnect: due.on_disconnect,
         on_unknown: due.on_unknown,
         reconcile_ms: due.reconcile_ms,
@@ -122,6 +129,7 @@ fn copy(due: &Due, price: Arc<Price>) -> Due {
 
 /// A word, and the same place as a number: some services number their jobs and states.
 pub(super) fn word(source: &ResponseSource) -> [Extra; 2] {
-    let number = ValueType::Integer(Decimal::ZERO..=Decimal::ZERO);
+    let number =
+        ValueType::Integer(Decimal::ZERO..=Decimal::whole(1 << 53).unwrap_or(Decimal::ZERO));
     [(ValueType::Text(Vec::new()), source.clone()), (number, source.clone())]
 }

@@ -13,6 +13,7 @@ use crate::ledger::JOB_ID_MAX;
 use crate::meter::flag::Flag;
 use crate::meter::pricing::Held;
 use crate::meter::settings::{Class, Due, ResponseSource};
+use crate::meter::source::Source;
 use crate::meter::verdict::{Charge, Verdict};
 use crate::meter::watch::{End, Watch};
 
@@ -49,7 +50,9 @@ impl Beginning {
         extras.extend(status(&job));
         let mut names = Vec::new();
         for quantity in &due.quantities {
-            for source in quantity.response.iter().filter(|source| !source.is_of_job()) {
+            for source in quantity.response.iter().filter(|source| !rules::is_of_job(source)) {
+                // What several places come to is known when the job has ended.
+                let Source::One(source) = source else { continue };
                 let source = match source {
                     ResponseSource::Created(place) => ResponseSource::Json(place.clone()),
                     other => other.clone(),

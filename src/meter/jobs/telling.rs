@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::job::{Job, Touch};
 use super::record::{By, Done, Ended, LastWord, Record};
+use super::rules;
 use super::sight::{JobSight, Report, is_id};
 use crate::credit::{AccountId, Amount, ChargeId, Facts, Name, Priced};
 use crate::ledger::{self, Answer, Doubt, JobState, NoteJob, Refusal, Release, Settle, Watching};
@@ -277,7 +278,8 @@ pub(super) fn kept(job: Arc<Job>, found: ledger::Job) -> Result<Kept, String> {
 /// The rules of a route that the configuration has no more: what was held is charged for what was done.
 fn vanished(record: &Record) -> Due {
     use crate::ledger::{OnUnknown, OverRun};
-    use crate::meter::settings::{OnDisconnect, StreamRules};
+    use crate::meter::settings::OnDisconnect;
+    use crate::meter::stream::StreamRules;
     let none = || crate::credit::Price {
         name: record.route.clone(),
         kind: record.kind.clone(),
@@ -290,6 +292,7 @@ fn vanished(record: &Record) -> Due {
         quantities: Vec::new(),
         outcomes: Vec::new(),
         stream: StreamRules::default(),
+        decode: true,
         on_disconnect: OnDisconnect::Finish,
         on_unknown: OnUnknown::Hold,
         reconcile_ms: 0,
@@ -337,7 +340,7 @@ fn cost(record: &mut Record, due: Option<&Arc<Due>>, report: &Report) -> Costs {
             let said: Vec<_> = said.map(|(name, value)| (name.clone(), value.clone())).collect();
             let quantities = due.map_or(&[][..], |due| due.quantities.as_slice());
             let stated = quantities.iter().filter(|quantity| {
-                let of_job = quantity.response.iter().any(|source| source.is_of_job());
+                let of_job = quantity.response.iter().any(rules::is_of_job);
                 of_job && !report.missing.contains(&quantity.name)
             });
             let stated: Vec<Name> = stated.map(|quantity| quantity.name.clone()).collect();

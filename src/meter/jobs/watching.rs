@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use http::Method;
 
 use super::record::By;
+use super::rules;
 use super::sight::Report;
 use super::telling::Kept;
 use crate::ledger::{Answer, WatchedJob, Watching};
@@ -137,7 +138,7 @@ impl Meter {
             _ => &[],
         };
         let lacks = quantities.iter().filter(|quantity| {
-            let of_job = quantity.response.iter().any(|source| source.is_of_job());
+            let of_job = quantity.response.iter().any(rules::is_of_job);
             of_job && !kept.record.stated.contains(&quantity.name)
         });
         let missing: BTreeSet<_> = lacks.map(|quantity| quantity.name.clone()).collect();

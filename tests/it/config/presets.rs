@@ -45,7 +45,7 @@ fn what_is_built_in_is_what_is_committed() {
             let text = read(path);
             let first = "# yaml-language-server: $schema=../preset.schema.json\n";
             assert!(text.starts_with(first), "{}", path.display());
-            assert!(text.contains("https://"), "{} names no source", path.display());
+            assert!(text.contains("# Facts: https://"), "{} names no source", path.display());
             (format!("apis/{}", path.file_name().unwrap().to_str().unwrap()), text)
         })
         .collect();
@@ -70,16 +70,14 @@ fn each_preset_alone_is_a_configuration_without_warnings() {
         let head = "store: { embedded: { path: ./data } }\nplans: { starter: {} }\n";
         let settings = loaded("a.yaml", &format!("{head}{}use: [{path}]\n", wanted(text)));
         assert!(!settings.rules.routes.is_empty(), "{path}");
-        for route in &settings.rules.routes {
-            let Work::Paid(due) = &route.work else { continue };
-            let blocked =
-                due.outcomes.iter().any(|rule| rule.class == tollgate::meter::Class::Blocked);
+        for word in ["held", "charged", "blocked", "on_unknown"] {
             assert!(
-                blocked || text.contains("# blocked:"),
-                "{path}: {} blocks nothing",
-                route.name
+                text.contains(&format!("\n#   {word}  ")),
+                "{path} does not say what is {word}"
             );
         }
+        let refused = ["class: blocked", "  blocked: ["];
+        assert!(refused.iter().any(|words| text.contains(words)), "{path} blocks nothing");
     }
 }
 
@@ -137,7 +135,7 @@ fn the_revision_covers_presets() {
         settings.rules.revision.clone()
     };
     let first = revision(("", ""));
-    assert_eq!(revision(("rate: 2", "rate:  \"2\"   # two")), first, "a comment is nothing");
+    assert_eq!(revision(("rate: 2", "rate:  \"2\"")), first, "a comment is nothing");
     assert_ne!(revision(("rate: 2", "rate: 3")), first);
     assert_ne!(revision(("maximum: 60", "maximum: 61")), first);
 }
@@ -158,4 +156,20 @@ fn the_command_lists_and_prints_them() {
     assert_eq!(run(&["preset", "apis/nothing.yaml"]).0, Some(1));
     assert_eq!(run(&["schema", "--preset"]), (Some(0), preset_schema()));
     assert!(Path::new(&at("config/preset.schema.json")).exists());
+}
+
+#[test]
+fn the_readme_shows_the_example() {
+    let example = read(&at("config/examples/presets.yaml"));
+    let shown: String = example
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(include_str!("../../../README.md").contains(&shown), "README shows another file");
+    assert!(names(&loaded("a.yaml", &example)).contains(&"openai-chat".to_owned()));
+    // Every preset stands in README's table.
+    for (path, _) in presets() {
+        assert!(include_str!("../../../README.md").contains(&format!("(config/{path})")), "{path}");
+    }
 }

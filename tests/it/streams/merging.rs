@@ -16,7 +16,7 @@ const LINES: (&str, &str) = ("content-type", "application/jsonl");
 fn route(response: Vec<ResponseSource>, merge: Merge) -> Due {
     let mut used = quantity("used", integer("2", "200"), Vec::new());
     used.default = Some(number("100"));
-    (used.response, used.merge) = (response, merge);
+    (used.response, used.merge) = (response.into_iter().map(Into::into).collect(), merge);
     due(vec![used], vec![line(&["used"], fixed("1"))])
 }
 
@@ -254,7 +254,7 @@ fn more_than_can_be_counted() {
     let mut due = route(vec![said("/used")], Merge::Last);
     let mut used = quantity("used", integer("0", "9007199254740991"), Vec::new());
     used.default = Some(number("100"));
-    used.response = vec![said("/used")];
+    used.response = vec![said("/used").into()];
     due.quantities = vec![used];
     let found = charged(&due, &[JSON], b"{\"used\":9007199254740991}", End::Complete);
     assert_eq!(found, "Full");

@@ -70,7 +70,7 @@ const PAIRS: &[(&str, &str)] = &[
 fn tokens() -> Due {
     let mut tokens = quantity("n", integer("0", "200"), Vec::new());
     tokens.default = Some(number("100"));
-    tokens.response = vec![said("/usage/n")];
+    tokens.response = vec![said("/usage/n").into()];
     due(vec![tokens], vec![line(&["n"], fixed("1"))])
 }
 
