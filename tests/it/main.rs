@@ -77,6 +77,8 @@ mod fleet_rig;
 #[cfg(test)]
 mod fleet_storm;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod hostile;

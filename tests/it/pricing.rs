@@ -3,7 +3,8 @@
 use http::{HeaderMap, Method};
 use tollgate::credit::{Rounding, Value};
 use tollgate::meter::{
-    Asked, Content, Due, Held, Reason, RequestSource, Unpriceable, ValueType, price_request,
+    Asked, Content, Due, Flaw, Held, Reason, RequestSource, Sort, Source, Unpriceable, ValueType,
+    Why, price_request,
 };
 
 use crate::sample::{
@@ -295,5 +296,89 @@ fn prices_are_exact_or_refused() {
     {
         let held = ask(&video, &body(format!("{{\"seconds\":{text}}}").as_bytes())).unwrap();
         assert_eq!(held.priced.total, credits(total), "{text}");
+    }
+}
+
+#[test]
+fn units_and_sizes_are_numbers() {
+    let range = || "1".parse().unwrap()..="4194304".parse().unwrap();
+    let pixels = ValueType::Pixels(range());
+    let lines = ValueType::Unit("p".to_owned(), Box::new(ValueType::Integer(range())));
+    let time = ValueType::Unit(" min".to_owned(), Box::new(seconds("0", "60")));
+    for (value, json_text, expected) in [
+        (&pixels, "1572864", Some("1572864")),
+        (&pixels, "\"1024x1536\"", Some("1572864")),
+        (&pixels, "\"1024*1536\"", Some("1572864")),
+        (&pixels, "\"1572864\"", Some("1572864")),
+        (&pixels, "\"4096x4096\"", None),
+        (&pixels, "\"0x1024\"", None),
+        (&pixels, "\"1024X1536\"", None),
+        (&pixels, "\"1024x\"", None),
+        (&pixels, "\"1024x1x1\"", None),
+        (&pixels, "\"1024 x 1536\"", None),
+        (&pixels, "\"01024x1536\"", None),
+        (&pixels, "\"1e3x1e3\"", None),
+        (&pixels, "\"auto\"", None),
+        (&pixels, "\"4294967296x4294967296\"", None),
+        (&pixels, "1.5", None),
+        (&pixels, "true", None),
+        (&lines, "\"720p\"", Some("720")),
+        (&lines, "\"720\"", Some("720")),
+        (&lines, "720", Some("720")),
+        (&lines, "\"720P\"", None),
+        (&lines, "\"720pp\"", None),
+        (&lines, "\"p\"", None),
+        (&lines, "\"0p\"", None),
+        (&lines, "[720]", None),
+        (&time, "\"5.5 min\"", Some("5.5")),
+        (&time, "\"5s\"", Some("5")),
+    ] {
+        let read = value_of(value, &json("/n"), &format!("{{\"n\":{json_text}}}"));
+        assert_eq!(read, expected.map(number).ok_or_else(|| "/n".to_owned()), "{json_text}");
+    }
+    let by_query = due(
+        vec![quantity("n", lines, vec![RequestSource::Query("n".into())])],
+        vec![line(&["n"], fixed("1"))],
+    );
+    let asked = Request { query: "n=720p", ..body(b"") };
+    assert_eq!(ask(&by_query, &asked).unwrap().priced.total, credits("720"));
+}
+
+#[test]
+fn sums_and_differences_of_what_is_there() {
+    let characters =
+        |pointer: &str| Source::One(RequestSource::Characters(pointer.parse().unwrap()));
+    let query = || Source::One(RequestSource::Query("free".into()));
+    let mut n = quantity("n", integer("1", "10"), Vec::new());
+    let mut priced = |source: Source<RequestSource>, text: &'static str, query: &'static str| {
+        n.request = vec![source, json("/other").into()];
+        let due = due(vec![n.clone()], vec![line(&["n"], fixed("1"))]);
+        let held = ask(&due, &Request { query, ..body(text.as_bytes()) });
+        held.map(|held| held.priced.total).map_err(|refused| (refused.pointer, refused.why))
+    };
+    let both = || Source::SumOf(vec![characters("/a"), characters("/b")]);
+    let less = || Source::Minus(vec![both(), query()]);
+    let flaw = |flaw| Why::Quantity { name: name("n"), flaw };
+    let range = || flaw(Flaw::Range { first: "1".parse().unwrap(), last: "10".parse().unwrap() });
+    for (source, text, query, expected) in [
+        (both(), r#"{"a":"abc","b":"de"}"#, "", Ok("5")),
+        (both(), r#"{"b":"de"}"#, "", Ok("2")),
+        (both(), r#"{"other":7}"#, "", Ok("7")),
+        (both(), r#"{"a":"abcdef","b":"ghijkl"}"#, "", Err(("/a", range()))),
+        (
+            both(),
+            r#"{"a":"abc","b":4}"#,
+            "",
+            Err(("/b", flaw(Flaw::Sort { wanted: Sort::Text, found: Some(Sort::Number) }))),
+        ),
+        (less(), r#"{"a":"abcdef","b":"ghijkl"}"#, "free=4", Ok("8")),
+        (less(), r#"{"a":"abc"}"#, "", Ok("3")),
+        (less(), r#"{"a":"abc"}"#, "free=4", Err(("/a", flaw(Flaw::BelowZero)))),
+        (less(), r#"{"a":"abc"}"#, "free=3", Err(("/a", range()))),
+        (less(), r#"{"a":"abc"}"#, "free=-1", Err(("query free", flaw(Flaw::Digits)))),
+        (less(), r#"{"other":2}"#, "free=4", Ok("2")),
+    ] {
+        let expected = expected.map(credits).map_err(|(place, why)| (place.to_owned(), why));
+        assert_eq!(priced(source, text, query), expected, "{text} {query}");
     }
 }

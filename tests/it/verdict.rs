@@ -3,8 +3,8 @@
 use http::HeaderMap;
 use tollgate::credit::{Facts, Value};
 use tollgate::meter::{
-    Asked, Charge, ChargeRule, Class, Due, End, Held, Missing, OnDisconnect, ResponseSource, Test,
-    Verdict, Watch, price_request,
+    Asked, Charge, ChargeRule, Class, Due, End, Held, Missing, OnDisconnect, ResponseSource,
+    Source, Test, Verdict, Watch, price_request,
 };
 
 use crate::sample::{
@@ -332,6 +332,50 @@ fn what_the_head_alone_decides() {
     ];
     assert_eq!(known(&route, 202, &[]), None);
     assert_eq!(known(&route, 200, &[JSON]), None);
+}
+
+/// What a sum or difference of two places comes to.
+#[test]
+fn sums_and_differences_of_an_answer() {
+    let header = || ResponseSource::Header("x-cached".parse().unwrap());
+    let total = || Source::One(said("/usage/total"));
+    let sum = Source::SumOf(vec![total(), said("/usage/more").into()]);
+    let less = Source::Minus(vec![total(), header().into(), said("/usage/free").into()]);
+    let mut route = tokens();
+    for (source, head, usage, expected) in [
+        (&sum, None, r#""total":40,"more":2"#, "settle 42"),
+        (&sum, None, r#""total":40,"more":null"#, "settle 40"),
+        (&sum, None, r#""more":2"#, "settle 2"),
+        (&sum, None, r#""total":"x","more":2"#, "settle 100 unreadable_quantity:tokens"),
+        (&sum, None, r#""other":1"#, "settle 100 missing_quantity:tokens"),
+        (&sum, None, r#""total":150,"more":150"#, "settle 300 over_maximum:tokens"),
+        (&sum, None, r#""total":1.5,"more":2"#, "settle 4 rounded_quantity:tokens"),
+        (&less, Some("10"), r#""total":40,"free":1"#, "settle 29"),
+        (&less, None, r#""total":40"#, "settle 40"),
+        (&less, Some("40"), r#""total":40"#, "settle 0"),
+        (&less, Some("41"), r#""total":40,"free":3"#, "settle 0 clamped_quantity:tokens"),
+        (&less, Some("-1"), r#""total":40"#, "settle 100 unreadable_quantity:tokens"),
+        (&less, Some("10"), r#""free":3"#, "settle 100 missing_quantity:tokens"),
+    ] {
+        route.quantities[0].response = vec![source.clone()];
+        let mut lines = vec![JSON];
+        lines.extend(head.map(|value| ("x-cached", value)));
+        let body = format!("{{\"usage\":{{{usage}}}}}");
+        check(&route, 200, &lines, &body, End::Complete, &format!("completed {expected}"));
+    }
+    // Known at the head only once every header is there; what is missing may come as a trailer.
+    let other = || ResponseSource::Header("x-other".parse().unwrap());
+    route.quantities[0].response = vec![Source::SumOf(vec![header().into(), other().into()])];
+    let known = |head: &[(&str, &str)]| {
+        let watch = Watch::new(&route, 200, &headers(head));
+        watch.known_at_head(&route, &held(&route)).map(|verdict| shown(&verdict))
+    };
+    let both = known(&[("x-cached", "3"), ("x-other", "4")]);
+    assert_eq!(both.as_deref(), Some("completed settle 7 completeness_assumed"));
+    assert_eq!(known(&[("x-cached", "3")]), None);
+    let mut watch = Watch::new(&route, 200, &headers(&[("x-cached", "3")]));
+    watch.trailers(&headers(&[("x-other", "9")]));
+    assert_eq!(shown(&watch.finish(End::Complete, &route, &held(&route))), "completed settle 12");
 }
 
 #[test]

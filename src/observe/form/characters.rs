@@ -10,7 +10,7 @@ pub(super) struct Characters {
     begun: Vec<u8>,
 }
 
-/// The text is not UTF-8 (RFC 3629).
+/// The text is not UTF-8 (RFC 3629), or begins with a byte order mark, which only some readers take off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotUtf8;
 
@@ -22,8 +22,8 @@ impl Characters {
             self.begun.push(*first);
             rest = more;
             match std::str::from_utf8(&self.begun) {
-                Ok(_) => {
-                    self.count = self.count.saturating_add(1);
+                Ok(text) => {
+                    self.count = counted(self.count, text)?;
                     self.begun.clear();
                 }
                 Err(error) if error.error_len().is_some() => return Err(NotUtf8),
@@ -38,8 +38,7 @@ impl Characters {
                 (std::str::from_utf8(whole).map_err(|_| NotUtf8)?, begun)
             }
         };
-        let counted = u64::try_from(whole.chars().count()).unwrap_or(u64::MAX);
-        self.count = self.count.saturating_add(counted);
+        self.count = counted(self.count, whole)?;
         self.begun.extend_from_slice(begun);
         Ok(())
     }
@@ -48,6 +47,13 @@ impl Characters {
     pub(super) fn finish(&self) -> Result<u64, NotUtf8> {
         if self.begun.is_empty() { Ok(self.count) } else { Err(NotUtf8) }
     }
+}
+
+fn counted(before: u64, text: &str) -> Result<u64, NotUtf8> {
+    if before == 0 && text.starts_with('\u{feff}') {
+        return Err(NotUtf8);
+    }
+    Ok(before.saturating_add(u64::try_from(text.chars().count()).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -61,6 +67,8 @@ mod tests {
             (b"abc", Ok(3)),
             ("hé🎵".as_bytes(), Ok(3)),
             ("👨‍👩‍👧‍👦".as_bytes(), Ok(7)),
+            ("a\u{feff}".as_bytes(), Ok(2)),
+            ("\u{feff}a".as_bytes(), Err(NotUtf8)),
             (b"\xff", Err(NotUtf8)),
             (b"a\xc3", Err(NotUtf8)),
             (b"\xed\xa0\x80", Err(NotUtf8)),

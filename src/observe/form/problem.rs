@@ -45,7 +45,7 @@ pub enum FormProblem {
     /// This field is a file, not a text, at least to some servers.
     #[error("{0:?} is not sent as a text")]
     NotText(String),
-    /// This field is not UTF-8.
+    /// This field is not UTF-8, or begins with a byte order mark.
     #[error("{0:?} is not UTF-8")]
     NotUtf8(String),
     /// This field's escapes are malformed, or it has bytes that should be escaped.

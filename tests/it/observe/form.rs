@@ -354,6 +354,7 @@ fn what_some_server_reads_otherwise_is_refused() {
         ("n=%4&a=1", FormProblem::Escape(n())),
         ("n=é", FormProblem::Escape(n())),
         ("n=%ff", NotUtf8(n())),
+        ("n=%EF%BB%BF4", NotUtf8(n())),
         ("n=%c3&a=%a9", NotUtf8(n())),
     ] {
         assert_eq!(every_split(URLENCODED, body.as_bytes()), Err(problem), "{body}");
