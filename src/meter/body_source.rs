@@ -7,16 +7,18 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use super::pricing::{Asked, Reason, Unpriceable};
-use super::settings::{Quantity, RequestSource, ValueType};
+use super::settings::{Quantity, RequestSource, Uploaded, ValueType};
 use super::why::{Flaw, Sort, Why};
 use crate::credit::Value;
-use crate::observe::{Fact, Picked, Pointer, encoded, is_json, media_type, strict};
+use crate::observe::{Fact, MediaReader, Picked, Pointer, encoded, is_json, media_type, strict};
 
 /// A request's body, as far as its price needs it.
 pub(super) struct Body<'a> {
     size: Option<u64>,
     places: Vec<&'a Pointer>,
     picked: Picked<'a>,
+    /// How long the body is as a file, if that is asked for.
+    length: Option<u64>,
 }
 
 impl<'a> Body<'a> {
@@ -41,7 +43,15 @@ impl<'a> Body<'a> {
             picked
         };
         let size = asked.body.and_then(|body| u64::try_from(body.len()).ok());
-        Ok(Self { size, places, picked })
+        let is_file =
+            |source: &RequestSource| *source == RequestSource::MediaSeconds(Uploaded::Body);
+        let length = if sources().any(is_file) { length(bytes) } else { None };
+        Ok(Self { size, places, picked, length })
+    }
+
+    /// Whether this source is a file whose length cannot be told.
+    pub(super) fn has_unknown_length(&self, source: &RequestSource) -> bool {
+        *source == RequestSource::MediaSeconds(Uploaded::Body) && self.length.is_none()
     }
 
     /// What a source in the body says; `Ok(None)`: it is not there.
@@ -53,6 +63,9 @@ impl<'a> Body<'a> {
         let size = self.size.ok_or(Flaw::Unread)?;
         if source.needs_form() {
             return Err(Flaw::Unread);
+        }
+        if matches!(source, RequestSource::MediaSeconds(_)) {
+            return value.of_length(self.length).map(Some);
         }
         let Some(place) = place(source) else {
             return value.of_count(size).map(Some);
@@ -67,6 +80,12 @@ impl<'a> Body<'a> {
         }
         together(value, source, facts).map(Some)
     }
+}
+
+fn length(file: &[u8]) -> Option<u64> {
+    let mut reader = MediaReader::default();
+    reader.feed(file);
+    reader.milliseconds()
 }
 
 fn together(value: &ValueType, source: &RequestSource, facts: &[Fact<'_>]) -> Result<Value, Flaw> {

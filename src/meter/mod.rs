@@ -74,7 +74,7 @@ pub use route::{Found, RouteError, RouteProblem, RouteTable};
 
 pub use settings::{
     ChargeRule, Class, Due, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
-    ResponseSource, Route, Rules, StatusSet, StreamRules, Test, ValueType, Work,
+    ResponseSource, Route, Rules, StatusSet, StreamRules, Test, Uploaded, ValueType, Work,
 };
 pub use settler::{Ending, Permit, Settler};
 pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};

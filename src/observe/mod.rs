@@ -5,6 +5,7 @@
 
 mod body;
 mod json;
+mod media;
 mod node;
 mod pointer;
 mod sse;
@@ -14,5 +15,6 @@ pub use body::{BODY_MAX, Observer, Seen, Sight, Unread, encoded, is_json, media_
 pub use json::{
     DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
 };
+pub use media::MediaReader;
 pub use pointer::{Pointer, PointerError, Step};
 pub use sse::{EVENT_MAX, Event, EventReader};

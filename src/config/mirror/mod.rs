@@ -23,7 +23,7 @@ pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use pack::Pack;
 pub(super) use plan::{Cap, Concurrency, Plan, Rate};
 pub(super) use price::{Line, Price, Row, Table};
-pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
+pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom, UploadedAs};
 pub(super) use rights::OptionRight;
 pub(super) use route::{Route, Stream};
 pub(super) use server::{File, ListenerTls};
