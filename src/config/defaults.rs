@@ -68,6 +68,8 @@ pub(super) const PING_MS: u64 = 30 * SECOND;
 pub(super) const HEAD_MS: u64 = 10 * SECOND;
 /// For a body that is read before it is priced, in milliseconds.
 pub(super) const BODY_MS: u64 = 30 * SECOND;
+/// For such a body that may lie on the disk, in milliseconds.
+pub(super) const UPLOAD_MS: u64 = 10 * MINUTE;
 /// The largest head, in bytes.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;
 /// The most headers.
@@ -78,6 +80,8 @@ pub(super) const EXCHANGES: u32 = 4_096;
 pub(super) const CONNECTIONS: u32 = 10_000;
 /// The most bytes of bodies that are read before they are priced, of one core at once.
 pub(super) const BODIES: u64 = 256 << 20;
+/// The most bytes of bodies on the disk, of one core at once.
+pub(super) const SPOOL: u64 = 1 << 30;
 /// For running exchanges at shutdown, in milliseconds.
 pub(super) const DRAIN_MS: u64 = 30 * SECOND;
 

@@ -1,23 +1,27 @@
 //! The quantities that stand in a request's body.
 //!
 //! Invariant: a body is read once, strictly, or the request is refused.
-//! Invariant: a body that is compressed or not said to be UTF-8 JSON is never priced as JSON.
+//! Invariant: a body that is compressed or not said to be UTF-8 JSON is never priced as JSON; the same for forms.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
+use super::content::Content;
 use super::pricing::{Asked, Reason, Unpriceable};
 use super::settings::{Quantity, RequestSource, Uploaded, ValueType};
 use super::why::{Flaw, Sort, Why};
 use crate::credit::Value;
-use crate::observe::{Fact, MediaReader, Picked, Pointer, encoded, is_json, media_type, strict};
+use crate::observe::{
+    Fact, Form, FormProblem, Picked, Pointer, encoded, is_json, media_type, strict,
+};
 
 /// A request's body, as far as its price needs it.
 pub(super) struct Body<'a> {
     size: Option<u64>,
     places: Vec<&'a Pointer>,
     picked: Picked<'a>,
-    /// How long the body is as a file, if that is asked for.
+    form: Option<Form>,
+    /// How long the body is as a file. `None`: it cannot be told, or nobody asks.
     length: Option<u64>,
 }
 
@@ -26,14 +30,25 @@ impl<'a> Body<'a> {
     pub(super) fn read(quantities: &'a [Quantity], asked: Asked<'a>) -> Result<Self, Unpriceable> {
         let sources = || quantities.iter().flat_map(Quantity::asked_places);
         let places: Vec<&Pointer> = sources().filter_map(place).collect();
-        let bytes = asked.body.unwrap_or_default();
         if sources().any(RequestSource::needs_body) && encoded(asked.headers) {
             return Err(media(Why::Encoded));
         }
-        let picked = if places.is_empty() || bytes.is_empty() {
+        let size = asked.body.and_then(Content::size);
+        let length = asked.body.and_then(|body| body.length(quantities));
+        let form = asked.body.and_then(|body| body.form(quantities, asked.headers));
+        if let Some(form) = form {
+            let form = Some(form.map_err(ill_formed)?);
+            return Ok(Self { size, places, picked: Picked::default(), form, length });
+        }
+        let takes_form = sources().any(RequestSource::needs_form);
+        let bytes = asked.body.and_then(Content::whole).unwrap_or_default();
+        let picked = if bytes.is_empty() || (places.is_empty() && !takes_form) {
             Picked::default()
         } else {
-            says_json(asked.headers)?;
+            let takes_json = !places.is_empty();
+            if !takes_json || !says_json(asked.headers) {
+                return Err(media(Why::Media { json: takes_json, form: takes_form }));
+            }
             let picked = strict(bytes, &places)
                 .map_err(|error| Unpriceable::values(error.pointer, Why::Json(error.problem)))?;
             let said = (0..places.len()).any(|number| !picked.at(number).is_empty());
@@ -42,16 +57,21 @@ impl<'a> Body<'a> {
             }
             picked
         };
-        let size = asked.body.and_then(|body| u64::try_from(body.len()).ok());
-        let is_file =
-            |source: &RequestSource| *source == RequestSource::MediaSeconds(Uploaded::Body);
-        let length = if sources().any(is_file) { length(bytes) } else { None };
-        Ok(Self { size, places, picked, length })
+        Ok(Self { size, places, picked, form: None, length })
     }
 
     /// Whether this source is a file whose length cannot be told.
     pub(super) fn has_unknown_length(&self, source: &RequestSource) -> bool {
-        *source == RequestSource::MediaSeconds(Uploaded::Body) && self.length.is_none()
+        let RequestSource::MediaSeconds(uploaded) = source else { return false };
+        self.file(uploaded) == Some(None)
+    }
+
+    /// How long an uploaded file is; `None`: it is not there.
+    fn file(&self, uploaded: &Uploaded) -> Option<Option<u64>> {
+        match uploaded {
+            Uploaded::Body => Some(self.length),
+            Uploaded::Form(name) => self.form.as_ref()?.milliseconds(name),
+        }
     }
 
     /// What a source in the body says; `Ok(None)`: it is not there.
@@ -61,11 +81,11 @@ impl<'a> Body<'a> {
         source: &RequestSource,
     ) -> Result<Option<Value>, Flaw> {
         let size = self.size.ok_or(Flaw::Unread)?;
-        if source.needs_form() {
-            return Err(Flaw::Unread);
+        if let RequestSource::MediaSeconds(uploaded) = source {
+            return self.file(uploaded).map(|length| value.of_length(length)).transpose();
         }
-        if matches!(source, RequestSource::MediaSeconds(_)) {
-            return value.of_length(self.length).map(Some);
+        if source.needs_form() {
+            return self.form.as_ref().map_or(Ok(None), |form| field(form, value, source));
         }
         let Some(place) = place(source) else {
             return value.of_count(size).map(Some);
@@ -82,10 +102,33 @@ impl<'a> Body<'a> {
     }
 }
 
-fn length(file: &[u8]) -> Option<u64> {
-    let mut reader = MediaReader::default();
-    reader.feed(file);
-    reader.milliseconds()
+/// What a form says in a field.
+fn field(form: &Form, value: &ValueType, source: &RequestSource) -> Result<Option<Value>, Flaw> {
+    let count = |count: Option<u64>| count.map(|count| value.of_count(count)).transpose();
+    match source {
+        RequestSource::Form(name) => match form.text(name) {
+            None => Ok(None),
+            // Some servers take an empty field for none.
+            Some("") => Err(Flaw::NoValue),
+            Some(text) => value.of_text(text).map(Some),
+        },
+        RequestSource::FormCharacters(name) => count(form.characters(name)),
+        RequestSource::FormItems(name) => count(form.items(name)),
+        _ => Err(Flaw::Unread),
+    }
+}
+
+fn ill_formed(problem: FormProblem) -> Unpriceable {
+    let pointer = match &problem {
+        FormProblem::Spelling(name)
+        | FormProblem::Twice(name)
+        | FormProblem::NotText(name)
+        | FormProblem::NotUtf8(name)
+        | FormProblem::Escape(name)
+        | FormProblem::TooLong(name) => format!("form {name}"),
+        _ => String::new(),
+    };
+    Unpriceable::values(pointer, Why::Form(problem))
 }
 
 fn together(value: &ValueType, source: &RequestSource, facts: &[Fact<'_>]) -> Result<Value, Flaw> {
@@ -141,7 +184,7 @@ fn media(why: Why) -> Unpriceable {
 }
 
 /// Whether the head says, once, that the body is JSON in UTF-8.
-fn says_json(head: &HeaderMap) -> Result<(), Unpriceable> {
+fn says_json(head: &HeaderMap) -> bool {
     let json = media_type(head).is_some_and(|name| is_json(&name));
     let value = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let charsets = value.split(';').skip(1).filter_map(|parameter| {
@@ -151,5 +194,5 @@ fn says_json(head: &HeaderMap) -> Result<(), Unpriceable> {
         is_charset.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     });
     let utf8 = charsets.into_iter().all(|charset| charset == "utf-8" || charset == "utf8");
-    if json && utf8 { Ok(()) } else { Err(media(Why::Media)) }
+    json && utf8
 }

@@ -9,6 +9,7 @@
 mod admit;
 mod body_source;
 mod code;
+mod content;
 mod flag;
 mod free;
 mod gates;
@@ -49,6 +50,7 @@ mod why;
 
 pub use admit::{Admitted, Meter, Wanted};
 pub use code::{Code, Hundred};
+pub use content::{Content, Need, Passed, Passing};
 pub use flag::Flag;
 pub use gates::{Place, gates};
 pub use identity::{

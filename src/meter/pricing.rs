@@ -8,6 +8,7 @@
 use http::{HeaderMap, HeaderName, Method};
 
 use super::body_source::Body;
+use super::content::Content;
 use super::flag::Flag;
 use super::price_overrides::PriceChanges;
 use super::query;
@@ -28,8 +29,8 @@ pub struct Asked<'a> {
     pub query: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its whole body; `None`: it was not read, since no source needs it.
-    pub body: Option<&'a [u8]>,
+    /// Its body; `None`: it was not read, since no source needs it.
+    pub body: Option<Content<'a>>,
     /// The account's plan.
     pub plan: &'a Name,
 }

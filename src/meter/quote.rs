@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::admit::{Meter, Wanted};
+use super::content::Content;
 use super::identity::{Identity, Shown};
 use super::look::look;
 use super::path::canonical;
@@ -61,7 +62,7 @@ impl Meter {
                 captures: &captures,
                 query,
                 headers: &asked.headers,
-                body: Some(&asked.body),
+                body: Some(Content::Whole(&asked.body)),
                 plan: &route.name,
             },
             path,

@@ -16,6 +16,8 @@ pub struct ProxySettings {
     pub upstreams: Vec<UpstreamSettings>,
     /// Bounds on what a client may send.
     pub limits: Limits,
+    /// The folder for bodies that are read before they are priced; `None`: the instance's own.
+    pub spool_folder: Option<PathBuf>,
     /// The local flood guard.
     pub flood: FloodSettings,
     /// The networks whose `X-Forwarded-For` is believed.
@@ -134,6 +136,8 @@ pub struct Limits {
     pub body_rate: u64,
     /// For a body that must be read before it can be priced, in milliseconds.
     pub body_ms: u64,
+    /// For a body that is read before it is priced and may lie on the disk, in milliseconds.
+    pub upload_ms: u64,
     /// The largest head in bytes.
     pub head_bytes: usize,
     /// The most headers.
@@ -154,6 +158,8 @@ pub struct Limits {
     pub connections: usize,
     /// The most bytes of bodies that are read before they are priced, of one core at once.
     pub bodies: u64,
+    /// The most bytes of bodies on the disk that are not yet sent, of one core at once.
+    pub spool: u64,
     /// For running exchanges at shutdown, in milliseconds.
     pub drain_ms: u64,
 }

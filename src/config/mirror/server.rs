@@ -130,6 +130,8 @@ pub(in crate::config) struct Limits {
     pub(in crate::config) idle: Option<At<Millis>>,
     /// How long a body may take that is read before it is priced. Default: 30s.
     pub(in crate::config) body: Option<At<Millis>>,
+    /// How long such a body may take if it may lie on the disk. Default: 10m.
+    pub(in crate::config) upload: Option<At<Millis>>,
     /// How long a client may leave a part of an answer untaken before it counts as gone. Default: 60s.
     pub(in crate::config) stall: Option<At<Millis>>,
     /// How many bytes a second a body must bring at least, over the time that it is waited for and after the
@@ -165,6 +167,11 @@ pub(in crate::config) struct Limits {
     /// The most bytes of bodies that are read before they are priced, of one core at once, at least the
     /// largest `body_limit`. Default: 256MiB.
     pub(in crate::config) bodies: Option<At<Bytes>>,
+    /// The most bytes of such bodies that lie on the disk, of one core at once, at least the largest
+    /// `body_limit`: forms and bodies of which only the size is priced, beyond their first 256KiB. Default: 1GiB.
+    pub(in crate::config) spool: Option<At<Bytes>>,
+    /// The folder for these, in files without a name. Default: the folder of the `store`.
+    pub(in crate::config) spool_folder: Option<At<String>>,
     /// How long running exchanges are waited for at shutdown. Default: 30s.
     pub(in crate::config) drain: Option<At<Millis>>,
 }

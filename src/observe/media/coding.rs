@@ -16,7 +16,7 @@ const NAME: usize = 12;
 const ID3: u64 = 10;
 
 /// The walk through a file in its format.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Coding {
     /// Nothing has been seen.
     #[default]

@@ -15,7 +15,7 @@ const STREAM_INFO: usize = 34;
 const TAG: u64 = 512;
 
 /// The walk through metadata and frames.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Flac {
     within: Within,
     info: Option<Info>,

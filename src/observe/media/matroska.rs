@@ -18,7 +18,7 @@ const BLOCK: u64 = 12;
 const NAME: u64 = 32;
 
 /// The walk from element to element.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Matroska {
     /// What is open, and where it ends.
     open: Vec<(Id, u64)>,

@@ -15,7 +15,7 @@ const SCALE: u64 = 1_000_000;
 const SCALE_MAX: u64 = 3_600 * SECOND;
 
 /// All tracks, and what is stated of the whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tracks {
     /// Nanoseconds in a tick.
     scale: u64,

@@ -35,7 +35,7 @@ use coding::Coding;
 use window::Window;
 
 /// Reads the length of a file that passes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MediaReader {
     window: Window,
     coding: Coding,

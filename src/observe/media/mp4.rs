@@ -19,7 +19,7 @@ const DEPTH: usize = 8;
 const ENTRIES: u64 = 512;
 
 /// The walk from box to box.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Mp4 {
     within: Within,
     /// The boxes that are open, with where they end.

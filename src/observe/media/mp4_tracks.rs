@@ -10,7 +10,7 @@ const TRACKS: usize = 64;
 const DENSEST: u128 = 50_000_000;
 
 /// All tracks, and what is stated of the whole.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tracks {
     tracks: Vec<Track>,
     scale: u64,
@@ -26,7 +26,7 @@ pub(super) struct Tracks {
     fragments: Vec<(u64, u128)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Track {
     number: u64,
     scale: u64,

@@ -17,7 +17,7 @@ const JUNK_PART: u64 = 10;
 const SILENCE: u128 = (TICKS >> 2) as u128;
 
 /// The walk from frame to frame.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Mpeg {
     within: Within,
     /// The time of all frames, in `TICKS`.

@@ -14,7 +14,7 @@ const HEAD: usize = 27;
 const STREAMS: usize = 16;
 
 /// The walk from page to page.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ogg {
     streams: Vec<Stream>,
     /// Whether sound has come since the last stream began.

@@ -10,7 +10,7 @@ use super::vorbis::Vorbis;
 const SKIP: u64 = opus::RATE / 4;
 
 /// A stream, as far as it has passed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stream {
     /// Its number in the file.
     pub(super) serial: u64,
@@ -29,7 +29,7 @@ pub(super) struct Stream {
     to: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Codec {
     /// The samples to leave out at the beginning (RFC 7845 §4.2).
     Opus {

@@ -12,7 +12,7 @@ const TAIL: usize = 512;
 const BLOCKS: std::ops::RangeInclusive<u64> = 6..=13;
 
 /// What a stream's headers say of its packets.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Vorbis {
     sizes: [u64; 2],
     tail: Vec<u8>,

@@ -14,7 +14,7 @@ const ELSEWHERE: u64 = 0xffff_ffff;
 const READ: usize = 40;
 
 /// The walk through the chunks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Wav {
     within: Within,
     format: Option<Format>,

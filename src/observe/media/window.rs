@@ -56,7 +56,7 @@ pub(super) trait Walk {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Window {
     held: Vec<u8>,
     /// Where in the file the next byte stands.

@@ -25,7 +25,10 @@ limits: { body: 10s, drain: 10s }
 flood: { per_address: 1000000, failures: 1000000 }
 upstreams: { transcriber: { url: TRANSCRIBER } }
 plans: { studio: {} }
-prices: { transcription: { lines: [{ label: Seconds, quantities: [seconds], rate: 1 }] } }
+prices:
+  transcription: { lines: [{ label: Seconds, quantities: [seconds], rate: 1 }] }
+  translation:
+    lines: [{ label: Seconds, quantities: [seconds], table: { by: [model], rows: [{ when: [large], rate: 2 }], otherwise: 1 } }]
 routes:
   - name: transcription
     match: POST /v1/audio/transcriptions
@@ -35,6 +38,17 @@ routes:
     quantities:
       seconds:
         { type: seconds, request: [{ media_seconds: body }], maximum: 7200, response: [{ json: /seconds }] }
+    on_unknown: charge
+    over_run: debt
+  - name: translation
+    match: POST /v1/audio/translations
+    upstream: transcriber
+    price: translation
+    body_limit: 32MiB
+    quantities:
+      model: { type: text, request: [{ form: model }] }
+      seconds:
+        { type: seconds, request: [{ media_seconds: { form: file } }], maximum: 7200, response: [{ json: /seconds }] }
     on_unknown: charge
     over_run: debt
 "#;
@@ -102,6 +116,25 @@ impl Studio {
         ask.header("content-type", "application/octet-stream")
     }
 
+    /// A form of parts: name, name of the file or nothing, bytes.
+    fn form(&self, parts: &[(&str, &str, &[u8])]) -> Ask {
+        let mut body = Vec::new();
+        for (name, file, bytes) in parts {
+            body.extend_from_slice(
+                format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"").as_bytes(),
+            );
+            if !file.is_empty() {
+                body.extend_from_slice(
+                    format!("; filename=\"{file}\"\r\nContent-Type: audio/mpeg").as_bytes(),
+                );
+            }
+            body.extend_from_slice(&[b"\r\n\r\n", *bytes, b"\r\n"].concat());
+        }
+        body.extend_from_slice(b"--edge--\r\n");
+        let ask = Ask::new("POST", "/v1/audio/translations").key(&self.payer.key).body(&body);
+        ask.header("content-type", "multipart/form-data; boundary=edge")
+    }
+
     fn quote(&self, file: &[u8]) -> Reply {
         self.world.send(&self.upload(file).header("prefer", "metering=quote"))
     }
@@ -153,7 +186,7 @@ fn a_file_of_unknown_length_holds_the_most_and_costs_what_the_upstream_says() {
     let studio = Studio::open();
     let receipt = studio.transcribe(&noise(4, 5_000), r#"{"seconds": 12.5}"#);
     assert_eq!(
-        (&receipt["held"], &receipt["charged"]),
+        (&receipt["reserved"], &receipt["charged"]),
         (&"7200".into(), &"12.5".into()),
         "{receipt}"
     );
@@ -176,7 +209,7 @@ fn a_file_that_lies_costs_what_the_upstream_says() {
             .concat();
     let receipt = studio.transcribe(&lie, r#"{"seconds": 95.25}"#);
     assert_eq!(
-        (&receipt["held"], &receipt["charged"]),
+        (&receipt["reserved"], &receipt["charged"]),
         (&"1".into(), &"95.25".into()),
         "{receipt}"
     );
@@ -184,7 +217,11 @@ fn a_file_that_lies_costs_what_the_upstream_says() {
     let wav =
         super::bytes::wav(super::bytes::PLAIN, &[super::bytes::chunk("data", 0, &[0; 80_000])]);
     let receipt = studio.transcribe(&wav, r#"{"seconds": 9.5}"#);
-    assert_eq!((&receipt["held"], &receipt["charged"]), (&"10".into(), &"9.5".into()), "{receipt}");
+    assert_eq!(
+        (&receipt["reserved"], &receipt["charged"]),
+        (&"10".into(), &"9.5".into()),
+        "{receipt}"
+    );
     assert_eq!(receipt["flags"], serde_json::json!([]));
 }
 
@@ -194,5 +231,49 @@ fn a_file_longer_than_the_route_takes_is_refused() {
     let hours = mp4(1, 7_201, &mp4_track(1, 7_201, &[]));
     let (status, code) = studio.world.send(&studio.upload(&hours)).problem();
     assert_eq!((status, code.as_str()), (422, "unpriceable_request"));
+    assert_eq!(studio.world.purse(&studio.payer).available, "100000");
+}
+
+#[test]
+fn a_file_in_a_form_is_as_long_as_one_alone() {
+    let studio = Studio::open();
+    let quote = |parts: &[(&str, &str, &[u8])]| {
+        studio.world.send(&studio.form(parts).header("prefer", "metering=quote"))
+    };
+    for made in MADE.iter().filter(|made| made.ms <= 20_000) {
+        let file = made.bytes();
+        let whole = quote(&[("file", made.name(), &file), ("model", "", b"small")]).ok().json();
+        assert_eq!(
+            Some(thousandths(&whole["hold"])),
+            read(&file, usize::MAX),
+            "{}: {whole}",
+            made.name()
+        );
+    }
+    // Twenty megabytes before the field that doubles the price.
+    let chunk = super::bytes::chunk("data", 20_000_000, &vec![0; 20_000_000]);
+    let long = super::bytes::wav(super::bytes::PLAIN, &[chunk]);
+    let quoted = quote(&[("file", "long.wav", &long), ("model", "", b"large")]).ok().json();
+    assert_eq!(
+        (&quoted["hold"], &quoted["inputs"]["seconds"]),
+        (&"5000".into(), &"2500".into()),
+        "{quoted}"
+    );
+    let unknown = quote(&[("model", "", b"small"), ("file", "x", b"what is this")]).ok().json();
+    assert_eq!(unknown["hold"], "7200");
+}
+
+#[test]
+fn a_form_has_one_file() {
+    let studio = Studio::open();
+    let wav =
+        super::bytes::wav(super::bytes::PLAIN, &[super::bytes::chunk("data", 8_000, &[0; 8_000])]);
+    let refused = |parts: &[(&str, &str, &[u8])]| studio.world.send(&studio.form(parts)).problem();
+    let unpriceable = (422, "unpriceable_request".to_owned());
+    let model: (&str, &str, &[u8]) = ("model", "", b"small");
+    assert_eq!(refused(&[model, ("file", "a.wav", &wav), ("file", "b.wav", &wav)]), unpriceable);
+    assert_eq!(refused(&[model, ("File", "a.wav", &wav)]), unpriceable);
+    assert_eq!(refused(&[model]), unpriceable);
+    assert_eq!(refused(&[model, ("file[]", "a.wav", &wav)]), unpriceable);
     assert_eq!(studio.world.purse(&studio.payer).available, "100000");
 }

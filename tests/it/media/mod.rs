@@ -6,6 +6,7 @@ mod generated;
 mod hostile;
 mod lengths;
 mod lies;
+mod prices;
 
 use tollgate::observe::MediaReader;
 
