@@ -44,6 +44,12 @@ impl Decimal {
         }
     }
 
+    /// A number of thousandths, unless it is 2^63 or more of them.
+    #[must_use]
+    pub fn thousandths(number: u64) -> Option<Self> {
+        Self::new(number, 3)
+    }
+
     /// The number times `10^scale`.
     #[must_use]
     pub const fn mantissa(self) -> u64 {
@@ -355,6 +361,10 @@ mod tests {
             assert_eq!(of(a).checked_add(of(b)), Some(of(sum)), "{a} + {b}");
         }
         assert_eq!(of("9223372036854775807").checked_add(of("1")), None);
+        for (number, text) in [(0, "0"), (1, "0.001"), (60_000, "60"), (1_250, "1.25")] {
+            assert_eq!(Decimal::thousandths(number), Some(of(text)), "{text}");
+        }
+        assert_eq!(Decimal::thousandths(u64::MAX), None);
         for (number, whole) in [("0", "0"), ("2", "2"), ("2.000000001", "3"), ("0.9", "1")] {
             assert_eq!(of(number).ceil(), of(whole), "{number}");
         }

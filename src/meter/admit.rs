@@ -281,12 +281,12 @@ impl Meter {
         let asked = Asked { plan: &plan.name, ..wanted.asked };
         let unpriceable =
             |refused: Unpriceable| Rejection::unpriceable(refused.pointer, refused.why);
-        let facts = read_request(wanted.due, asked).map_err(unpriceable)?;
-        options(plan, wanted.due, &facts)?;
+        let told = read_request(wanted.due, asked).map_err(unpriceable)?;
+        options(plan, wanted.due, &told.facts)?;
         // Windows and prices are those of one moment.
         let now = self.now();
         let changes = changes(identity, wanted, now);
-        let held = price_facts(wanted.due, facts, changes).map_err(unpriceable)?;
+        let held = price_facts(wanted.due, told, changes).map_err(unpriceable)?;
         let amount = held.priced.total;
         if let Some(limit) = wanted.credits_max.filter(|limit| amount > *limit) {
             return Err(Rejection::max_charge_exceeded(amount, limit));

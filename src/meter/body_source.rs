@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 
 use super::content::Content;
 use super::pricing::{Asked, Reason, Unpriceable};
-use super::settings::{Quantity, RequestSource, ValueType};
+use super::settings::{Quantity, RequestSource, Uploaded, ValueType};
 use super::why::{Flaw, Sort, Why};
 use crate::credit::Value;
 use crate::observe::{
@@ -21,6 +21,8 @@ pub(super) struct Body<'a> {
     places: Vec<&'a Pointer>,
     picked: Picked<'a>,
     form: Option<Form>,
+    /// How long the body is as a file. `None`: it cannot be told, or nobody asks.
+    length: Option<u64>,
 }
 
 impl<'a> Body<'a> {
@@ -32,10 +34,11 @@ impl<'a> Body<'a> {
             return Err(media(Why::Encoded));
         }
         let size = asked.body.and_then(Content::size);
+        let length = asked.body.and_then(|body| body.length(quantities));
         let form = asked.body.and_then(|body| body.form(quantities, asked.headers));
         if let Some(form) = form {
             let form = Some(form.map_err(ill_formed)?);
-            return Ok(Self { size, places, picked: Picked::default(), form });
+            return Ok(Self { size, places, picked: Picked::default(), form, length });
         }
         let takes_form = sources().any(RequestSource::needs_form);
         let bytes = asked.body.and_then(Content::whole).unwrap_or_default();
@@ -54,7 +57,21 @@ impl<'a> Body<'a> {
             }
             picked
         };
-        Ok(Self { size, places, picked, form: None })
+        Ok(Self { size, places, picked, form: None, length })
+    }
+
+    /// Whether this source is a file whose length cannot be told.
+    pub(super) fn has_unknown_length(&self, source: &RequestSource) -> bool {
+        let RequestSource::MediaSeconds(uploaded) = source else { return false };
+        self.file(uploaded) == Some(None)
+    }
+
+    /// How long an uploaded file is; `None`: it is not there.
+    fn file(&self, uploaded: &Uploaded) -> Option<Option<u64>> {
+        match uploaded {
+            Uploaded::Body => Some(self.length),
+            Uploaded::Form(name) => self.form.as_ref()?.milliseconds(name),
+        }
     }
 
     /// What a source in the body says; `Ok(None)`: it is not there.
@@ -64,6 +81,9 @@ impl<'a> Body<'a> {
         source: &RequestSource,
     ) -> Result<Option<Value>, Flaw> {
         let size = self.size.ok_or(Flaw::Unread)?;
+        if let RequestSource::MediaSeconds(uploaded) = source {
+            return self.file(uploaded).map(|length| value.of_length(length)).transpose();
+        }
         if source.needs_form() {
             return self.form.as_ref().map_or(Ok(None), |form| field(form, value, source));
         }

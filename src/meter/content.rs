@@ -6,8 +6,8 @@
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
-use super::settings::{Due, Quantity, RequestSource};
-use crate::observe::{Form, FormProblem, FormReader, Sought};
+use super::settings::{Due, Quantity, RequestSource, Uploaded};
+use crate::observe::{Form, FormProblem, FormReader, MediaReader, Sought};
 
 /// A body that was read before its request is priced.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub struct Passed {
     pub(super) digest: [u8; 32],
     /// What it says, if its head says that it is a form.
     pub(super) form: Option<Result<Form, FormProblem>>,
+    /// How long it is as a file, in milliseconds. `None`: it cannot be told, or nobody asks.
+    pub(super) length: Option<u64>,
 }
 
 /// Looks at a body that passes.
@@ -35,6 +37,7 @@ pub struct Passing {
     size: u64,
     hash: Sha256,
     form: Option<FormReader>,
+    media: Option<MediaReader>,
 }
 
 /// What must be known of a body before its request is priced.
@@ -58,7 +61,10 @@ impl Due {
         }
         match form_reader(&self.quantities, head) {
             None if places().any(|place| place.needs_json() || place.needs_form()) => Need::Whole,
-            form => Need::Passing(Box::new(Passing { form, ..Passing::default() })),
+            form => {
+                let media = media_reader(&self.quantities);
+                Need::Passing(Box::new(Passing { form, media, ..Passing::default() }))
+            }
         }
     }
 }
@@ -68,6 +74,9 @@ impl Passing {
     pub fn feed(&mut self, bytes: &[u8]) -> bool {
         self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         self.hash.update(bytes);
+        if let Some(media) = &mut self.media {
+            media.feed(bytes);
+        }
         self.form.as_mut().is_none_or(|form| form.feed(bytes, &mut ()))
     }
 
@@ -78,6 +87,7 @@ impl Passing {
             size: self.size,
             digest: self.hash.finalize().into(),
             form: self.form.map(FormReader::finish),
+            length: self.media.and_then(|media| media.milliseconds()),
         }
     }
 }
@@ -107,6 +117,18 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// How long it is as a file, in milliseconds; `None`: it cannot be told, or nobody asks.
+    pub(super) fn length(self, quantities: &[Quantity]) -> Option<u64> {
+        match self {
+            Self::Passed(passed) => passed.length,
+            Self::Whole(bytes) => {
+                let mut reader = media_reader(quantities)?;
+                reader.feed(bytes);
+                reader.milliseconds()
+            }
+        }
+    }
+
     /// What it says as a form; `None`: its head does not say that it is one, or nobody asks.
     pub(super) fn form(
         self,
@@ -123,6 +145,13 @@ impl<'a> Content<'a> {
     }
 }
 
+/// A reader of the body as a file; `None`: nobody asks how long it is.
+fn media_reader(quantities: &[Quantity]) -> Option<MediaReader> {
+    let mut places = quantities.iter().flat_map(Quantity::asked_places);
+    let is_file = |place: &RequestSource| *place == RequestSource::MediaSeconds(Uploaded::Body);
+    places.any(is_file).then(MediaReader::default)
+}
+
 /// A reader of the fields that quantities ask for; `None`: they ask for none, or the body is no form.
 fn form_reader(quantities: &[Quantity], head: &HeaderMap) -> Option<FormReader> {
     let places = quantities.iter().flat_map(Quantity::asked_places);
@@ -131,6 +160,7 @@ fn form_reader(quantities: &[Quantity], head: &HeaderMap) -> Option<FormReader> 
             RequestSource::Form(name) => Some(Sought::Text(name.clone())),
             RequestSource::FormCharacters(name) => Some(Sought::Characters(name.clone())),
             RequestSource::FormItems(name) => Some(Sought::Items(name.clone())),
+            RequestSource::MediaSeconds(Uploaded::Form(name)) => Some(Sought::File(name.clone())),
             _ => None,
         })
         .collect();

@@ -28,6 +28,8 @@ pub enum Flag {
     RoundedQuantity(Name),
     /// The response's figures come to less than zero: zero was charged.
     ClampedQuantity(Name),
+    /// How long the uploaded file is could not be told: the quantity's maximum was held.
+    UnknownLength(Name),
     /// The body was needed, and it was no JSON or event stream that can be read.
     UnreadableBody,
     /// The body was needed, and it was compressed and could not be decoded.
@@ -59,6 +61,7 @@ impl fmt::Display for Flag {
             Self::OverMaximum(name) => write!(f, "over_maximum:{name}"),
             Self::RoundedQuantity(name) => write!(f, "rounded_quantity:{name}"),
             Self::ClampedQuantity(name) => write!(f, "clamped_quantity:{name}"),
+            Self::UnknownLength(name) => write!(f, "unknown_length:{name}"),
             Self::UnreadableBody => f.write_str("unreadable_body"),
             Self::EncodedBody => f.write_str("encoded_body"),
             Self::OversizedBody => f.write_str("oversized_body"),

@@ -88,7 +88,8 @@ pub use session::{Counts, Session, Side};
 
 pub use settings::{
     ChargeRule, Class, Due, Merge, Missing, OnDisconnect, OutcomeRule, Quantity, RequestSource,
-    ResponseSource, Route, Rules, SessionRules, SessionSource, StatusSet, Test, ValueType, Work,
+    ResponseSource, Route, Rules, SessionRules, SessionSource, StatusSet, Test, Uploaded,
+    ValueType, Work,
 };
 pub use settler::{Ending, Permit, Settler};
 pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};

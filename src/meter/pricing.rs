@@ -9,9 +9,10 @@ use http::{HeaderMap, HeaderName, Method};
 
 use super::body_source::Body;
 use super::content::Content;
+use super::flag::Flag;
 use super::price_overrides::PriceChanges;
 use super::query;
-use super::settings::{Due, Quantity, RequestSource, ValueType};
+use super::settings::{Due, Quantity, RequestSource, Uploaded, ValueType};
 use super::source::{Arithmetic, Source};
 use super::why::{Flaw, Why};
 use crate::credit::{Decimal, Facts, Name, Price, PriceError, Priced, Rate, Table, Value};
@@ -43,6 +44,17 @@ pub struct Held {
     pub priced: Priced,
     /// How overrides change the price: at settlement as when it was held.
     pub changes: PriceChanges,
+    /// What could not be told of the request.
+    pub flags: Vec<Flag>,
+}
+
+/// What a request says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// Every quantity that its route declares.
+    pub(super) facts: Facts,
+    /// What could not be told of them.
+    pub(super) flags: Vec<Flag>,
 }
 
 /// Why a request has no price. It is refused and has cost nothing.
@@ -87,31 +99,33 @@ pub fn price_request(due: &Due, asked: Asked<'_>) -> Result<Held, Unpriceable> {
 }
 
 /// What a request says of every quantity that its route declares.
-pub(super) fn read_request(due: &Due, asked: Asked<'_>) -> Result<Facts, Unpriceable> {
+pub(super) fn read_request(due: &Due, asked: Asked<'_>) -> Result<Told, Unpriceable> {
     query::check(asked.query)
         .map_err(|problem| Unpriceable::values("query".to_owned(), Why::Query(problem)))?;
     one_place(due, asked.query)?;
     let body = Body::read(&due.quantities, asked)?;
-    let mut facts = Facts::default();
+    let Told { mut facts, mut flags } = Told::default();
     for quantity in &due.quantities {
-        let value = read(quantity, asked, &body).map_err(|refused| refused.of(&quantity.name))?;
-        facts.0.insert(quantity.name.clone(), value);
+        let read = read(quantity, asked, &body).map_err(|refused| refused.of(&quantity.name))?;
+        facts.0.insert(quantity.name.clone(), read.0);
+        flags.extend(read.1);
     }
     // Last, so that nothing a client says can stand for its plan.
     if let Ok(plan) = "plan".parse() {
         facts.0.insert(plan, Value::Text(asked.plan.to_string()));
     }
-    Ok(facts)
+    Ok(Told { facts, flags })
 }
 
 /// What they come to.
 pub(super) fn price_facts(
     due: &Due,
-    facts: Facts,
+    told: Told,
     changes: PriceChanges,
 ) -> Result<Held, Unpriceable> {
+    let Told { facts, flags } = told;
     match due.price.of(&facts).and_then(|priced| changes.apply(priced)) {
-        Ok(priced) => Ok(Held { facts, priced, changes }),
+        Ok(priced) => Ok(Held { facts, priced, changes, flags }),
         Err(error) => Err(no_price(due, &facts, &error)),
     }
 }
@@ -140,14 +154,16 @@ fn top_name(source: &RequestSource) -> Option<&str> {
     let place = match source {
         RequestSource::Form(name)
         | RequestSource::FormCharacters(name)
-        | RequestSource::FormItems(name) => return Some(base(name)),
+        | RequestSource::FormItems(name)
+        | RequestSource::MediaSeconds(Uploaded::Form(name)) => return Some(base(name)),
         RequestSource::Json(place)
         | RequestSource::Items(place)
         | RequestSource::Characters(place) => place,
         RequestSource::Header(_)
         | RequestSource::Query(_)
         | RequestSource::Path(_)
-        | RequestSource::BodyBytes => return None,
+        | RequestSource::BodyBytes
+        | RequestSource::MediaSeconds(Uploaded::Body) => return None,
     };
     place.steps().iter().find_map(|step| match step {
         Step::Name(name) => Some(name.as_str()),
@@ -160,13 +176,20 @@ fn base(name: &str) -> &str {
     name.split('[').next().filter(|base| !base.is_empty()).unwrap_or(name)
 }
 
-fn read(quantity: &Quantity, asked: Asked<'_>, body: &Body<'_>) -> Result<Value, Unpriceable> {
+/// The value of a quantity, and what could not be told of it.
+fn read(
+    quantity: &Quantity,
+    asked: Asked<'_>,
+    body: &Body<'_>,
+) -> Result<(Value, Option<Flag>), Unpriceable> {
     for source in &quantity.request {
         if let Some(value) = read_source(quantity, source, asked, body)? {
-            return Ok(value);
+            let unknown = source.places().any(|place| body.has_unknown_length(place));
+            return Ok((value, unknown.then(|| Flag::UnknownLength(quantity.name.clone()))));
         }
     }
-    quantity.default.clone().ok_or_else(|| {
+    let default = quantity.default.clone().map(|value| (value, None));
+    default.ok_or_else(|| {
         let why = Why::Quantity { name: quantity.name.clone(), flaw: Flaw::Required };
         Unpriceable::values(first_pointer(quantity), why)
     })
@@ -284,8 +307,9 @@ fn pointer(source: &RequestSource) -> String {
         RequestSource::Path(name) => format!("path {name}"),
         RequestSource::Form(name)
         | RequestSource::FormCharacters(name)
-        | RequestSource::FormItems(name) => format!("form {name}"),
-        RequestSource::BodyBytes => String::new(),
+        | RequestSource::FormItems(name)
+        | RequestSource::MediaSeconds(Uploaded::Form(name)) => format!("form {name}"),
+        RequestSource::BodyBytes | RequestSource::MediaSeconds(Uploaded::Body) => String::new(),
     }
 }
 

@@ -189,13 +189,26 @@ pub enum RequestSource {
     FormCharacters(String),
     /// How many parts or fields of a form have this name, or this name and `[]`.
     FormItems(String),
+    /// How long an uploaded audio or video file is.
+    MediaSeconds(Uploaded),
+}
+
+/// Where an uploaded file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uploaded {
+    /// It is the body.
+    Body,
+    /// It is the one part of a form of this name.
+    Form(String),
 }
 
 impl RequestSource {
     /// Whether the body must be read before the request can be priced.
     #[must_use]
     pub const fn needs_body(&self) -> bool {
-        self.needs_json() || self.needs_form() || matches!(self, Self::BodyBytes)
+        self.needs_json()
+            || self.needs_form()
+            || matches!(self, Self::BodyBytes | Self::MediaSeconds(_))
     }
 
     /// Whether it is a place in a JSON body.
@@ -207,7 +220,13 @@ impl RequestSource {
     /// Whether it is a field of a form.
     #[must_use]
     pub const fn needs_form(&self) -> bool {
-        matches!(self, Self::Form(_) | Self::FormCharacters(_) | Self::FormItems(_))
+        matches!(
+            self,
+            Self::Form(_)
+                | Self::FormCharacters(_)
+                | Self::FormItems(_)
+                | Self::MediaSeconds(Uploaded::Form(_))
+        )
     }
 }
 

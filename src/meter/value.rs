@@ -88,6 +88,17 @@ impl ValueType {
         self.allowed(Value::Number(number))
     }
 
+    /// The value of a length in milliseconds, of a file; of one that nobody can tell: the most that it may be.
+    pub(super) fn of_length(&self, milliseconds: Option<u64>) -> Result<Value, Flaw> {
+        let Some(milliseconds) = milliseconds else {
+            let most = self.range().map(|range| *range.end());
+            return most.map(Value::Number).ok_or(Flaw::Sort { wanted: self.sort(), found: None });
+        };
+        let seconds = Decimal::thousandths(milliseconds).ok_or(Flaw::TooLarge)?;
+        let whole = matches!(self, Self::Integer(_));
+        self.allowed(Value::Number(if whole { seconds.ceil() } else { seconds }))
+    }
+
     /// The one value of several that a `*` found: numbers are added up, words and flags must be the same.
     pub(super) fn together(&self, values: Vec<Value>) -> Result<Value, Flaw> {
         let mut values = values.into_iter();

@@ -62,7 +62,7 @@ pub(super) struct Evidence<'a> {
 
 /// Judges a response that is over.
 pub(super) fn judge(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Verdict {
-    let mut flags = Vec::new();
+    let mut flags = held.flags.clone();
     let decision = evidence.decide(due);
     if evidence.depends_on_body() {
         flags.extend(evidence.unread_flag());
@@ -92,7 +92,7 @@ pub(super) fn at_head(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Option
         ChargeRule::Settle if due.quantities.iter().enumerate().any(depends) => return None,
         _ => {}
     }
-    let mut flags = Vec::new();
+    let mut flags = held.flags.clone();
     let charge = evidence.charge(charge, due, held, &mut flags);
     if is_success(evidence.status) {
         flags.push(Flag::CompletenessAssumed);

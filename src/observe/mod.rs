@@ -7,6 +7,7 @@ mod body;
 mod coding;
 mod form;
 mod json;
+mod media;
 mod node;
 mod pointer;
 mod span;
@@ -26,6 +27,7 @@ pub use form::{
 pub use json::{
     DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
 };
+pub use media::MediaReader;
 pub use pointer::{Pointer, PointerError, Step};
 pub use span::{Span, Spot, spot};
 pub use spans::{string_at, strings};

@@ -146,6 +146,8 @@ mod ledger_world;
 #[cfg(test)]
 mod lua_lint;
 #[cfg(test)]
+mod media;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod observe;

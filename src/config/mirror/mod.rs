@@ -30,7 +30,7 @@ pub(super) use pack::Pack;
 pub(super) use plan::{Cap, Concurrency, Plan, Rate};
 pub(super) use preset::Preset;
 pub(super) use price::{Line, Price, Row, Table};
-pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
+pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom, UploadedAs};
 pub(super) use rights::OptionRight;
 pub(super) use route::Route;
 pub(super) use server::{File, ListenerTls};

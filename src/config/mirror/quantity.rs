@@ -79,6 +79,9 @@ pub(in crate::config) enum RequestFrom {
     FormCharacters(At<FieldName>),
     /// How many parts or fields of the form have this name, or this name and `[]`.
     FormItems(At<FieldName>),
+    /// How many seconds an uploaded audio or video file lasts: WAV, MP3, FLAC, OGG, M4A, MP4 or WebM. Of one
+    /// whose length cannot be told the maximum is held.
+    MediaSeconds(UploadedAs),
     /// Those that are there, added; not there if none of them is.
     SumOf(#[schemars(length(min = 1))] Vec<Self>),
     /// The first less the others, of which one that is not there is 0; below zero is refused.
@@ -95,6 +98,16 @@ impl RequestFrom {
             place => vec![place],
         }
     }
+}
+
+/// Where an uploaded file is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum UploadedAs {
+    /// It is the whole body.
+    Body,
+    /// It is the one part of this name of a form, `multipart/form-data`.
+    Form(At<FieldName>),
 }
 
 /// Where a response says a quantity.

@@ -2,10 +2,10 @@
 
 use super::{Resolver, help};
 use crate::config::format::{Match, Segment, segments};
-use crate::config::mirror::{self, QuantityType, RequestFrom, ResponseFrom};
+use crate::config::mirror::{self, QuantityType, RequestFrom, ResponseFrom, UploadedAs};
 use crate::config::placed::At;
 use crate::credit::Decimal;
-use crate::meter::{RequestSource, ResponseSource, SessionSource, Source};
+use crate::meter::{RequestSource, ResponseSource, SessionSource, Source, Uploaded};
 
 impl Resolver<'_, '_> {
     /// Checks that a quantity comes from somewhere and that its hold is known.
@@ -66,6 +66,7 @@ impl Resolver<'_, '_> {
         route: &Match,
     ) -> Option<Source<RequestSource>> {
         let mut parts = |parts: &[RequestFrom]| -> Option<Vec<_>> {
+            self.no_file_among(parts, written);
             self.not_a_word(written, "what is added up");
             parts.iter().map(|part| self.request(part, written, route)).collect()
         };
@@ -74,6 +75,18 @@ impl Resolver<'_, '_> {
             RequestFrom::Minus(of) => Source::Minus(parts(of)?),
             place => Source::One(self.place(place, written, route)?),
         })
+    }
+
+    /// Of a file whose length cannot be told the quantity's maximum is held: it is no part of a sum.
+    fn no_file_among(&mut self, parts: &[RequestFrom], written: &mirror::Quantity) {
+        for part in parts {
+            if matches!(part, RequestFrom::MediaSeconds(_)) {
+                let message = "`media_seconds` stands alone, not in a sum or difference";
+                self.findings
+                    .error("misplaced", written.kind.place, message)
+                    .help("make it a quantity of its own");
+            }
+        }
     }
 
     /// Words and flags are neither counted nor added up.
@@ -114,6 +127,30 @@ impl Resolver<'_, '_> {
             RequestFrom::Form(at) => RequestSource::Form(at.value.0.clone()),
             RequestFrom::FormCharacters(at) => RequestSource::FormCharacters(at.value.0.clone()),
             RequestFrom::FormItems(at) => RequestSource::FormItems(at.value.0.clone()),
+            RequestFrom::MediaSeconds(of) => self.media_seconds(of, written),
+        })
+    }
+
+    /// A file may lie, and what cannot be told is held at its most: only the upstream knows.
+    fn media_seconds(&mut self, of: &UploadedAs, written: &mirror::Quantity) -> RequestSource {
+        if !matches!(
+            written.kind.value,
+            QuantityType::Seconds | QuantityType::Decimal | QuantityType::Integer
+        ) {
+            let message = "the length of a file is a number of seconds";
+            self.findings
+                .error("not_a_number", written.kind.place, message)
+                .help("write `type: seconds`");
+        }
+        if written.response.is_empty() {
+            let message = "a file may lie about its length, and nothing corrects it";
+            self.findings
+                .warning("no_response", written.kind.place, message)
+                .help("write `response`: where the upstream says how long the file was");
+        }
+        RequestSource::MediaSeconds(match of {
+            UploadedAs::Body => Uploaded::Body,
+            UploadedAs::Form(at) => Uploaded::Form(at.value.0.clone()),
         })
     }
 

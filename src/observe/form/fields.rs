@@ -8,6 +8,7 @@ use super::kind::is_utf8;
 use super::names::fold;
 use super::part::{Charset, PartHead};
 use super::problem::FormProblem;
+use crate::observe::media::MediaReader;
 
 /// By which field browsers and some servers agree on an encoding (HTML §4.10.21.4).
 const CHARSET: &str = "_charset_";
@@ -23,6 +24,8 @@ pub enum Sought {
     Characters(String),
     /// How often its name, or its name and `[]`, stands there; texts and files alike.
     Items(String),
+    /// How long an audio or video file is.
+    File(String),
 }
 
 /// What was found.
@@ -46,6 +49,14 @@ impl Form {
         slot.characters.finish().ok().filter(|_| slot.seen > 0)
     }
 
+    /// How long the file of a field is, in milliseconds, of which that was sought. `Some(None)`: it cannot
+    /// be told; `None`: there is no such field.
+    #[must_use]
+    pub fn milliseconds(&self, name: &str) -> Option<Option<u64>> {
+        let slot = self.slots.iter().find(|slot| slot.is(name, What::File))?;
+        (slot.seen > 0).then(|| slot.media.as_ref()?.milliseconds())
+    }
+
     /// How often a name stands there whose items were sought; `None`: not at all.
     #[must_use]
     pub fn items(&self, name: &str) -> Option<u64> {
@@ -59,6 +70,7 @@ enum What {
     Text,
     Characters,
     Items,
+    File,
 }
 
 /// One field that is sought, and what it said so far.
@@ -72,6 +84,7 @@ struct Slot {
     spelled: Option<String>,
     text: Vec<u8>,
     characters: Characters,
+    media: Option<Box<MediaReader>>,
 }
 
 impl Slot {
@@ -80,9 +93,11 @@ impl Slot {
             Sought::Text(name) => (name, What::Text),
             Sought::Characters(name) => (name, What::Characters),
             Sought::Items(name) => (name, What::Items),
+            Sought::File(name) => (name, What::File),
         };
         let (text, characters) = (Vec::new(), Characters::default());
-        Self { fold: fold(&name), name, what, seen: 0, spelled: None, text, characters }
+        let media = (what == What::File).then(Box::default);
+        Self { fold: fold(&name), name, what, seen: 0, spelled: None, text, characters, media }
     }
 
     fn is(&self, name: &str, what: What) -> bool {
@@ -99,7 +114,7 @@ impl Slot {
             if self.seen > 0 {
                 return Err(FormProblem::Twice(self.name.clone()));
             }
-            if !part.is_text() {
+            if self.what != What::File && !part.is_text() {
                 return Err(FormProblem::NotText(self.name.clone()));
             }
         }
@@ -108,9 +123,13 @@ impl Slot {
     }
 
     fn bytes(&mut self, bytes: &[u8], charset: Charset) -> Result<(), FormProblem> {
+        if let Some(media) = &mut self.media {
+            media.feed(bytes);
+            return Ok(());
+        }
         // What is wrong first is told, however the text is cut.
         let kept = match self.what {
-            What::Items => return Ok(()),
+            What::Items | What::File => return Ok(()),
             What::Characters => bytes,
             What::Text => bytes.get(..TEXT_MAX.saturating_sub(self.text.len())).unwrap_or(bytes),
         };
