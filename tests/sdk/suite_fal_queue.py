@@ -146,7 +146,7 @@ def _():
         call.result()
         until("all are done", lambda: all(one["state"] == "done" for one in suite.upstream.works()[first:]))
     assert len(works) == 10, works
-    suite.lost(payer, works)
+    suite.paid(payer, works)
     return "10 attempts, 10 pieces of work"
 
 
