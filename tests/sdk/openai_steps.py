@@ -267,9 +267,13 @@ def add_refusals(suite, make, names):
     def _():
         payer = suite.payer("single")
         with suite.works() as works, suite.attempts("concurrency_exceeded") as attempts:
-            first = background(lambda: make(suite.url, payer.key).chat("slow"))
+            first = background(lambda: make(suite.url, payer.key).chat("until released"))
             until("the slot is taken", lambda: payer.purse()["held"] > 0)
-            assert make(suite.url, payer.key).chat(QUESTION)["text"] == ANSWER
+            before = suite.gateway.decided("concurrency_exceeded")
+            second = background(lambda: make(suite.url, payer.key).chat(QUESTION))
+            until("it is refused", lambda: suite.gateway.decided("concurrency_exceeded") > before)
+            suite.upstream.release()
+            assert second.result()["text"] == ANSWER
             first.result()
         assert attempts[0] >= 1 and len(works) == 2, (attempts, works)
         suite.paid(payer, works)
@@ -280,11 +284,13 @@ def add_refusals(suite, make, names):
         payer = suite.payer("single")
         client = make(suite.url, payer.key)
         with suite.works() as works:
-            made = client.begin_film("a slow dog", seconds="4", size="1280x720")
+            made = client.begin_film("until released", seconds="4", size="1280x720")
             assert payer.purse()["held"] > 0
             error = raised(client.quick_chat, QUESTION)
             assert (error.status, error.code) == (429, "concurrency_exceeded"), error
             # Looking at a job takes no slot.
+            assert client.look(made["id"])["status"] in ("queued", "in_progress")
+            suite.upstream.release()
             until("it is done", lambda: client.look(made["id"])["status"] == "completed")
             until("the slot is free", lambda: payer.purse()["held"] == 0)
             client.chat(QUESTION)

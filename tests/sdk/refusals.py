@@ -10,14 +10,14 @@ from rig import background, until
 class Table:
     """What one SDK does.
 
-    `ask(key)` is a small call, `slow(key)` one that holds its slot for a while, `error` the SDK's class. `facts`
+    `ask(key)` is a small call, `held(key)` one that holds its slot until the upstream is told to go on, `error` the SDK's class. `facts`
     takes an error and gives its class's name, status and what it said. Then: the classes for 402 and for what is
     asked too often, the status of a used up cap, how often a call without a slot is made (`None`: until it has
     one), how often one without credits is.
     """
 
     ask: Callable[[str], Any]
-    slow: Callable[[str], Any]
+    held: Callable[[str], Any]
     error: type
     facts: Callable[[Exception], tuple]
     payment: str
@@ -68,14 +68,19 @@ def add(suite, table):
     def _():
         payer = suite.payer("single")
         with suite.works() as works, suite.attempts("concurrency_exceeded") as attempts:
-            first = background(lambda: table.slow(payer.key))
+            first = background(lambda: table.held(payer.key))
             until("the slot is taken", lambda: payer.purse()["held"] > 0)
             if table.waits:
-                table.ask(payer.key)
+                before = suite.gateway.decided("concurrency_exceeded")
+                second = background(lambda: table.ask(payer.key))
+                until("it is refused", lambda: suite.gateway.decided("concurrency_exceeded") > before)
+                suite.upstream.release()
+                second.result()
             else:
                 error = raised(table.error, lambda: table.ask(payer.key))
                 name, status, _ = table.facts(error)
                 assert (name, status) == (table.many, 429), error
+                suite.upstream.release()
             first.result()
         wanted = 2 if table.waits else 1
         assert attempts[0] >= 1 and (table.waits or attempts == [1]), attempts

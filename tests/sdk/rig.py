@@ -134,6 +134,10 @@ class Upstream:
     def works(self):
         return self.read("/_log")
 
+    def release(self):
+        """Lets go what was asked to last until it is released."""
+        self.read("/_release")
+
     def requests(self, method=None):
         return [one for one in self.read("/_requests") if method in (None, one["method"])]
 

@@ -119,7 +119,7 @@ def _():
 
 
 table = refusals.Table(
-    ask=ask, slow=lambda key: ask(key, "slow"), error=anthropic.APIStatusError, facts=facts,
+    ask=ask, held=lambda key: ask(key, "until released"), error=anthropic.APIStatusError, facts=facts,
     payment="PaymentRequiredError", many="RateLimitError", cap_status=429, cap_name="RateLimitError", waits=True,
 )
 refusals.add(suite, table)

@@ -173,8 +173,8 @@ def _():
 
 
 table = refusals.Table(
-    ask=lambda key: speak(key, "how are you"), slow=lambda key: speak(key, "slow"), error=ApiError, facts=facts,
-    payment="ApiError", many="ApiError", cap_status=429, cap_name="ApiError", waits=False,
+    ask=lambda key: speak(key, "how are you"), held=lambda key: speak(key, "until released"), error=ApiError, facts=facts,
+    payment="ApiError", many="ApiError", cap_status=402, cap_name="ApiError", waits=False,
 )
 refusals.add(suite, table)
 suite.finish()

@@ -139,11 +139,12 @@ def _():
     payer = suite.payer()
     with suite.works() as works:
         first = len(suite.upstream.works())
-        call = background(lambda: raised(Exception, lambda: submit(payer.key, "slow cat")))
+        call = background(lambda: raised(Exception, lambda: submit(payer.key, "until released")))
         for cut in range(10):
             until("the work is taken on", lambda: len(suite.upstream.works()) > first + cut)
             line.cut()
         call.result()
+        suite.upstream.release()
         until("all are done", lambda: all(one["state"] == "done" for one in suite.upstream.works()[first:]))
     assert len(works) == 10, works
     suite.paid(payer, works)
@@ -163,7 +164,7 @@ def _():
 
 
 table = refusals.Table(
-    ask=lambda key: subscribe(key, "a cat"), slow=lambda key: subscribe(key, "slow"),
+    ask=lambda key: subscribe(key, "a cat"), held=lambda key: subscribe(key, "until released"),
     error=fal_client.client.FalClientHTTPError, facts=facts, payment="FalClientHTTPError",
     many="FalClientHTTPError", cap_status=402, cap_name="FalClientHTTPError", waits=True,
 )

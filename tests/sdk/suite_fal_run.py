@@ -80,7 +80,7 @@ def _():
 
 
 table = refusals.Table(
-    ask=lambda key: run(key, "a cat"), slow=lambda key: run(key, "slow"), error=FalClientHTTPError, facts=facts,
+    ask=lambda key: run(key, "a cat"), held=lambda key: run(key, "until released"), error=FalClientHTTPError, facts=facts,
     payment="FalClientHTTPError", many="FalClientHTTPError", cap_status=402, cap_name="FalClientHTTPError",
     waits=True,
 )

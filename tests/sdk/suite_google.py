@@ -115,7 +115,7 @@ def _():
 
 
 table = refusals.Table(
-    ask=ask, slow=lambda key: ask(key, "slow"), error=errors.APIError, facts=facts, payment="ClientError",
+    ask=ask, held=lambda key: ask(key, "until released"), error=errors.APIError, facts=facts, payment="ClientError",
     many="ClientError", cap_status=429, cap_name="ClientError", waits=False,
 )
 refusals.add(suite, table)

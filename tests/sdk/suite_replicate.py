@@ -199,15 +199,15 @@ def ask(key):
     return made
 
 
-def slow(key):
-    made = begin(key, "a slow cat")
+def held(key):
+    made = begin(key, "until released")
     made.wait()
     return made
 
 
 table = refusals.Table(
-    ask=ask, slow=slow, error=ReplicateError, facts=facts, payment="ReplicateError", many="ReplicateError",
-    cap_status=429, cap_name="ReplicateError", waits=False,
+    ask=ask, held=held, error=ReplicateError, facts=facts, payment="ReplicateError", many="ReplicateError",
+    cap_status=402, cap_name="ReplicateError", waits=False,
 )
 refusals.add(suite, table)
 suite.finish()

@@ -156,12 +156,12 @@ def _():
     suite.paid(payer, works)
 
 
-def slow(key):
-    return end(key, film(key, "slow").id)
+def held(key):
+    return end(key, film(key, "until released").id)
 
 
 table = refusals.Table(
-    ask=lambda key: end(key, film(key, "a cat").id), slow=slow, error=runwayml.APIStatusError, facts=facts,
+    ask=lambda key: end(key, film(key, "a cat").id), held=held, error=runwayml.APIStatusError, facts=facts,
     payment="APIStatusError", many="RateLimitError", cap_status=429, cap_name="RateLimitError", waits=True,
 )
 refusals.add(suite, table)

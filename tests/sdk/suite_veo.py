@@ -110,7 +110,7 @@ def _():
 
 
 table = refusals.Table(
-    ask=lambda key: end(key, begin(key, "a cat")["name"]), slow=lambda key: end(key, begin(key, "slow")["name"]),
+    ask=lambda key: end(key, begin(key, "a cat")["name"]), held=lambda key: end(key, begin(key, "until released")["name"]),
     error=Raised, facts=facts, payment="ApiError", many="ApiError", cap_status=429, cap_name="ApiError", waits=False,
 )
 refusals.add(suite, table)

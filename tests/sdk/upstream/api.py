@@ -39,6 +39,9 @@ class Api:
             return Reply(200, self.book.lines(), kind="application/x-ndjson")
         if request.path == "/_requests":
             return Reply(200, self.book.visits(), kind="application/x-ndjson")
+        if request.path == "/_release":
+            self.book.release()
+            return Reply(204)
         reply = self.decide(request)
         self.book.note(request.method, request.path, getattr(reply, "status", 0))
         return reply

@@ -50,7 +50,7 @@ class Anthropic(Api):
         if wish.fail and not said.get("stream"):
             work.end("failed")
             return self.error(500, "Internal server error")
-        wish.dawdle()
+        wish.pause(self.book)
         if wish.endless and not said.get("stream"):
             work.end("abandoned")
             return Hang()

@@ -47,7 +47,7 @@ class ElevenLabs(Api):
         if wish.fail:
             work.end("failed")
             return self.error(500, "Something went wrong.")
-        wish.dawdle()
+        wish.pause(self.book)
         if wish.endless:
             work.end("abandoned")
             return Hang()

@@ -72,7 +72,7 @@ class FalQueue(Fal):
         if "prompt" not in said:
             return Reply(422, {"detail": [{"loc": ["body", "prompt"], "msg": "field required", "type": "missing"}]})
         work = self.plan(app, said, wish)
-        wish.dawdle()
+        wish.pause(self.book)
         if wish.reset:
             return Reset()
         # Only owner and alias stay in the URLs of a request.

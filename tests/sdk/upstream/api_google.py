@@ -62,7 +62,7 @@ class Google(Api):
         if wish.fail:
             work.end("failed")
             return self.error(500, "An internal error has occurred.")
-        wish.dawdle()
+        wish.pause(self.book)
         if wish.endless:
             work.end("abandoned")
             return Hang()

@@ -66,7 +66,7 @@ class OpenAi(Api):
         if wish.fail:
             work.end("failed")
             return self.broken()
-        wish.dawdle()
+        wish.pause(self.book)
         made = asked // 2 if wish.partial else asked
         words = tokens(said["prompt"])
         work.end("done", images=made, input_tokens=words, output_tokens=1000 * made)
@@ -101,7 +101,7 @@ class OpenAi(Api):
         if wish.fail and not said.get("stream"):
             work.end("failed")
             return self.broken()
-        wish.dawdle()
+        wish.pause(self.book)
         if wish.endless and not said.get("stream"):
             work.end("abandoned")
             return Hang()
@@ -164,7 +164,7 @@ class OpenAi(Api):
         if wish.fail:
             work.end("failed")
             return self.broken()
-        wish.dawdle()
+        wish.pause(self.book)
         work.end("done", **units)
         if said.get("stream"):
             return Stream(self.response_events(work))
@@ -232,7 +232,7 @@ class OpenAi(Api):
         if wish.fail:
             work.end("failed")
             return self.broken()
-        wish.dawdle()
+        wish.pause(self.book)
         work.end("done", characters=len(said["input"]))
         if wish.reset:
             return Reset()

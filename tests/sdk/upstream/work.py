@@ -11,9 +11,10 @@ import time
 
 # What is said in answer to any question, and how many tokens it has.
 ANSWER = "Every credit is held before it is spent."
-# How long a job takes, and one that is asked to be slow.
-JOB_SECONDS, SLOW_JOB_SECONDS = 0.3, 3
-SLOW_SECONDS = 1.5
+# How long a job takes.
+JOB_SECONDS = 0.3
+# Longer than a suite waits for anything.
+FOREVER = 60
 
 
 def tokens(text):
@@ -28,19 +29,22 @@ class Wish:
         prompt = (prompt or "").lower()
         self.block = "block me" in prompt
         self.fail = "fail me" in prompt
-        self.slow = "slow" in prompt
         self.reset = "reset me" in prompt
         self.endless = "never ends" in prompt
         self.partial = "partial" in prompt
         self.overload = "overload" in prompt
+        self.held = "until released" in prompt
 
     @property
     def job_seconds(self):
-        return float("inf") if self.endless else SLOW_JOB_SECONDS if self.slow else JOB_SECONDS
+        """How long a job lasts; `None`: until it is released."""
+        if self.held:
+            return None
+        return float("inf") if self.endless else JOB_SECONDS
 
-    def dawdle(self):
-        if self.slow:
-            time.sleep(SLOW_SECONDS)
+    def pause(self, book):
+        if self.held:
+            book.wait_for_release()
 
 
 class Work:
@@ -51,7 +55,7 @@ class Work:
         self.state, self.units = "running", {}
         self.began, self.ends_at, self.at_end = time.monotonic(), None, None
         self.wall, self.wall_end = time.time(), None
-        self.told = threading.Event()
+        self.release, self.told = book.releases, threading.Event()
 
     def end(self, state, /, **units):
         """The first end counts."""
@@ -62,13 +66,22 @@ class Work:
         return self
 
     def last(self, seconds, state, /, **units):
-        """Ends so by itself after so many seconds."""
-        self.ends_at, self.at_end = self.began + seconds, (state, units)
+        """Ends so by itself after so many seconds; `None`: at the next release."""
+        self.ends_at = None if seconds is None else self.began + seconds
+        self.at_end = (state, units)
         return self
+
+    @property
+    def due(self):
+        if self.at_end is None:
+            return False
+        if self.ends_at is None:
+            return self.book.releases > self.release
+        return time.monotonic() >= self.ends_at
 
     def look(self):
         """Its state now."""
-        if self.ends_at is not None and time.monotonic() >= self.ends_at:
+        if self.due:
             state, units = self.at_end
             self.end(state, **units)
         return self.state
@@ -96,12 +109,24 @@ class Book:
         self.lock = threading.RLock()
         self.works, self.requests = {}, []
         self.numbers = itertools.count(1)
+        self.releases, self.released = 0, threading.Condition(self.lock)
 
     def begin(self, what, /, id=None, **facts):
         """Takes a piece of work on."""
         with self.lock:
             id = id or f"{what}-{next(self.numbers)}"
             return self.works.setdefault(id, Work(self, id, what, facts))
+
+    def release(self):
+        """Lets go what waits for it."""
+        with self.lock:
+            self.releases += 1
+            self.released.notify_all()
+
+    def wait_for_release(self):
+        with self.lock:
+            before = self.releases
+            self.released.wait_for(lambda: self.releases > before, FOREVER)
 
     def note(self, method, path, status):
         with self.lock:
