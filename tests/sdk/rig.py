@@ -303,6 +303,7 @@ class Suite:
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument("--direct", action="store_true")
         way.add_argument("--gateway", metavar="PROGRAM")
+        parser.add_argument("--presets", action="store_true", help="configured by `use:` as far as it goes")
         parser.add_argument("--only", help="steps whose names have this text")
         self.options = parser.parse_args()
         self.sdk, self.price = sdk, price
@@ -318,8 +319,8 @@ class Suite:
             self.gateway = Gateway(self.options.gateway, yaml, self.root / "gateway")
 
     def yaml(self, api):
-        text = (HERE / "gateway" / f"{api}.yaml").read_text()
-        text = text.replace("UPSTREAM", self.upstream.url).replace("APIS", str(HERE.parent.parent / "config/apis"))
+        folder = HERE / "gateway" / ("presets" if self.options.presets else "")
+        text = (folder / f"{api}.yaml").read_text().replace("UPSTREAM", self.upstream.url)
         tls = f"tls: {{ certificate_file: {self.pki.certificate}, key_file: {self.pki.key} }}\n" if self.pki else ""
         listen = f"127.0.0.1:{free_port() if 'PUBLIC_URL' in text else 0}"
         text = text.replace("PUBLIC_URL", f"{'https' if self.pki else 'http'}://{listen}")
