@@ -123,6 +123,7 @@ impl From<Refusal> for Problem {
             ),
             Refusal::UnknownAccount => missing("unknown_account", "There is no such account."),
             Refusal::InvalidKey => missing("unknown_key", "There is no such key."),
+            Refusal::UnknownJob => missing("unknown_job", "The account has no such job."),
             Refusal::UnknownAlias => missing("unknown_alias", "Nothing has this name."),
             Refusal::UnknownCharge => missing("unknown_charge", "There is no such charge."),
             Refusal::AccountStatus(AccountStatus::Closed) => {

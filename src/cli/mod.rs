@@ -29,6 +29,7 @@ mod output;
 mod overrides;
 mod packs;
 mod person;
+mod preset;
 mod rebuild;
 mod remote;
 mod restrict;
@@ -61,6 +62,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Schema(schema::Schema),
+    Preset(preset::Preset),
     Doctor(doctor::Doctor),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
@@ -111,6 +113,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
+        Command::Preset(preset) => preset.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Ledger(ledger) => ledger.run(),
         Command::Account(account) => account.run(),

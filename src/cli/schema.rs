@@ -7,11 +7,16 @@ use super::output::print;
 
 /// Prints the JSON Schema of configuration files.
 #[derive(Debug, Args)]
-pub(super) struct Schema {}
+pub(super) struct Schema {
+    /// The schema of presets instead.
+    #[arg(long)]
+    preset: bool,
+}
 
 impl Schema {
     /// Prints it.
     pub(super) fn run(self) -> Result<(), Failure> {
-        print(&crate::config::schema())
+        let schema = if self.preset { crate::config::preset_schema } else { crate::config::schema };
+        print(&schema())
     }
 }

@@ -68,6 +68,8 @@ pub(super) const PING_MS: u64 = 30 * SECOND;
 pub(super) const HEAD_MS: u64 = 10 * SECOND;
 /// For a body that is read before it is priced, in milliseconds.
 pub(super) const BODY_MS: u64 = 30 * SECOND;
+/// For such a body that may lie on the disk, in milliseconds.
+pub(super) const UPLOAD_MS: u64 = 10 * MINUTE;
 /// The largest head, in bytes.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;
 /// The most headers.
@@ -78,6 +80,8 @@ pub(super) const EXCHANGES: u32 = 4_096;
 pub(super) const CONNECTIONS: u32 = 10_000;
 /// The most bytes of bodies that are read before they are priced, of one core at once.
 pub(super) const BODIES: u64 = 256 << 20;
+/// The most bytes of bodies on the disk, of one core at once.
+pub(super) const SPOOL: u64 = 1 << 30;
 /// For running exchanges at shutdown, in milliseconds.
 pub(super) const DRAIN_MS: u64 = 30 * SECOND;
 
@@ -101,3 +105,11 @@ pub(super) const TOTAL_MS: u64 = 600 * SECOND;
 pub(super) const BODY_LIMIT: u64 = 1 << 20;
 /// How long an unknown outcome is kept, in milliseconds.
 pub(super) const RECONCILE_MS: u64 = 10 * MINUTE;
+/// How long a job may take, in milliseconds.
+pub(super) const JOB_TTL_MS: u64 = 2 * HOUR;
+/// How long a finished job waits to hear what it used, in milliseconds.
+pub(super) const JOB_GRACE_MS: u64 = MINUTE;
+/// How often we ask for a job, in milliseconds.
+pub(super) const WATCH_EVERY_MS: u64 = 10 * SECOND;
+/// How long after it began, in milliseconds.
+pub(super) const WATCH_AFTER_MS: u64 = 30 * SECOND;

@@ -11,7 +11,7 @@ use super::mirror::File;
 use super::problem::{Place, Problem, Report};
 use super::settings::Settings;
 use super::source::Source;
-use super::{read, resolve, revision, tree, walk};
+use super::{preset, read, resolve, revision, schema, tree, walk};
 
 /// The largest configuration file, in bytes.
 const FILE_MAX: u64 = 4 << 20;
@@ -71,20 +71,24 @@ fn settings(
     environment: &dyn Environment,
     findings: &mut Findings<'_>,
 ) -> Option<Settings> {
-    let root = tree::parse(text, findings);
+    let root = tree::parse(text, 0, findings);
     if findings.refused() {
         findings.veil_suspects();
         return None;
     }
-    let root = root?;
-    walk::walk(&root, findings);
+    let mut root = root?;
+    walk::walk(schema::of_file(), &root, findings);
+    if findings.refused() {
+        return None;
+    }
+    preset::apply(&mut root, base, findings);
     if findings.refused() {
         return None;
     }
     match File::deserialize(&root) {
         Ok(file) => resolve::resolve(&file, revision::revision(&root), base, environment, findings),
         Err(read::ReadError(say)) => {
-            let start = Place { line: 1, column: 1, width: 1 };
+            let start = Place { line: 1, column: 1, width: 1, ..Place::default() };
             findings.error(
                 "unread",
                 start,
@@ -95,7 +99,8 @@ fn settings(
     }
 }
 
-fn text(path: &Path) -> Result<String, String> {
+/// A file's text; the error says why it cannot be read.
+pub(super) fn text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;

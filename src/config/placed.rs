@@ -63,7 +63,7 @@ impl<'de, T: Format> Visitor<'de> for AtVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<At<T>, A::Error> {
         let mut number = || next::<u32, A>(&mut parts);
-        let place = Place { line: number()?, column: number()?, width: number()? };
+        let place = Place { file: number()?, line: number()?, column: number()?, width: number()? };
         let text = next::<Cow<'de, str>, A>(&mut parts)?;
         Ok(At { value: T::read(&text).map_err(de::Error::custom)?, place })
     }

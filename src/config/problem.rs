@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use super::source::Excerpt;
 
-/// A place in a file. Lines and columns count from 1, columns in characters.
+/// A place in a configuration. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
+    /// In which file: 0 is the configuration itself, then come the presets that it uses, in their order.
+    pub file: u32,
     /// The line.
     pub line: u32,
     /// The column of the first character.
@@ -44,7 +46,19 @@ pub struct Problem {
     /// What to do about it.
     pub help: Option<String>,
     pub(super) excerpt: Option<Excerpt>,
-    pub(super) note: Option<(Place, String, Excerpt)>,
+    pub(super) note: Option<Note>,
+}
+
+/// A second place that a problem points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    /// The file, as it was named.
+    pub(super) file: Arc<str>,
+    /// Where.
+    pub(super) place: Place,
+    /// What is there.
+    pub(super) text: String,
+    pub(super) excerpt: Excerpt,
 }
 
 /// Everything that is wrong with a file, in the order of its lines.
@@ -92,9 +106,9 @@ impl fmt::Display for Problem {
             (Some(place), Some(excerpt)) => show(f, "-->", &self.file, place, excerpt)?,
             _ => writeln!(f, "  --> {}", self.file)?,
         }
-        if let Some((place, text, excerpt)) = &self.note {
-            writeln!(f, "   = note: {text}")?;
-            show(f, ":::", &self.file, *place, excerpt)?;
+        if let Some(note) = &self.note {
+            writeln!(f, "   = note: {}", note.text)?;
+            show(f, ":::", &note.file, note.place, &note.excerpt)?;
         }
         match &self.help {
             Some(help) => writeln!(f, "   = help: {help}"),

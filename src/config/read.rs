@@ -9,7 +9,8 @@ use serde::forward_to_deserialize_any;
 use super::problem::Place;
 use super::tree::{Entry, Node, Yaml};
 
-/// The name under which a value asks for its place as well: it is given line, column, width and text.
+/// The name under which a value asks for its place as well: it is given file, line, column,
+/// width and text.
 pub(super) const PLACED: &str = "$place";
 /// The name under which a mapping asks for the places of its names as well.
 pub(super) const NAMED: &str = "$named";
@@ -153,15 +154,16 @@ impl<'de> de::Deserializer<'de> for Name<'de> {
     }
 }
 
-/// Line, column, width and text of a scalar, one after the other.
+/// File, line, column, width and text of a scalar, one after the other.
 struct Placed<'a> {
-    numbers: std::array::IntoIter<u32, 3>,
+    numbers: std::array::IntoIter<u32, 4>,
     text: Option<&'a str>,
 }
 
 impl<'a> Placed<'a> {
     fn new(place: Place, text: &'a str) -> Self {
-        Self { numbers: [place.line, place.column, place.width].into_iter(), text: Some(text) }
+        let numbers = [place.file, place.line, place.column, place.width].into_iter();
+        Self { numbers, text: Some(text) }
     }
 }
 

@@ -1,27 +1,42 @@
-//! The JSON Schema of the file: what editors complete by, and what the walk checks against.
+//! The JSON Schemas of configurations and presets: what editors complete by, and what the walk checks against.
 
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::mirror::File;
+use super::mirror::{File, Preset};
 
-/// The schema, made once.
-pub(super) fn value() -> &'static Value {
-    static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<File>();
-        let mut value = schema.to_value();
-        drop_nulls(&mut value);
-        value
-    });
+/// The schema of a configuration, made once.
+pub(super) fn of_file() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(made::<File>);
     &SCHEMA
 }
 
-/// The schema as it is committed.
+/// The schema of a preset, made once.
+pub(super) fn of_preset() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(made::<Preset>);
+    &SCHEMA
+}
+
+fn made<T: JsonSchema>() -> Value {
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    let mut value = schema.to_value();
+    drop_nulls(&mut value);
+    value
+}
+
+/// The schema of a configuration as it is committed.
 #[must_use]
 pub fn schema() -> String {
-    format!("{:#}\n", value())
+    format!("{:#}\n", of_file())
+}
+
+/// The schema of a preset as it is committed.
+#[must_use]
+pub fn preset_schema() -> String {
+    format!("{:#}\n", of_preset())
 }
 
 /// A name that may be left out may not be written as null: takes the null out of what `Option` became.

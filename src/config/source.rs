@@ -41,14 +41,14 @@ impl Source {
         }
         let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
         let length = self.lines.get(last).map_or(0, |line| line.chars().count());
-        Place { line: number(last), column: number(length), width: 1 }
+        Place { line: number(last), column: number(length), width: 1, ..place }
     }
 
     /// Values that look like secrets, by their names alone.
     pub(super) fn suspects(&self) -> impl Iterator<Item = Place> {
         self.lines.iter().zip(1..).filter_map(|(line, number)| {
             let column = suspect(line)?;
-            Some(Place { line: number, column, width: u32::MAX })
+            Some(Place { line: number, column, width: u32::MAX, ..Place::default() })
         })
     }
 
@@ -57,7 +57,8 @@ impl Source {
         let index = size(place.line).checked_sub(1);
         let line = index.and_then(|index| self.lines.get(index)).map_or("", String::as_str);
         let mut line = line.to_owned();
-        for veil in veiled.iter().filter(|veil| veil.line == place.line) {
+        for veil in veiled.iter().filter(|veil| (veil.file, veil.line) == (place.file, place.line))
+        {
             let start = size(veil.column).saturating_sub(1);
             let covered = start..start.saturating_add(size(veil.width));
             let cover = |(at, c)| if covered.contains(&at) { '*' } else { c };
@@ -159,7 +160,8 @@ mod tests {
 
     #[test]
     fn escapes_move_the_caret() {
-        let excerpt = Excerpt::of("a\u{7}: b", Place { line: 1, column: 5, width: 1 });
+        let excerpt =
+            Excerpt::of("a\u{7}: b", Place { line: 1, column: 5, width: 1, ..Place::default() });
         assert_eq!(excerpt.text, "a\\u{7}: b");
         assert_eq!(excerpt.offset, 8);
     }
@@ -193,7 +195,8 @@ mod tests {
     #[test]
     fn long_lines_are_cut_around_the_caret() {
         let line = "x".repeat(1_000) + "y";
-        let excerpt = Excerpt::of(&line, Place { line: 1, column: 1_001, width: 1 });
+        let excerpt =
+            Excerpt::of(&line, Place { line: 1, column: 1_001, width: 1, ..Place::default() });
         assert_eq!(excerpt.text.chars().nth(excerpt.offset), Some('y'));
         assert!(excerpt.text.chars().count() <= WIDTH_MAX + 2);
     }

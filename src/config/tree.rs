@@ -55,8 +55,10 @@ enum Open {
     Map(Place, Vec<Entry>, Option<(String, Place)>),
 }
 
-/// Reads the one document of a text. `None`: there is none to go on with; the findings say why.
-pub(super) fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
+/// Reads the one document of a text, which is the findings' file of this number. `None`: there is none to go on
+/// with; the findings say why.
+pub(super) fn parse(text: &str, file: u32, findings: &mut Findings<'_>) -> Option<Node> {
+    let place = |span| Place { file, ..place(span) };
     let mut builder = Builder { open: Vec::new(), root: None, documents: 0 };
     for event in Parser::new_from_str(text) {
         match event {
@@ -64,6 +66,7 @@ pub(super) fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
             Err(error) => {
                 let mark = error.marker();
                 let place = Place {
+                    file,
                     line: number(mark.line()),
                     column: number(mark.col()).saturating_add(1),
                     width: 1,
@@ -75,7 +78,7 @@ pub(super) fn parse(text: &str, findings: &mut Findings<'_>) -> Option<Node> {
         }
     }
     if builder.root.is_none() {
-        let start = Place { line: 1, column: 1, width: 1 };
+        let start = Place { file, line: 1, column: 1, width: 1 };
         findings.error("empty", start, "the file says nothing");
     }
     builder.root
@@ -92,7 +95,7 @@ fn place(span: Span) -> Place {
     let width =
         if end.line() == start.line() { end.col().saturating_sub(start.col()) } else { rest };
     let column = number(start.col()).saturating_add(1);
-    Place { line: number(start.line()), column, width: number(width.max(1)) }
+    Place { file: 0, line: number(start.line()), column, width: number(width.max(1)) }
 }
 
 struct Builder {

@@ -31,6 +31,8 @@ pub enum DecimalError {
 impl Decimal {
     /// Nothing.
     pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
+    /// The largest.
+    pub const MAX: Self = Self { mantissa: i64::MAX.unsigned_abs(), scale: 0 };
 
     /// A whole number, unless it is 2^63 or more.
     #[must_use]
@@ -64,18 +66,31 @@ impl Decimal {
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let scale = self.scale.max(other.scale);
-        let raised = |number: Self| {
-            let zeros = u32::from(scale.checked_sub(number.scale)?);
-            u128::from(number.mantissa).checked_mul(10_u128.checked_pow(zeros)?)
-        };
-        let sum = raised(self)?.checked_add(raised(other)?)?;
-        // Zeros at the end may be all that makes it too long.
-        let (mut sum, mut scale) = (sum, scale);
-        while scale > 0 && sum.is_multiple_of(10) {
-            sum /= 10;
+        let sum = self.raised(scale)?.checked_add(other.raised(scale)?)?;
+        Self::lowered(sum, scale)
+    }
+
+    /// The difference, unless it is below zero or has more digits than can be kept.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        let scale = self.scale.max(other.scale);
+        let left = self.raised(scale)?.checked_sub(other.raised(scale)?)?;
+        Self::lowered(left, scale)
+    }
+
+    /// The mantissa that it has at a larger scale.
+    fn raised(self, scale: u8) -> Option<u128> {
+        let zeros = u32::from(scale.checked_sub(self.scale)?);
+        u128::from(self.mantissa).checked_mul(10_u128.checked_pow(zeros)?)
+    }
+
+    /// Without zeros at the end: they may be all that makes it too long.
+    fn lowered(mut mantissa: u128, mut scale: u8) -> Option<Self> {
+        while scale > 0 && mantissa.is_multiple_of(10) {
+            mantissa /= 10;
             scale = scale.checked_sub(1)?;
         }
-        Self::new(u64::try_from(sum).ok()?, scale)
+        Self::new(u64::try_from(mantissa).ok()?, scale)
     }
 
     /// The next whole number, or itself if it is whole.
@@ -265,6 +280,25 @@ mod tests {
         ] {
             assert_eq!(Decimal::exact(text).map(|d| d.to_string()), Ok(shown.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn sums_and_differences() {
+        let number = |text: &str| Decimal::exact(text).unwrap();
+        for (one, other, sum, less) in [
+            ("1.5", "0.5", Some("2"), Some("1")),
+            ("1", "0.000000001", Some("1.000000001"), Some("0.999999999")),
+            ("1", "1", Some("2"), Some("0")),
+            ("1", "1.1", Some("2.1"), None),
+            ("0.5", "0.25", Some("0.75"), Some("0.25")),
+            ("9223372036854775807", "1", None, Some("9223372036854775806")),
+            ("9223372036854775807", "0.1", None, None),
+        ] {
+            let (one, other) = (number(one), number(other));
+            assert_eq!(one.checked_add(other), sum.map(number), "{one} + {other}");
+            assert_eq!(one.checked_sub(other), less.map(number), "{one} - {other}");
+        }
+        assert_eq!(Decimal::MAX, number("9223372036854775807"));
     }
 
     #[test]

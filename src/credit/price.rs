@@ -28,7 +28,7 @@ pub enum Value {
 }
 
 /// What a unit of work costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     /// Its name.
     pub name: Name,
@@ -43,7 +43,7 @@ pub struct Price {
 }
 
 /// One line of a price: the product of its quantities, in steps of `per`, times a rate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What the receipt calls it.
     pub label: String,
@@ -70,7 +70,7 @@ pub enum Rounding {
 }
 
 /// What a step costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rate {
     /// Always the same.
     Fixed(Amount),
@@ -79,7 +79,7 @@ pub enum Rate {
 }
 
 /// Rates by the values of quantities. The first row that matches wins; no row: the request has no price.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// The quantities whose values are compared; `plan` stands for the account's plan.
     pub by: Vec<Name>,
@@ -90,7 +90,7 @@ pub struct Table {
 }
 
 /// One row of a table: `None` in `when` matches any value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// What each of the table's quantities must be, as text: `4`, `true`, `1024x1024`.
     pub when: Vec<Option<String>>,

@@ -11,9 +11,10 @@ use futures_util::FutureExt;
 
 use super::{
     AccountChange, Adjust, Adjusted, Alias, Answer, Books, ChargeRecord, Document, Doubt, Extend,
-    Extended, FreeClaim, Freeze, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey,
-    OpenRef, Quoted, Refund, Refunded, Refusal, Release, Released, Reply, Reserve, Reserved,
-    Settle, Settled, View, Withdraw, Withdrawn,
+    Extended, FreeClaim, Freeze, Gates, Grant, Granted, HandOver, HandedOver, Job, JobName,
+    KeyChange, Ledger, NewAccount, NewKey, NoteJob, Noted, OpenRef, Quoted, Refund, Refunded,
+    Refusal, Release, Released, Reply, Reserve, Reserved, Settle, Settled, View, WatchedJob,
+    Withdraw, Withdrawn,
 };
 use crate::count::{Counter, Histogram, words};
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId};
@@ -38,6 +39,14 @@ words! {
         Tick => "tick",
         /// `due`.
         Due => "due",
+        /// `hand_over`.
+        HandOver => "hand_over",
+        /// `job`.
+        Job => "job",
+        /// `note_job`.
+        NoteJob => "note_job",
+        /// `watch_jobs`.
+        WatchJobs => "watch_jobs",
         /// `grant`.
         Grant => "grant",
         /// `refund`.
@@ -151,7 +160,7 @@ impl StoreTally {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, verbs: Default::default() }
+        Self { clock, verbs: std::array::from_fn(|_| VerbTally::default()) }
     }
 
     /// The calls of this verb.
@@ -248,6 +257,22 @@ impl Ledger for Measured {
 
     fn due(&self, limit: usize) -> Reply<Vec<AccountId>> {
         self.count(Verb::Due, |ledger| ledger.due(limit))
+    }
+
+    fn hand_over(&self, call: HandOver) -> Reply<HandedOver> {
+        self.count(Verb::HandOver, |ledger| ledger.hand_over(call))
+    }
+
+    fn job(&self, account: AccountId, job: JobName, upstream_id: String) -> Reply<Job> {
+        self.count(Verb::Job, |ledger| ledger.job(account, job, upstream_id))
+    }
+
+    fn note_job(&self, call: NoteJob) -> Reply<Noted> {
+        self.count(Verb::NoteJob, |ledger| ledger.note_job(call))
+    }
+
+    fn watch_jobs(&self, limit: usize, lease_ms: u64) -> Reply<Vec<WatchedJob>> {
+        self.count(Verb::WatchJobs, |ledger| ledger.watch_jobs(limit, lease_ms))
     }
 
     fn grant(&self, call: Grant) -> Reply<Granted> {

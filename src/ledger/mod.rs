@@ -41,10 +41,11 @@ pub use stream::{ExportSettings, StreamGauges};
 pub use verbs::{
     ADJUSTS_MAX, Adjust, AdjustPart, Adjusted, AllowanceCheck, AllowanceState, Bonus, Books,
     Breach, CapCheck, CapCount, CapState, Carry, ChargeRecord, ChargeState, Doubt, Extend,
-    Extended, FreeClaim, Freeze, Gates, Grant, Granted, NOTE_MAX, OnUnknown, OpenRef, OverRun,
-    Quoted, REFUNDS_MAX, RateCheck, Refund, RefundPart, Refunded, Release, Released, Reserve,
-    Reserved, Scope, Settle, Settled, SlotCheck, SlotState, Told, View, Window, Withdraw,
-    Withdrawal, Withdrawn,
+    Extended, FreeClaim, Freeze, Gates, Grant, Granted, HandOver, HandedOver, JOB_ID_MAX,
+    JOB_KEPT_MS, JOB_RECORD_MAX, JOB_TTL_MAX_MS, Job, JobName, JobState, NOTE_MAX, NoteJob, Noted,
+    OnUnknown, OpenRef, OverRun, Quoted, REFUNDS_MAX, RateCheck, Refund, RefundPart, Refunded,
+    Release, Released, Reserve, Reserved, Scope, Settle, Settled, SlotCheck, SlotState, Told, View,
+    WATCH_LEASE_MAX_MS, WATCHED_MAX, WatchedJob, Watching, Window, Withdraw, Withdrawal, Withdrawn,
 };
 
 use crate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId};
@@ -104,6 +105,8 @@ pub enum Refusal {
     UnknownAlias,
     /// No such charge.
     UnknownCharge,
+    /// No such job of this account.
+    UnknownJob,
     /// No such bucket.
     UnknownBucket,
     /// What is known of the charge was archived: it ended too long ago to be refunded.
@@ -203,6 +206,25 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Accounts with due work, at most `limit`.
     fn due(&self, limit: usize) -> Reply<Vec<AccountId>>;
 
+    /// The exchange that began a job is over: the charge and its slot live on until the job ends. The charge's
+    /// lease becomes `until`, which no renewal moves, and belongs to no instance any more; when it lapses the
+    /// outcome is unknown, as ever. The job's record is kept beside it. The same call again changes nothing; the
+    /// same job with another charge is refused with `Exists`, a charge that has ended with `Ended`. One whose
+    /// outcome is unknown already is not revived: its slot stays free, its credits stay held until `until` and its
+    /// `reconcile` time are over.
+    fn hand_over(&self, call: HandOver) -> Reply<HandedOver>;
+
+    /// A job of this account, with where its charge stands; `UnknownJob` if it is another account's too.
+    fn job(&self, account: AccountId, job: JobName, upstream_id: String) -> Reply<Job>;
+
+    /// Replaces a job's record, if it is still the version that the change was made from: `Conflict` if it is not.
+    /// The charge is ended by `settle` or `release`, as any other.
+    fn note_job(&self, call: NoteJob) -> Reply<Noted>;
+
+    /// Jobs that are to be asked about, those first that wait longest, at most `limit` and `WATCHED_MAX`. Each is
+    /// given to one caller, and to nobody else for `lease_ms` milliseconds.
+    fn watch_jobs(&self, limit: usize, lease_ms: u64) -> Reply<Vec<WatchedJob>>;
+
     /// Gives credits. The id is never forgotten; debt of the kind is repaid first.
     fn grant(&self, call: Grant) -> Reply<Granted>;
 
@@ -242,7 +264,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         limit: usize,
     ) -> Reply<Vec<ChargeRecord>>;
 
-    /// The open charges that the instance began and nobody has ended: what recovery goes through.
+    /// The open charges that the instance began and nobody has ended: what recovery goes through. Those that wait
+    /// for a job are nobody's.
     fn open_of(&self, instance: String) -> Reply<Vec<OpenRef>>;
 
     /// A new account.

@@ -6,9 +6,10 @@ use super::model::desk::{self, Outcome};
 use super::model::{Context, Records, Stop};
 use super::{
     AccountChange, Adjust, Adjusted, Alias, Answer, Books, ChargeRecord, Document, Doubt, Extend,
-    Extended, FreeClaim, Freeze, Gates, Grant, Granted, KeyChange, Ledger, NewAccount, NewKey,
-    OpenRef, Quoted, Refund, Refunded, Refusal, Release, Released, Reply, Reserve, Reserved,
-    Settle, Settled, View, Withdraw, Withdrawn,
+    Extended, FreeClaim, Freeze, Gates, Grant, Granted, HandOver, HandedOver, Job, JobName,
+    KeyChange, Ledger, NewAccount, NewKey, NoteJob, Noted, OpenRef, Quoted, Refund, Refunded,
+    Refusal, Release, Released, Reply, Reserve, Reserved, Settle, Settled, View, WatchedJob,
+    Withdraw, Withdrawn,
 };
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId};
 
@@ -66,6 +67,22 @@ impl<S: Teller> Ledger for S {
 
     fn due(&self, limit: usize) -> Reply<Vec<AccountId>> {
         self.tell(move |records, context| desk::due_accounts(records, context, limit))
+    }
+
+    fn hand_over(&self, call: HandOver) -> Reply<HandedOver> {
+        self.tell(move |records, context| desk::hand_over(records, context, &call))
+    }
+
+    fn job(&self, account: AccountId, job: JobName, upstream_id: String) -> Reply<Job> {
+        self.tell(move |records, context| desk::job(records, context, &account, &job, &upstream_id))
+    }
+
+    fn note_job(&self, call: NoteJob) -> Reply<Noted> {
+        self.tell(move |records, context| desk::note_job(records, context, &call))
+    }
+
+    fn watch_jobs(&self, limit: usize, lease_ms: u64) -> Reply<Vec<WatchedJob>> {
+        self.tell(move |records, context| desk::watch_jobs(records, context, limit, lease_ms))
     }
 
     fn grant(&self, call: Grant) -> Reply<Granted> {

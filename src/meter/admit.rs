@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::content::Content;
 use super::gates::{Place, gates};
 use super::identity::{Directory, Identity};
 use super::overrides::Overrides;
@@ -332,7 +333,8 @@ fn changes(identity: &Identity, wanted: &Wanted<'_>, now: Timestamp) -> PriceCha
     PriceChanges::of(&Overrides::at(&identity.document.overrides, now), &request)
 }
 
-/// A hash of what was asked: account, route, method, path, query and body, each behind its length.
+/// A hash of what was asked: account, route, method, path, query and body, each behind its length; of a body that
+/// has passed, its own hash.
 fn fingerprint(identity: &Identity, wanted: &Wanted<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let parts = [
@@ -341,7 +343,7 @@ fn fingerprint(identity: &Identity, wanted: &Wanted<'_>) -> [u8; 32] {
         wanted.asked.method.as_str().as_bytes(),
         wanted.path.as_bytes(),
         wanted.query.as_bytes(),
-        wanted.asked.body.unwrap_or_default(),
+        wanted.asked.body.map_or(&[], Content::fingerprint),
     ];
     for part in parts {
         hash.update(part.len().to_be_bytes());

@@ -1,37 +1,51 @@
 //! The quantities that stand in a request's body.
 //!
 //! Invariant: a body is read once, strictly, or the request is refused.
-//! Invariant: a body that is compressed or not said to be UTF-8 JSON is never priced as JSON.
+//! Invariant: a body that is compressed or not said to be UTF-8 JSON is never priced as JSON; the same for forms.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
+use super::content::Content;
 use super::pricing::{Asked, Reason, Unpriceable};
-use super::settings::{Quantity, RequestSource};
+use super::settings::{Quantity, RequestSource, ValueType};
 use super::why::{Flaw, Sort, Why};
 use crate::credit::Value;
-use crate::observe::{Fact, Picked, Pointer, encoded, is_json, media_type, strict};
+use crate::observe::{
+    Fact, Form, FormProblem, Picked, Pointer, encoded, is_json, media_type, strict,
+};
 
 /// A request's body, as far as its price needs it.
 pub(super) struct Body<'a> {
     size: Option<u64>,
     places: Vec<&'a Pointer>,
     picked: Picked<'a>,
+    form: Option<Form>,
 }
 
 impl<'a> Body<'a> {
     /// Reads what `quantities` ask for. An empty body has no values: what may be left out is left out.
     pub(super) fn read(quantities: &'a [Quantity], asked: Asked<'a>) -> Result<Self, Unpriceable> {
-        let sources = || quantities.iter().flat_map(|quantity| &quantity.request);
+        let sources = || quantities.iter().flat_map(Quantity::asked_places);
         let places: Vec<&Pointer> = sources().filter_map(place).collect();
-        let bytes = asked.body.unwrap_or_default();
         if sources().any(RequestSource::needs_body) && encoded(asked.headers) {
             return Err(media(Why::Encoded));
         }
-        let picked = if places.is_empty() || bytes.is_empty() {
+        let size = asked.body.and_then(Content::size);
+        let form = asked.body.and_then(|body| body.form(quantities, asked.headers));
+        if let Some(form) = form {
+            let form = Some(form.map_err(ill_formed)?);
+            return Ok(Self { size, places, picked: Picked::default(), form });
+        }
+        let takes_form = sources().any(RequestSource::needs_form);
+        let bytes = asked.body.and_then(Content::whole).unwrap_or_default();
+        let picked = if bytes.is_empty() || (places.is_empty() && !takes_form) {
             Picked::default()
         } else {
-            says_json(asked.headers)?;
+            let takes_json = !places.is_empty();
+            if !takes_json || !says_json(asked.headers) {
+                return Err(media(Why::Media { json: takes_json, form: takes_form }));
+            }
             let picked = strict(bytes, &places)
                 .map_err(|error| Unpriceable::values(error.pointer, Why::Json(error.problem)))?;
             let said = (0..places.len()).any(|number| !picked.at(number).is_empty());
@@ -40,22 +54,21 @@ impl<'a> Body<'a> {
             }
             picked
         };
-        let size = asked.body.and_then(|body| u64::try_from(body.len()).ok());
-        Ok(Self { size, places, picked })
+        Ok(Self { size, places, picked, form: None })
     }
 
     /// What a source in the body says; `Ok(None)`: it is not there.
     pub(super) fn value(
         &self,
-        quantity: &Quantity,
+        value: &ValueType,
         source: &RequestSource,
-    ) -> Result<Option<Value>, Unpriceable> {
-        let refuse = |flaw| Unpriceable::flawed(source, &quantity.name, flaw);
-        let Some(size) = self.size else {
-            return Err(refuse(Flaw::Unread));
-        };
+    ) -> Result<Option<Value>, Flaw> {
+        let size = self.size.ok_or(Flaw::Unread)?;
+        if source.needs_form() {
+            return self.form.as_ref().map_or(Ok(None), |form| field(form, value, source));
+        }
         let Some(place) = place(source) else {
-            return quantity.value.of_count(size).map(Some).map_err(refuse);
+            return value.of_count(size).map(Some);
         };
         let number = self.places.iter().position(|other| *other == place).unwrap_or(usize::MAX);
         let facts = self.picked.at(number);
@@ -63,29 +76,54 @@ impl<'a> Body<'a> {
             return Ok(None);
         }
         if self.picked.uneven(number) {
-            return Err(refuse(Flaw::Uneven));
+            return Err(Flaw::Uneven);
         }
-        together(quantity, source, facts).map(Some).map_err(refuse)
+        together(value, source, facts).map(Some)
     }
 }
 
-fn together(
-    quantity: &Quantity,
-    source: &RequestSource,
-    facts: &[Fact<'_>],
-) -> Result<Value, Flaw> {
+/// What a form says in a field.
+fn field(form: &Form, value: &ValueType, source: &RequestSource) -> Result<Option<Value>, Flaw> {
+    let count = |count: Option<u64>| count.map(|count| value.of_count(count)).transpose();
+    match source {
+        RequestSource::Form(name) => match form.text(name) {
+            None => Ok(None),
+            // Some servers take an empty field for none.
+            Some("") => Err(Flaw::NoValue),
+            Some(text) => value.of_text(text).map(Some),
+        },
+        RequestSource::FormCharacters(name) => count(form.characters(name)),
+        RequestSource::FormItems(name) => count(form.items(name)),
+        _ => Err(Flaw::Unread),
+    }
+}
+
+fn ill_formed(problem: FormProblem) -> Unpriceable {
+    let pointer = match &problem {
+        FormProblem::Spelling(name)
+        | FormProblem::Twice(name)
+        | FormProblem::NotText(name)
+        | FormProblem::NotUtf8(name)
+        | FormProblem::Escape(name)
+        | FormProblem::TooLong(name) => format!("form {name}"),
+        _ => String::new(),
+    };
+    Unpriceable::values(pointer, Why::Form(problem))
+}
+
+fn together(value: &ValueType, source: &RequestSource, facts: &[Fact<'_>]) -> Result<Value, Flaw> {
     let counts = |count: fn(&Fact<'_>) -> Result<u64, Flaw>| {
         let sum = facts
             .iter()
             .try_fold(0_u64, |sum, fact| sum.checked_add(count(fact)?).ok_or(Flaw::TooLarge));
-        quantity.value.of_count(sum?)
+        value.of_count(sum?)
     };
     match source {
         RequestSource::Items(_) => counts(items),
         RequestSource::Characters(_) => counts(characters),
         _ => {
-            let values = facts.iter().map(|fact| quantity.value.of_fact(fact));
-            quantity.value.together(values.collect::<Result<_, _>>()?)
+            let values = facts.iter().map(|fact| value.of_fact(fact));
+            value.together(values.collect::<Result<_, _>>()?)
         }
     }
 }
@@ -126,7 +164,7 @@ fn media(why: Why) -> Unpriceable {
 }
 
 /// Whether the head says, once, that the body is JSON in UTF-8.
-fn says_json(head: &HeaderMap) -> Result<(), Unpriceable> {
+fn says_json(head: &HeaderMap) -> bool {
     let json = media_type(head).is_some_and(|name| is_json(&name));
     let value = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let charsets = value.split(';').skip(1).filter_map(|parameter| {
@@ -136,5 +174,5 @@ fn says_json(head: &HeaderMap) -> Result<(), Unpriceable> {
         is_charset.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     });
     let utf8 = charsets.into_iter().all(|charset| charset == "utf-8" || charset == "utf8");
-    if json && utf8 { Ok(()) } else { Err(media(Why::Media)) }
+    json && utf8
 }

@@ -19,6 +19,8 @@ pub enum Flag {
     OverMaximum(Name),
     /// A part of a unit was rounded up.
     RoundedQuantity(Name),
+    /// The response's figures come to less than zero: zero was charged.
+    ClampedQuantity(Name),
     /// The body was needed, and it was no JSON or event stream that can be read.
     UnreadableBody,
     /// The body was needed, and it was compressed.
@@ -42,6 +44,7 @@ impl fmt::Display for Flag {
             Self::UnreadableQuantity(name) => write!(f, "unreadable_quantity:{name}"),
             Self::OverMaximum(name) => write!(f, "over_maximum:{name}"),
             Self::RoundedQuantity(name) => write!(f, "rounded_quantity:{name}"),
+            Self::ClampedQuantity(name) => write!(f, "clamped_quantity:{name}"),
             Self::UnreadableBody => f.write_str("unreadable_body"),
             Self::EncodedBody => f.write_str("encoded_body"),
             Self::OversizedBody => f.write_str("oversized_body"),

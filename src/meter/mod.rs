@@ -9,10 +9,12 @@
 mod admit;
 mod body_source;
 mod code;
+mod content;
 mod flag;
 mod free;
 mod gates;
 mod identity;
+mod jobs;
 mod journal;
 mod key;
 mod look;
@@ -31,9 +33,11 @@ mod rejection;
 mod request_id;
 mod rights;
 mod route;
+mod said;
 mod settings;
 mod settler;
 mod shape;
+mod source;
 pub mod statement;
 mod sweeper;
 mod tally;
@@ -47,12 +51,17 @@ mod why;
 
 pub use admit::{Admitted, Meter, Wanted};
 pub use code::{Code, Hundred};
+pub use content::{Content, Need, Passed, Passing};
 pub use flag::Flag;
 pub use gates::{Place, gates};
 pub use identity::{
     AccountHeader, Directory, Finder, Identity, IdentityRules, Issuer, KEY_HEADERS, KEY_SCHEMES,
     KEY_SET_MAX, KeyRules, KeySet, KeySetError, KeySets, KeySource, Named, Said, SetPlace, Shown,
     Way, Ways,
+};
+pub use jobs::{
+    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Rewrite, Touch, Verify, Watching, Webhook,
+    WordCharges, Words,
 };
 pub use journal::{Journal, Marks, instance};
 pub use key::{ImportedKey, NewKeyText, PresentedKey};
@@ -76,9 +85,11 @@ pub use settings::{
 };
 pub use settler::{Ending, Permit, Settler};
 pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};
+pub use source::Source;
 pub use sweeper::sweep;
 pub use tally::{KindTally, RouteTally, Running, Stake, Tally};
 pub use ticket::Ticket;
+pub use value::pixels;
 pub use verdict::{Charge, Verdict};
 pub use watch::{End, Watch};
 pub use why::{Flaw, Sort, Why};

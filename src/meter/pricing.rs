@@ -8,11 +8,13 @@
 use http::{HeaderMap, HeaderName, Method};
 
 use super::body_source::Body;
+use super::content::Content;
 use super::price_overrides::PriceChanges;
 use super::query;
-use super::settings::{Due, Quantity, RequestSource};
+use super::settings::{Due, Quantity, RequestSource, ValueType};
+use super::source::{Arithmetic, Source};
 use super::why::{Flaw, Why};
-use crate::credit::{Facts, Name, Price, PriceError, Priced, Rate, Table, Value};
+use crate::credit::{Decimal, Facts, Name, Price, PriceError, Priced, Rate, Table, Value};
 use crate::observe::Step;
 
 /// A request that asks for its price.
@@ -26,8 +28,8 @@ pub struct Asked<'a> {
     pub query: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its whole body; `None`: it was not read, since no source needs it.
-    pub body: Option<&'a [u8]>,
+    /// Its body; `None`: it was not read, since no source needs it.
+    pub body: Option<Content<'a>>,
     /// The account's plan.
     pub plan: &'a Name,
 }
@@ -47,7 +49,7 @@ pub struct Held {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Unpriceable {
-    /// Where: a JSON pointer, `header x`, `query q`, `path p`, or empty for the body as a whole.
+    /// Where: a JSON pointer, `form f`, `header x`, `query q`, `path p`, or empty for the body as a whole.
     pub pointer: String,
     /// Which quantity; `None`: the body as a whole.
     pub quantity: Option<Name>,
@@ -69,11 +71,6 @@ pub enum Reason {
 impl Unpriceable {
     pub(super) const fn values(pointer: String, why: Why) -> Self {
         Self { pointer, quantity: None, why, reason: Reason::Values }
-    }
-
-    /// A quantity that this source cannot say.
-    pub(super) fn flawed(source: &RequestSource, name: &Name, flaw: Flaw) -> Self {
-        Self::values(pointer(source), Why::Quantity { name: name.clone(), flaw })
     }
 
     fn of(self, quantity: &Name) -> Self {
@@ -125,7 +122,7 @@ fn one_place(due: &Due, query: &str) -> Result<(), Unpriceable> {
     if query.is_empty() {
         return Ok(());
     }
-    let sources = || due.quantities.iter().flat_map(|quantity| &quantity.request);
+    let sources = || due.quantities.iter().flat_map(Quantity::asked_places);
     let declared = |name: &str| {
         sources().any(|source| matches!(source, RequestSource::Query(other) if other == name))
     };
@@ -140,16 +137,27 @@ fn one_place(due: &Due, query: &str) -> Result<(), Unpriceable> {
 
 /// The name by which the body says a quantity, as a form or a query would.
 fn top_name(source: &RequestSource) -> Option<&str> {
-    let (RequestSource::Json(place)
-    | RequestSource::Items(place)
-    | RequestSource::Characters(place)) = source
-    else {
-        return None;
+    let place = match source {
+        RequestSource::Form(name)
+        | RequestSource::FormCharacters(name)
+        | RequestSource::FormItems(name) => return Some(base(name)),
+        RequestSource::Json(place)
+        | RequestSource::Items(place)
+        | RequestSource::Characters(place) => place,
+        RequestSource::Header(_)
+        | RequestSource::Query(_)
+        | RequestSource::Path(_)
+        | RequestSource::BodyBytes => return None,
     };
     place.steps().iter().find_map(|step| match step {
         Step::Name(name) => Some(name.as_str()),
         Step::Each => None,
     })
+}
+
+/// The name of a field without the brackets that make it a list.
+fn base(name: &str) -> &str {
+    name.split('[').next().filter(|base| !base.is_empty()).unwrap_or(name)
 }
 
 fn read(quantity: &Quantity, asked: Asked<'_>, body: &Body<'_>) -> Result<Value, Unpriceable> {
@@ -166,18 +174,77 @@ fn read(quantity: &Quantity, asked: Asked<'_>, body: &Body<'_>) -> Result<Value,
 
 fn read_source(
     quantity: &Quantity,
-    source: &RequestSource,
+    source: &Source<RequestSource>,
     asked: Asked<'_>,
     body: &Body<'_>,
 ) -> Result<Option<Value>, Unpriceable> {
-    let read = match source {
-        RequestSource::Header(name) => header(asked.headers, name),
-        RequestSource::Query(name) => query::value(asked.query, name).map_err(Flaw::Query),
-        RequestSource::Path(name) => capture(asked.captures, name),
-        _ => return body.value(quantity, source),
+    let refuse = |place: Option<&RequestSource>, flaw| {
+        let pointer = place.map(pointer).unwrap_or_default();
+        Unpriceable::values(pointer, Why::Quantity { name: quantity.name.clone(), flaw })
     };
-    let value = read.and_then(|text| text.map(|text| quantity.value.of_text(&text)).transpose());
-    value.map_err(|flaw| Unpriceable::flawed(source, &quantity.name, flaw))
+    if let Source::One(place) = source {
+        let read = read_place(&quantity.value, place, asked, body);
+        return read.map_err(|flaw| refuse(Some(place), flaw));
+    }
+    let first = source.places().next();
+    let mut terms = Terms { value: quantity.value.part(), asked, body };
+    let Some(number) = source
+        .come_to(&mut terms)
+        .map_err(|(place, flaw)| refuse(place.as_ref().or(first), flaw))?
+    else {
+        return Ok(None);
+    };
+    let value = quantity.value.allowed(Value::Number(number));
+    value.map(Some).map_err(|flaw| refuse(first, flaw))
+}
+
+fn read_place(
+    value: &ValueType,
+    place: &RequestSource,
+    asked: Asked<'_>,
+    body: &Body<'_>,
+) -> Result<Option<Value>, Flaw> {
+    let text = match place {
+        RequestSource::Header(name) => header(asked.headers, name)?,
+        RequestSource::Query(name) => query::value(asked.query, name).map_err(Flaw::Query)?,
+        RequestSource::Path(name) => capture(asked.captures, name)?,
+        _ => return body.value(value, place),
+    };
+    text.map(|text| value.of_text(&text)).transpose()
+}
+
+/// The parts of a sum or difference: each of the quantity's type, and in any range.
+struct Terms<'a> {
+    value: ValueType,
+    asked: Asked<'a>,
+    body: &'a Body<'a>,
+}
+
+impl Arithmetic<RequestSource> for Terms<'_> {
+    type Term = Decimal;
+    /// What is wrong, and where if it is at one place.
+    type Error = (Option<RequestSource>, Flaw);
+
+    fn term(&mut self, place: &RequestSource) -> Result<Option<Decimal>, Self::Error> {
+        match read_place(&self.value, place, self.asked, self.body) {
+            Ok(None) => Ok(None),
+            Ok(Some(Value::Number(number))) => Ok(Some(number)),
+            // What is added up is a number: the configuration has seen to that.
+            Ok(Some(_)) => Err((Some(place.clone()), Flaw::Digits)),
+            Err(flaw) => Err((Some(place.clone()), flaw)),
+        }
+    }
+
+    fn sum(&mut self, one: Decimal, other: Decimal) -> Result<Decimal, Self::Error> {
+        one.checked_add(other).ok_or((None, Flaw::TooLarge))
+    }
+
+    fn less(&mut self, first: Decimal, other: Decimal) -> Result<Decimal, Self::Error> {
+        if first < other {
+            return Err((None, Flaw::BelowZero));
+        }
+        first.checked_sub(other).ok_or((None, Flaw::TooLarge))
+    }
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Flaw> {
@@ -207,7 +274,7 @@ fn capture(captures: &[(String, String)], name: &str) -> Result<Option<String>, 
 }
 
 /// Where a source is, to a person.
-pub(super) fn pointer(source: &RequestSource) -> String {
+fn pointer(source: &RequestSource) -> String {
     match source {
         RequestSource::Json(place)
         | RequestSource::Items(place)
@@ -215,12 +282,15 @@ pub(super) fn pointer(source: &RequestSource) -> String {
         RequestSource::Header(name) => format!("header {name}"),
         RequestSource::Query(name) => format!("query {name}"),
         RequestSource::Path(name) => format!("path {name}"),
+        RequestSource::Form(name)
+        | RequestSource::FormCharacters(name)
+        | RequestSource::FormItems(name) => format!("form {name}"),
         RequestSource::BodyBytes => String::new(),
     }
 }
 
 fn first_pointer(quantity: &Quantity) -> String {
-    quantity.request.first().map(pointer).unwrap_or_default()
+    quantity.asked_places().next().map(pointer).unwrap_or_default()
 }
 
 /// Says which quantity it was that left the request without a price.

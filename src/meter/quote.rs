@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::admit::{Meter, Wanted};
+use super::content::Content;
 use super::identity::{Identity, Shown};
 use super::look::look;
 use super::path::canonical;
@@ -61,7 +62,7 @@ impl Meter {
                 captures: &captures,
                 query,
                 headers: &asked.headers,
-                body: Some(&asked.body),
+                body: Some(Content::Whole(&asked.body)),
                 plan: &route.name,
             },
             path,
@@ -86,7 +87,7 @@ impl Meter {
             Ok((held, _)) | Err((Some(held), _)) => Some(held.priced.total),
             Err((None, _)) => None,
         };
-        let mut body = quote_body(wanted.route.name.as_str(), &zone, quoted, language);
+        let mut body = quote_body(&wanted.route, &zone, quoted, language);
         body["balance"] = match price {
             Some(price) => self.covers(account, plan, wanted, price).await,
             None => Value::Null,
@@ -137,7 +138,7 @@ impl Meter {
 #[must_use]
 pub fn free_quote(route: &Route, refused: Option<Rejection>, language: Language) -> Value {
     match refused {
-        Some(why) => blocked(route.name.as_str(), None, &why, language),
+        Some(why) => blocked(route, None, &why, language),
         None => json!({
             "object": "quote", "decision": "allow", "route": route.name, "free": true,
             "hold": "0", "charged": "0",
@@ -147,7 +148,7 @@ pub fn free_quote(route: &Route, refused: Option<Rejection>, language: Language)
 
 /// The answer to a quote; a request that would be refused is answered with the refusal inside.
 fn quote_body(
-    route: &str,
+    route: &Route,
     zone: &Zone,
     quoted: Result<(Held, Quoted), (Option<Held>, Box<Rejection>)>,
     language: Language,
@@ -158,13 +159,13 @@ fn quote_body(
     }
 }
 
-fn blocked(route: &str, held: Option<&Held>, why: &Rejection, language: Language) -> Value {
+fn blocked(route: &Route, held: Option<&Held>, why: &Rejection, language: Language) -> Value {
     json!({
         "object": "quote",
         "decision": "block",
-        "route": route,
+        "route": route.name,
         "code": why.code(),
-        "status": why.status().as_u16(),
+        "status": route.dialect.status(why).as_u16(),
         "detail": why.told(language),
         "hold": held.map(|held| held.priced.total),
         "inputs": held.map(|held| &held.facts),
@@ -174,13 +175,13 @@ fn blocked(route: &str, held: Option<&Held>, why: &Rejection, language: Language
     })
 }
 
-fn allowed(route: &str, zone: &Zone, held: &Held, quoted: &Quoted) -> Value {
+fn allowed(route: &Route, zone: &Zone, held: &Held, quoted: &Quoted) -> Value {
     let then = &quoted.reserved;
     let hold = held.priced.total;
     json!({
         "object": "quote",
         "decision": "allow",
-        "route": route,
+        "route": route.name,
         "hold": hold,
         "inputs": held.facts,
         "lines": lines(&held.priced),

@@ -8,12 +8,14 @@
 use http::HeaderMap;
 
 use super::outcome::BodyTest;
-use super::settings::{ResponseSource, StreamRules, ValueType};
+use super::said;
+pub(super) use super::said::Said;
+use super::settings::{Quantity, ResponseSource, StreamRules, ValueType};
 use super::value::Answer;
 use crate::credit::{Decimal, Value};
 use crate::observe::{Fact, Picked, Pointer, Sight, Step, response};
 
-/// One response source of one quantity, and what it said so far.
+/// One place of a response where one quantity is said, and what it said so far.
 #[derive(Debug)]
 pub(super) struct Reading {
     /// The index of its quantity.
@@ -86,7 +88,7 @@ fn items<'a>(mut facts: impl Iterator<Item = &'a Fact<'a>>) -> Option<Answer> {
 /// Looks at the head, the body and the trailers of one response.
 #[derive(Debug, Default)]
 pub(super) struct Eye {
-    pub(super) readings: Vec<Reading>,
+    readings: Vec<Reading>,
     pub(super) tests: Vec<BodyTest>,
     /// Whether the event that ends the stream has come.
     pub(super) end_seen: bool,
@@ -101,11 +103,11 @@ impl Eye {
         Self { stream, ..Self::default() }
     }
 
-    /// Watches a source of the quantity with this index.
+    /// Watches a place of a source of the quantity with this index.
     pub(super) fn watch(&mut self, quantity: usize, value: &ValueType, source: &ResponseSource) {
         let place = match source {
             ResponseSource::Json(place) | ResponseSource::Items(place) => Some(self.place(place)),
-            ResponseSource::Header(_) => None,
+            _ => None,
         };
         self.readings.push(Reading {
             quantity,
@@ -115,6 +117,26 @@ impl Eye {
             source: source.clone(),
             place,
         });
+    }
+
+    /// Whether any place is in the body.
+    pub(super) fn reads_body(&self) -> bool {
+        self.readings.iter().any(Reading::in_body)
+    }
+
+    /// What each place of a quantity said, in the order of its sources.
+    pub(super) fn readings(&self, quantity: usize) -> impl Iterator<Item = &Reading> {
+        self.readings.iter().filter(move |reading| reading.quantity == quantity)
+    }
+
+    /// What the first source that is there says of a quantity; `None`: none is.
+    pub(super) fn said(&self, number: usize, quantity: &Quantity) -> Option<Said> {
+        said::said(&quantity.response, self.readings(number))
+    }
+
+    /// Whether nothing that is still to come can change that: neither the body nor trailers.
+    pub(super) fn is_known(&self, number: usize, quantity: &Quantity) -> bool {
+        said::is_known(&quantity.response, self.readings(number))
     }
 
     /// The number of a place among those that are looked at.

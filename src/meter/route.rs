@@ -198,6 +198,8 @@ mod tests {
                 dialect: Dialect::Openai,
                 identity: Ways::ALL,
                 pass: false,
+                touch: None,
+                rewrite: Default::default(),
             })
         };
         Rules {
@@ -205,6 +207,7 @@ mod tests {
             free_accounts: 2,
             revision: String::new(),
             routes: routes.iter().map(route).collect(),
+            jobs: Vec::new(),
             plans: Vec::new(),
             dialect: Dialect::Openai,
             identity: Default::default(),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 
 use super::identity::{IdentityRules, Ways};
+use super::jobs::{Job, Rewrite, Touch};
 use super::rejection::Dialect;
+use super::source::Source;
 use crate::credit::{Amount, Decimal, Name, Pack, Plan, Price, Value};
 use crate::ledger::{OnUnknown, OverRun};
 use crate::observe::{Event, Pointer};
@@ -18,6 +20,8 @@ pub struct Rules {
     pub revision: String,
     /// The routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// The sorts of jobs.
+    pub jobs: Vec<Arc<Job>>,
     /// The plans.
     pub plans: Vec<Arc<Plan>>,
     /// How requests name their account.
@@ -53,6 +57,10 @@ pub struct Route {
     pub identity: Ways,
     /// Whether the client's credential goes through to the upstream; a key of ours never does.
     pub pass: bool,
+    /// What it does with a job; only free routes do.
+    pub touch: Option<Touch>,
+    /// Where its answers hold URLs of the upstream's own.
+    pub rewrite: Rewrite,
 }
 
 /// Whether a route is metered.
@@ -83,6 +91,8 @@ pub struct Due {
     pub reconcile_ms: u64,
     /// What becomes of work that cost more than was held and more than there is.
     pub over_run: OverRun,
+    /// The sort of job that its requests begin; `None`: their answers are all there is.
+    pub job: Option<Arc<Job>>,
 }
 
 /// A number, word or flag that a price names.
@@ -93,13 +103,13 @@ pub struct Quantity {
     /// What it must be.
     pub value: ValueType,
     /// Where the request says it; the first source that is present counts.
-    pub request: Vec<RequestSource>,
+    pub request: Vec<Source<RequestSource>>,
     /// Its value where no source is present; with no request sources at all: the bound that makes the hold.
     /// `None`: a request without it is refused.
     pub default: Option<Value>,
     /// Where the response says it; the first source that is present counts. None: the request's value is
     /// charged.
-    pub response: Vec<ResponseSource>,
+    pub response: Vec<Source<ResponseSource>>,
     /// What is charged when the response should say it and does not.
     pub missing: Missing,
 }
@@ -109,6 +119,11 @@ impl Quantity {
     #[must_use]
     pub const fn is_asked(&self) -> bool {
         !self.request.is_empty()
+    }
+
+    /// The places of its request sources, those within arithmetic among them.
+    pub fn asked_places(&self) -> impl Iterator<Item = &RequestSource> {
+        self.request.iter().flat_map(Source::places)
     }
 }
 
@@ -121,6 +136,10 @@ pub enum ValueType {
     Decimal(RangeInclusive<Decimal>),
     /// A number of seconds: `5`, `"5"` or `"5s"`.
     Seconds(RangeInclusive<Decimal>),
+    /// A number of pixels: `1572864`, or a text of width and height such as `"1024x1536"`.
+    Pixels(RangeInclusive<Decimal>),
+    /// One of these numbers; a text may say it with this unit behind it, such as `"720p"`.
+    Unit(String, Box<Self>),
     /// A word; if words are listed, one of them.
     Text(Vec<String>),
     /// Yes or no.
@@ -144,13 +163,31 @@ pub enum RequestSource {
     Path(String),
     /// How many bytes the body has.
     BodyBytes,
+    /// A text field of a form, by its name; it stands there once.
+    Form(String),
+    /// How many Unicode characters that field has.
+    FormCharacters(String),
+    /// How many parts or fields of a form have this name, or this name and `[]`.
+    FormItems(String),
 }
 
 impl RequestSource {
     /// Whether the body must be read before the request can be priced.
     #[must_use]
     pub const fn needs_body(&self) -> bool {
-        matches!(self, Self::Json(_) | Self::Items(_) | Self::Characters(_) | Self::BodyBytes)
+        self.needs_json() || self.needs_form() || matches!(self, Self::BodyBytes)
+    }
+
+    /// Whether it is a place in a JSON body.
+    #[must_use]
+    pub const fn needs_json(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Items(_) | Self::Characters(_))
+    }
+
+    /// Whether it is a field of a form.
+    #[must_use]
+    pub const fn needs_form(&self) -> bool {
+        matches!(self, Self::Form(_) | Self::FormCharacters(_) | Self::FormItems(_))
     }
 }
 
@@ -163,6 +200,28 @@ pub enum ResponseSource {
     Items(Pointer),
     /// In a header.
     Header(HeaderName),
+    /// In the JSON body of whichever answer tells that the job has ended.
+    Job(Pointer),
+    /// How many items the array there has.
+    JobItems(Pointer),
+    /// In a header of whichever answer about the job has it.
+    JobHeader(HeaderName),
+    /// In the JSON body of the answer that began the job: the hold follows it.
+    Created(Pointer),
+}
+
+impl ResponseSource {
+    /// Whether only answers about a job say it.
+    #[must_use]
+    pub const fn is_of_job(&self) -> bool {
+        matches!(self, Self::Job(_) | Self::JobItems(_) | Self::JobHeader(_))
+    }
+
+    /// Whether it means something on routes that begin jobs alone.
+    #[must_use]
+    pub const fn needs_job(&self) -> bool {
+        self.is_of_job() || matches!(self, Self::Created(_))
+    }
 }
 
 /// What is charged when the response should say a quantity and does not.

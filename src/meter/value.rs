@@ -28,7 +28,12 @@ impl ValueType {
     /// The value of a request's JSON.
     pub(super) fn of_fact(&self, fact: &Fact<'_>) -> Result<Value, Flaw> {
         let value = match (self, fact) {
-            (Self::Integer(_), Fact::Number(digits)) => Value::Number(integer(digits)?),
+            (Self::Unit(_, _), Fact::Text(text)) => return self.of_text(text),
+            (Self::Unit(_, of), fact) => return of.of_fact(fact),
+            (Self::Pixels(_), Fact::Text(text)) => Value::Number(sized(text)?),
+            (Self::Integer(_) | Self::Pixels(_), Fact::Number(digits)) => {
+                Value::Number(integer(digits)?)
+            }
             (Self::Decimal(_) | Self::Seconds(_), Fact::Number(digits)) => {
                 Value::Number(exact(digits)?)
             }
@@ -43,7 +48,9 @@ impl ValueType {
     /// The value of a text: of a header, a query or a path.
     pub(super) fn of_text(&self, text: &str) -> Result<Value, Flaw> {
         let value = match self {
+            Self::Unit(unit, of) => return of.of_text(text.strip_suffix(unit).unwrap_or(text)),
             Self::Integer(_) => Value::Number(integer(text)?),
+            Self::Pixels(_) => Value::Number(sized(text)?),
             Self::Decimal(_) => Value::Number(exact(text)?),
             Self::Seconds(_) => Value::Number(seconds(text)?),
             Self::Text(_) => Value::Text(text.to_owned()),
@@ -76,18 +83,30 @@ impl ValueType {
         self.allowed(value)
     }
 
+    /// What a part of a sum or difference must be: of the same type, in any range.
+    pub(super) fn part(&self) -> Self {
+        let any = || Decimal::ZERO..=Decimal::MAX;
+        match self {
+            Self::Integer(_) => Self::Integer(any()),
+            Self::Decimal(_) => Self::Decimal(any()),
+            Self::Seconds(_) => Self::Seconds(any()),
+            Self::Pixels(_) => Self::Pixels(any()),
+            Self::Unit(unit, of) => Self::Unit(unit.clone(), Box::new(of.part())),
+            Self::Text(_) | Self::Flag => self.clone(),
+        }
+    }
+
     /// Checks the range or the words.
-    fn allowed(&self, value: Value) -> Result<Value, Flaw> {
+    pub(super) fn allowed(&self, value: Value) -> Result<Value, Flaw> {
+        if let (Some(range), Value::Number(number)) = (self.range(), &value) {
+            let (first, last) = (*range.start(), *range.end());
+            return if range.contains(number) {
+                Ok(value)
+            } else {
+                Err(Flaw::Range { first, last })
+            };
+        }
         match (self, &value) {
-            (
-                Self::Integer(range) | Self::Decimal(range) | Self::Seconds(range),
-                Value::Number(number),
-            ) => {
-                if !range.contains(number) {
-                    let (first, last) = (*range.start(), *range.end());
-                    return Err(Flaw::Range { first, last });
-                }
-            }
             (Self::Text(_), Value::Text(word)) if word.len() > WORD_MAX => {
                 return Err(Flaw::LongWord(WORD_MAX));
             }
@@ -110,7 +129,9 @@ impl ValueType {
                 Some(Answer { value, rounded: false })
             }
             (_, Fact::Number(digits)) => self.of_used(digits),
-            (Self::Seconds(_), Fact::Text(text)) => self.of_used(text),
+            (Self::Seconds(_) | Self::Pixels(_) | Self::Unit(_, _), Fact::Text(text)) => {
+                self.of_used(text)
+            }
             _ => None,
         }
     }
@@ -143,19 +164,23 @@ impl ValueType {
     /// A number that an upstream states, whatever the range: the work was done.
     fn of_used(&self, text: &str) -> Option<Answer> {
         let digits = match self {
+            Self::Unit(unit, of) => return of.of_used(text.strip_suffix(unit).unwrap_or(text)),
             Self::Seconds(_) => text.strip_suffix('s').unwrap_or(text),
             _ => text,
         };
-        let number = Decimal::rounded_up(digits).ok()?;
+        let number = match (self, pixels(text)) {
+            (Self::Pixels(_), Some(pixels)) => pixels,
+            _ => Decimal::rounded_up(digits).ok()?,
+        };
         match self {
-            Self::Integer(_) => {
+            Self::Integer(_) | Self::Pixels(_) => {
                 let rounded = number.as_whole().is_none();
                 Some(Answer { value: Value::Number(number.ceil()), rounded })
             }
             Self::Decimal(_) | Self::Seconds(_) => {
                 Some(Answer { value: Value::Number(number), rounded: false })
             }
-            Self::Text(_) | Self::Flag => None,
+            Self::Unit(_, _) | Self::Text(_) | Self::Flag => None,
         }
     }
 
@@ -169,7 +194,11 @@ impl ValueType {
 
     const fn range(&self) -> Option<&RangeInclusive<Decimal>> {
         match self {
-            Self::Integer(range) | Self::Decimal(range) | Self::Seconds(range) => Some(range),
+            Self::Integer(range)
+            | Self::Decimal(range)
+            | Self::Seconds(range)
+            | Self::Pixels(range) => Some(range),
+            Self::Unit(_, of) => of.range(),
             Self::Text(_) | Self::Flag => None,
         }
     }
@@ -179,6 +208,8 @@ impl ValueType {
             Self::Integer(_) => Sort::Integer,
             Self::Decimal(_) => Sort::Number,
             Self::Seconds(_) => Sort::Seconds,
+            Self::Pixels(_) => Sort::Pixels,
+            Self::Unit(_, of) => of.sort(),
             Self::Text(_) => Sort::Text,
             Self::Flag => Sort::Flag,
         }
@@ -193,6 +224,27 @@ fn integer(text: &str) -> Result<Decimal, Flaw> {
 
 fn exact(text: &str) -> Result<Decimal, Flaw> {
     Decimal::exact(text).map_err(Flaw::Number)
+}
+
+/// Digits, or width and height.
+fn sized(text: &str) -> Result<Decimal, Flaw> {
+    match pixels(text) {
+        Some(pixels) => Ok(pixels),
+        None if text.contains(TIMES) => Err(Flaw::Sort { wanted: Sort::Pixels, found: None }),
+        None => integer(text),
+    }
+}
+
+/// What stands between width and height: APIs write `1024x1536` or `1024*1536`.
+const TIMES: [char; 2] = ['x', '*'];
+
+/// The pixels of a width and a height, each of digits alone: `"1024x1536"` has 1572864. `None`: it is not
+/// written so, or there are more than can be counted.
+#[must_use]
+pub fn pixels(text: &str) -> Option<Decimal> {
+    let (width, height) = text.split_once(TIMES)?;
+    let side = |text: &str| integer(text).ok()?.as_whole();
+    Decimal::whole(side(width)?.checked_mul(side(height)?)?)
 }
 
 fn seconds(text: &str) -> Result<Decimal, Flaw> {

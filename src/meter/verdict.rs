@@ -9,7 +9,7 @@
 
 use super::flag::Flag;
 use super::pricing::Held;
-use super::reading::{Eye, Reading};
+use super::reading::{Eye, Reading, Said};
 use super::settings::{ChargeRule, Class, Due, Missing, OutcomeRule, Quantity};
 use super::watch::{End, is_success};
 use crate::credit::{Amount, Facts, PriceError, Priced};
@@ -81,14 +81,9 @@ pub(super) fn at_head(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Option
         Some((rule, _)) => (rule.class, rule.charge),
         None => evidence.otherwise(),
     };
-    let said = |number| {
-        let mut readings = evidence.readings(number);
-        readings
-            .find(|reading| reading.in_body() || reading.is_there())
-            .is_some_and(|r| !r.in_body())
+    let depends = |(number, quantity): (usize, &Quantity)| {
+        !quantity.response.is_empty() && !evidence.eye.is_known(number, quantity)
     };
-    let depends =
-        |(number, quantity): (usize, &Quantity)| !quantity.response.is_empty() && !said(number);
     match charge {
         ChargeRule::Hold => return None,
         ChargeRule::Settle if due.quantities.iter().enumerate().any(depends) => return None,
@@ -172,34 +167,33 @@ impl Evidence<'_> {
     /// Puts what the response says of one quantity in the place of what was held for it.
     fn state(&self, number: usize, quantity: &Quantity, facts: &mut Facts, flags: &mut Vec<Flag>) {
         let name = &quantity.name;
-        let reading = self.readings(number).find(|reading| reading.is_there());
-        if reading.is_some_and(|reading| reading.bad) {
+        let said = self.eye.said(number, quantity);
+        if said.as_ref().is_some_and(|said| said.bad) {
             flags.push(Flag::UnreadableQuantity(name.clone()));
         }
-        if let Some(answer) = reading.and_then(|reading| reading.answer.as_ref()) {
+        if said.as_ref().is_some_and(|said| said.clamped) {
+            flags.push(Flag::ClampedQuantity(name.clone()));
+        }
+        let is_silent = said.is_none();
+        if let Some(Said { answer: Some(answer), .. }) = said {
             if answer.rounded {
                 flags.push(Flag::RoundedQuantity(name.clone()));
             }
             if quantity.value.is_above(&answer.value) {
                 flags.push(Flag::OverMaximum(name.clone()));
             }
-            facts.0.insert(name.clone(), answer.value.clone());
+            facts.0.insert(name.clone(), answer.value);
             return;
         }
-        if reading.is_none() {
+        if is_silent {
             flags.push(Flag::MissingQuantity(name.clone()));
-            if self.readings(number).any(Reading::in_body) {
+            if self.eye.readings(number).any(Reading::in_body) {
                 flags.extend(self.unread_flag());
             }
         }
         if let (Missing::Value(value), false) = (&quantity.missing, self.end == End::Cancelled) {
             facts.0.insert(name.clone(), value.clone());
         }
-    }
-
-    /// The sources of a quantity, in order.
-    fn readings(&self, quantity: usize) -> impl Iterator<Item = &Reading> {
-        self.eye.readings.iter().filter(move |reading| reading.quantity == quantity)
     }
 
     /// Whether a rule that the head leaves possible looks into the body.

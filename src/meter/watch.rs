@@ -10,6 +10,7 @@ use super::outcome::{self, BodyTest};
 use super::pricing::Held;
 use super::reading::Eye;
 use super::settings::{ChargeRule, Class, Due, OnDisconnect};
+use super::source::Source;
 use super::verdict::{self, Evidence, Verdict};
 use crate::observe::{Observer, Unread};
 
@@ -47,7 +48,7 @@ impl Watch {
             watch_quantities(due, &mut eye);
         }
         eye.head(head);
-        let in_body = eye.readings.iter().any(|reading| reading.in_body()) || !eye.tests.is_empty();
+        let in_body = eye.reads_body() || !eye.tests.is_empty();
         let mut observer = Observer::new(head);
         let needs_end = is_success(status) && due.stream.has_end() && observer.reads_events();
         if !in_body && !needs_end {
@@ -110,8 +111,8 @@ fn watch_rules(due: &Due, heads: &[bool], eye: &mut Eye) {
 
 fn watch_quantities(due: &Due, eye: &mut Eye) {
     for (number, quantity) in due.quantities.iter().enumerate() {
-        for source in &quantity.response {
-            eye.watch(number, &quantity.value, source);
+        for place in quantity.response.iter().flat_map(Source::places) {
+            eye.watch(number, &quantity.value, place);
         }
     }
 }

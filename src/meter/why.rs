@@ -4,7 +4,7 @@
 //! its own words.
 
 use crate::credit::{Decimal, DecimalError, Name, PriceError};
-use crate::observe::{Fact, JsonProblem};
+use crate::observe::{Fact, FormProblem, JsonProblem};
 
 use super::query::QueryProblem;
 
@@ -31,8 +31,15 @@ pub enum Why {
     NoObject,
     /// The body is compressed.
     Encoded,
-    /// The body is not said to be JSON in UTF-8.
-    Media,
+    /// The form has no single reading.
+    Form(FormProblem),
+    /// The body is not said to be JSON or a form in UTF-8.
+    Media {
+        /// Whether JSON can be priced here.
+        json: bool,
+        /// Whether a form can.
+        form: bool,
+    },
     /// The quantities have no price.
     Price(PriceError),
 }
@@ -62,6 +69,8 @@ pub enum Flaw {
     LongWord(usize),
     /// It is larger than can be counted.
     TooLarge,
+    /// What is taken away is more than there is.
+    BelowZero,
     /// It has no value.
     NoValue,
     /// It is not the same everywhere.
@@ -99,6 +108,8 @@ pub enum Sort {
     Number,
     /// A number of seconds.
     Seconds,
+    /// A number of pixels.
+    Pixels,
     /// A string.
     Text,
     /// An array.

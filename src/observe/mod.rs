@@ -4,6 +4,7 @@
 //! Invariant: a number is read from its digits, never through a float.
 
 mod body;
+mod form;
 mod json;
 mod node;
 mod pointer;
@@ -11,6 +12,9 @@ mod sse;
 mod walk;
 
 pub use body::{BODY_MAX, Observer, Seen, Sight, Unread, encoded, is_json, media_type};
+pub use form::{
+    FIELDS_MAX, Form, FormProblem, FormReader, Listener, NAME_MAX, PartHead, Sought, TEXT_MAX,
+};
 pub use json::{
     DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
 };

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::headers::Taken;
 use super::hops::trailers_outward;
+use super::spool::Spooled;
 use super::upload::{Faults, Upload};
 use crate::meter::BodyLimit;
 
@@ -90,6 +91,11 @@ impl Sending {
             }
         };
         Self { body, faults: Faults::default(), limit: None }
+    }
+
+    /// Bytes that were read and lie in memory or on the disk.
+    pub(super) fn spooled(body: Spooled) -> Self {
+        Self { body: body.boxed_unsync(), faults: Faults::default(), limit: None }
     }
 
     /// A client's body as it comes.

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,7 @@ use super::guard::Guard;
 use super::settings::ProxySettings;
 use super::upstream::Upstream;
 use crate::meter::Meter;
-use crate::seam::Tasks;
+use crate::seam::{Disk, Tasks};
 
 /// The client plane, handed down from above: it answers what begins with the client prefix.
 pub type ClientPlane = Rc<dyn Fn(Request<Incoming>) -> LocalBoxFuture<'static, Response<Body>>>;
@@ -39,12 +40,25 @@ pub struct Core {
     pub cut: CancellationToken,
     /// Room for bodies that are read before they are priced, in KiB.
     pub room: Arc<Semaphore>,
+    /// Where bodies lie that are read before they are priced and that memory has no room for.
+    pub spool: SpoolPlace,
     /// Requests under way on all connections of this core.
     pub requests: Rc<Cell<usize>>,
     /// The client plane.
     pub client_plane: ClientPlane,
     /// Whether the instance is about to stop.
     pub draining: Arc<AtomicBool>,
+}
+
+/// Where bodies are spooled.
+#[derive(Clone, Debug)]
+pub struct SpoolPlace {
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Room for them, in KiB.
+    pub room: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Core {

@@ -20,6 +20,7 @@ mod hops;
 mod patience;
 mod reading;
 mod settings;
+mod spool;
 mod stage;
 mod steps;
 mod upload;
@@ -34,13 +35,13 @@ use tower::{Service, ServiceBuilder};
 
 pub use answer::FromPeer;
 pub use body::{Body, BoxError, whole};
-pub use core::{ClientPlane, Core};
+pub use core::{ClientPlane, Core, SpoolPlace};
 pub use fetch::Fetcher;
 pub use framing::{Bounds, Guarded, Turns, guarded};
 pub use guard::{Culprit, Guard};
 pub use settings::{
     ClientAddress, Credentials, FloodSettings, HttpVersion, IdentityHeaders, Limits, ProxySettings,
-    Timeouts, UpstreamSettings,
+    Timeouts, UpstreamSettings, WebhookSettings,
 };
 pub use upstream::Upstream;
 

@@ -2,18 +2,21 @@
 //!
 //! Invariant: what is read has room that was taken before, and an end in bytes and in time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::body::Sending;
 use super::core::Core;
 use super::headers::Taken;
 use super::hops::trailers_outward;
+use super::spool::{MEMORY_MAX, Room, Spool};
 use super::upload::{Fault, Upload};
 use super::upstream::chain;
-use crate::meter::{BodyLimit, Detail, Due, Identity, Rejection, RequestSource, Route, body_limit};
+use crate::meter::{BodyLimit, Detail, Identity, Passed, Passing, Rejection, Route, body_limit};
 
 /// Room for a body of the declared length, or of any that the route allows.
 pub(super) fn room(
@@ -22,16 +25,76 @@ pub(super) fn room(
     limit: u64,
 ) -> Result<OwnedSemaphorePermit, Rejection> {
     let length = length.unwrap_or(limit).min(limit);
-    let kib = u32::try_from(length.div_ceil(1_024)).unwrap_or(u32::MAX);
-    core.room
-        .clone()
-        .try_acquire_many_owned(kib)
-        .map_err(|_| Rejection::metering_unavailable("no room for another body: limits.bodies"))
+    taken(&core.room, length)
+        .ok_or_else(|| Rejection::metering_unavailable("no room for another body: limits.bodies"))
 }
 
-/// Whether a price reads the body.
-pub(super) fn needs_body(due: &Due) -> bool {
-    due.quantities.iter().flat_map(|quantity| &quantity.request).any(RequestSource::needs_body)
+fn taken(room: &Arc<Semaphore>, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
+    room.clone().try_acquire_many_owned(kib).ok()
+}
+
+/// The same for a body that is spooled: a bounded part of it in memory, the rest on the disk.
+pub(super) fn spool_room(core: &Core, length: Option<u64>, limit: u64) -> Result<Room, Rejection> {
+    let length = length.unwrap_or(limit).min(limit);
+    let memory = room(core, Some(length.min(MEMORY_MAX)), limit)?;
+    let full = || Rejection::metering_unavailable("no room for another body: limits.spool");
+    let disk = match length.saturating_sub(MEMORY_MAX) {
+        0 => None,
+        rest => Some(taken(&core.spool.room, rest).ok_or_else(full)?),
+    };
+    Ok(Room { _memory: memory, _disk: disk })
+}
+
+/// Reads a body into a spool, and shows it to `passing` on its way. What cannot be read is not read to its end:
+/// such a request is never forwarded.
+pub(super) async fn spool(
+    core: &Core,
+    upload: Upload,
+    passing: Passing,
+    room: Room,
+    taken: &Taken,
+) -> Result<(Sending, Passed), Rejection> {
+    let (faults, limit) = (upload.faults(), upload.limit().clone());
+    let allowed = Duration::from_millis(core.settings.limits.upload_ms);
+    let spooled = tokio::time::timeout(allowed, take(core, upload, passing, room)).await;
+    match (spooled, faults.found()) {
+        (Err(_), _) | (_, Some(Fault::TooSlow)) => Err(Rejection::too_slow()),
+        (_, Some(Fault::TooLarge)) => Err(Rejection::too_large(&limit)),
+        (Ok(Ok((spool, passed, trailers))), _) => {
+            let trailers = trailers.map(|mut trailers| {
+                trailers_outward(&mut trailers, taken);
+                trailers
+            });
+            let trailers = trailers.filter(|trailers| !trailers.is_empty());
+            Ok((Sending::spooled(spool.into_body(trailers)), passed))
+        }
+        (Ok(Err(rejection)), _) => Err(rejection),
+    }
+}
+
+async fn take(
+    core: &Core,
+    mut upload: Upload,
+    mut passing: Passing,
+    room: Room,
+) -> Result<(Spool, Passed, Option<http::HeaderMap>), Rejection> {
+    let (mut spool, mut trailers) = (Spool::new(room), None);
+    while let Some(frame) = upload.frame().await {
+        let frame = frame
+            .map_err(|error| Rejection::bad_request(Detail::BrokenBody).because(chain(&*error)))?;
+        match frame.into_data() {
+            Ok(bytes) if !passing.feed(&bytes) => break,
+            Ok(bytes) => {
+                let taken = spool.take(&bytes, &*core.spool.disk, &core.spool.folder);
+                taken.map_err(|error| {
+                    Rejection::metering_unavailable(format!("limits.spool_folder: {error}"))
+                })?;
+            }
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok((spool, passing.finish(), trailers))
 }
 
 /// The account, and how much it may send: as it is remembered or, where plans differ in that and it might be too

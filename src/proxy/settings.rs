@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 
 use crate::credit::Name;
+use crate::meter::HookSecret;
 use crate::tls::IdentityFiles;
 
 /// Everything that the path of a request goes by, beside the meter's rules.
@@ -16,6 +18,8 @@ pub struct ProxySettings {
     pub upstreams: Vec<UpstreamSettings>,
     /// Bounds on what a client may send.
     pub limits: Limits,
+    /// The folder for bodies that are read before they are priced; `None`: the instance's own.
+    pub spool_folder: Option<PathBuf>,
     /// The local flood guard.
     pub flood: FloodSettings,
     /// The networks whose `X-Forwarded-For` is believed.
@@ -26,6 +30,19 @@ pub struct ProxySettings {
     pub client_prefix: String,
     /// Every header by which some service learns who asks: no client says them to any.
     pub identity_headers: Vec<HeaderName>,
+    /// Scheme and host by which the world reaches us; `None`: what each request says of it.
+    pub public_url: Option<String>,
+    /// What our webhook URLs are sealed with, and whom they may lead to; `None`: there are none.
+    pub webhooks: Option<WebhookSettings>,
+}
+
+/// What all webhooks have in common.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    /// What our URLs are sealed with.
+    pub secret: HookSecret,
+    /// Whether clients may be called at private addresses.
+    pub private_addresses: bool,
 }
 
 /// A service that does the work.
@@ -35,6 +52,8 @@ pub struct UpstreamSettings {
     pub name: Name,
     /// Scheme, authority and an optional path prefix.
     pub base: Uri,
+    /// Its other hosts, in lower case.
+    pub hosts: Vec<Authority>,
     /// The operator's credential that is put on every request.
     pub credentials: Option<Credentials>,
     /// A file of PEM certificates to trust beside the public roots.
@@ -134,6 +153,8 @@ pub struct Limits {
     pub body_rate: u64,
     /// For a body that must be read before it can be priced, in milliseconds.
     pub body_ms: u64,
+    /// For a body that is read before it is priced and may lie on the disk, in milliseconds.
+    pub upload_ms: u64,
     /// The largest head in bytes.
     pub head_bytes: usize,
     /// The most headers.
@@ -154,6 +175,8 @@ pub struct Limits {
     pub connections: usize,
     /// The most bytes of bodies that are read before they are priced, of one core at once.
     pub bodies: u64,
+    /// The most bytes of bodies on the disk that are not yet sent, of one core at once.
+    pub spool: u64,
     /// For running exchanges at shutdown, in milliseconds.
     pub drain_ms: u64,
 }

@@ -20,7 +20,8 @@ use tower::{Layer, Service};
 use super::body::{Body, Sending};
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
 use crate::meter::{
-    Admitted, Dialect, Due, Identity, Rejection, Route, RouteTally, Tally, request_of,
+    Admitted, Content, Dialect, Due, Identity, Passed, Rejection, Route, RouteTally, Tally,
+    request_of,
 };
 
 /// Where a request came from.
@@ -91,8 +92,8 @@ pub(super) struct Priced {
     pub head: Parts,
     /// What goes upstream: the very bytes that are priced.
     pub body: Sending,
-    /// The bytes, where the price needs them.
-    pub bytes: Option<bytes::Bytes>,
+    /// What was read of them, where the price needs it.
+    pub read: Option<Read>,
     /// The route.
     pub route: Arc<Route>,
     /// What its captures matched.
@@ -107,6 +108,25 @@ pub(super) struct Priced {
     pub quote: bool,
     /// What the log line will say.
     pub story: Rc<Story>,
+}
+
+/// A body that was read.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// The whole of it.
+    Whole(bytes::Bytes),
+    /// What was seen while it passed into a spool.
+    Passed(Box<Passed>),
+}
+
+impl Read {
+    /// As its price sees it.
+    pub(super) fn content(&self) -> Content<'_> {
+        match self {
+            Self::Whole(bytes) => Content::Whole(bytes),
+            Self::Passed(passed) => Content::Passed(passed),
+        }
+    }
 }
 
 /// A request that may be forwarded.

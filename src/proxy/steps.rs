@@ -12,12 +12,13 @@ use super::body::{Sending, whole};
 use super::core::Core;
 use super::headers::{Taken, credits_max, strip_named, take_quote};
 use super::hops::{expectations, no_extended_connect, no_loop, no_websocket};
-use super::reading::{collect, fitting, needs_body, room};
-use super::stage::{Arrived, Identified, Metered, Onward, Priced, Routed, Stop};
+use super::reading::{collect, fitting, room, spool, spool_room};
+use super::stage::{Arrived, Identified, Metered, Onward, Priced, Read, Routed, Stop};
 use super::upload::Upload;
 use super::upstream::Upstream;
 use crate::meter::{
-    Asked, Cause, Detail, Found, Language, Rejection, Shown, Wanted, Work, canonical, free_quote,
+    Asked, Cause, Detail, Found, Language, Need, Rejection, Shown, Wanted, Work, canonical,
+    free_quote,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -173,16 +174,25 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let limits = &core.settings.limits;
     let most = limit.bytes;
     let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
-    let (body, bytes) = match &route.work {
-        Work::Paid(due) if needs_body(due) => {
+    let need = match &route.work {
+        Work::Paid(due) => due.need(&head.headers),
+        Work::Free => Need::Nothing,
+    };
+    let (body, read) = match need {
+        Need::Whole => {
             let room = room(&core, length, most)?;
             let (bytes, trailers) = collect(upload, limits.body_ms, &taken).await?;
-            (Sending::read(bytes.clone(), trailers, room), Some(bytes))
+            (Sending::read(bytes.clone(), trailers, room), Some(Read::Whole(bytes)))
         }
-        _ if nothing => (Sending::nothing(), None),
-        _ => (Sending::passing(upload, taken), None),
+        Need::Passing(passing) => {
+            let room = spool_room(&core, length, most)?;
+            let (body, passed) = spool(&core, upload, *passing, room, &taken).await?;
+            (body, Some(Read::Passed(Box::new(passed))))
+        }
+        Need::Nothing if nothing => (Sending::nothing(), None),
+        Need::Nothing => (Sending::passing(upload, taken), None),
     };
-    Ok(Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story })
+    Ok(Priced { head, body, read, route, captures, identity, onward, credits_max, quote, story })
 }
 
 /// What a trailer may not say to the upstream of this index either.
@@ -196,7 +206,7 @@ fn taken(core: &Core, upstream: usize) -> Taken {
 
 /// Prices and reserves: the last step that can refuse, and the first that holds anything.
 pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
-    let Priced { head, body, bytes, route, captures, identity, onward, credits_max, quote, story } =
+    let Priced { head, body, read, route, captures, identity, onward, credits_max, quote, story } =
         priced;
     let Work::Paid(due) = &route.work else {
         let allowed = core.meter.free_route(identity, &route).await;
@@ -216,7 +226,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
             captures: &captures,
             query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
-            body: bytes.as_deref(),
+            body: read.as_ref().map(Read::content),
             plan: &route.name,
         },
         path: head.uri.path(),

@@ -38,6 +38,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// As the system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// A new file in `folder` that has no name: it is gone once it is dropped, however this process ends.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn scratch(&self, folder: &Path) -> io::Result<Box<dyn ScratchFile>>;
+
     /// What is another word after each start of the machine: what was not synced may be lost between two.
     ///
     /// # Errors
@@ -52,6 +58,21 @@ pub trait AppendFile: Send + fmt::Debug {
     /// # Errors
     /// As the system says; a part of `bytes` may have been written.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// A file that is written, read back and forgotten.
+pub trait ScratchFile: Send + fmt::Debug {
+    /// Writes all of `bytes` at the end.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Reads as many bytes as `into` has, from `offset` on.
+    ///
+    /// # Errors
+    /// As the system says; `UnexpectedEof` if there are not so many.
+    fn read_exact_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
 }
 
 /// The machine's file system.
@@ -100,6 +121,10 @@ impl Disk for SystemDisk {
         }
     }
 
+    fn scratch(&self, folder: &Path) -> io::Result<Box<dyn ScratchFile>> {
+        Ok(Box::new(tempfile::tempfile_in(folder)?))
+    }
+
     fn boot(&self) -> io::Result<String> {
         Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
     }
@@ -108,5 +133,15 @@ impl Disk for SystemDisk {
 impl AppendFile for File {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes)
+    }
+}
+
+impl ScratchFile for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn read_exact_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, into, offset)
     }
 }

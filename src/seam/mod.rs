@@ -12,7 +12,7 @@ mod tasks;
 mod vault;
 
 pub use clock::{Clock, SimulatedClock, SystemClock, TestClock, Timestamp};
-pub use disk::{AppendFile, Disk, SystemDisk};
+pub use disk::{AppendFile, Disk, ScratchFile, SystemDisk};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use tasks::{Tasks, thread};
 pub use vault::{LastingFile, SystemVault, Vault};

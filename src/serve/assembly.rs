@@ -23,7 +23,7 @@ use crate::config::Settings;
 use crate::ledger::Ledger;
 use crate::meter::{Directory, Finder, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
-use crate::proxy::{BoxError, ClientPlane, Core, Guard, Upstream};
+use crate::proxy::{BoxError, ClientPlane, Core, Guard, ProxySettings, SpoolPlace, Upstream};
 use crate::seam::Tasks;
 
 /// What a core keeps from its start to its end.
@@ -38,6 +38,9 @@ pub(super) struct Lasting {
     room: Arc<Semaphore>,
     /// The bytes that `room` has.
     bodies: u64,
+    spool: Arc<Semaphore>,
+    /// The bytes that `spool` has.
+    spool_bytes: u64,
 }
 
 impl Lasting {
@@ -58,8 +61,17 @@ impl Lasting {
             number,
             counts.tally.clone(),
         )?;
-        let (room, bodies) = (room(limits.bodies), limits.bodies);
-        Ok(Self { ledger, tasks, settler, counts, requests: Rc::default(), room, bodies })
+        Ok(Self {
+            ledger,
+            tasks,
+            settler,
+            counts,
+            requests: Rc::default(),
+            room: room(limits.bodies),
+            bodies: limits.bodies,
+            spool: room(limits.spool),
+            spool_bytes: limits.spool,
+        })
     }
 }
 
@@ -109,10 +121,23 @@ pub(super) fn assemble(
         cut: shared.stop.cut.clone(),
         requests: lasting.requests.clone(),
         room: if same_room { lasting.room.clone() } else { room(proxy.limits.bodies) },
+        spool: spool(shared, lasting, proxy)?,
         client_plane: client_plane(&proxy.client_prefix, portal),
         draining: shared.stop.draining.clone(),
     };
     Ok((Rc::new(core), asks))
+}
+
+/// Where bodies are spooled; its folder is made if it is not there.
+fn spool(shared: &Shared, lasting: &Lasting, proxy: &ProxySettings) -> io::Result<SpoolPlace> {
+    let folder = proxy.spool_folder.clone().unwrap_or_else(|| shared.folder.clone());
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        let folder = folder.display();
+        io::Error::new(error.kind(), format!("{folder}, of `limits.spool_folder`: {error}"))
+    })?;
+    let same_room = lasting.spool_bytes == proxy.limits.spool;
+    let room = if same_room { lasting.spool.clone() } else { room(proxy.limits.spool) };
+    Ok(SpoolPlace { disk: shared.disk.clone(), folder, room })
 }
 
 fn meter(

@@ -81,6 +81,8 @@ fn meter(
         dialect: Dialect::Openai,
         identity: Ways::ALL,
         pass: false,
+        touch: None,
+        rewrite: Default::default(),
     });
     let plan = Plan {
         ranks: Default::default(),
@@ -97,6 +99,7 @@ fn meter(
         packs: Vec::new(),
         revision: "r1".into(),
         routes: vec![route.clone()],
+        jobs: Vec::new(),
         plans: vec![Arc::new(plan)],
         dialect: Dialect::Openai,
         identity: Default::default(),

@@ -15,7 +15,7 @@ use tollgate::credit::ChargeId;
 use tollgate::ledger::embedded::{EmbeddedLedger, Settings};
 use tollgate::ledger::*;
 use tollgate::meter::{Recovered, recover};
-use tollgate::seam::{AppendFile, Clock, Disk, SimulatedClock, SystemDisk};
+use tollgate::seam::{AppendFile, Clock, Disk, ScratchFile, SimulatedClock, SystemDisk};
 
 use super::ledger_world::{
     HOUR, LEASE, MINUTE, NOON, Store, World, credits, legs, no, ok, on_every_store, wait,
@@ -264,6 +264,11 @@ impl Disk for Breaking {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.step()?;
         SystemDisk.remove(path)
+    }
+
+    fn scratch(&self, folder: &Path) -> io::Result<Box<dyn ScratchFile>> {
+        self.step()?;
+        SystemDisk.scratch(folder)
     }
 
     fn boot(&self) -> io::Result<String> {

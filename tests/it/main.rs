@@ -25,6 +25,8 @@ mod admin_roles;
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod apis;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod audit_rebuild;

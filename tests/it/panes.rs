@@ -405,12 +405,15 @@ fn rules() -> Rules {
         dialect: Dialect::Openai,
         identity: Ways::ALL,
         pass: false,
+        touch: None,
+        rewrite: Default::default(),
     };
     Rules {
         free_accounts: 2,
         packs: shop::packs(),
         revision: "rev".to_owned(),
         routes: vec![Arc::new(route)],
+        jobs: Vec::new(),
         plans: [plan("studio"), tiny(), shop::starter(), shop::club()].map(Arc::new).into(),
         dialect: Dialect::Openai,
         identity: Default::default(),

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method};
 use tollgate::credit::{Rounding, Value};
 use tollgate::meter::{
-    Asked, Due, Held, Reason, RequestSource, Unpriceable, ValueType, price_request,
+    Asked, Content, Due, Held, Reason, RequestSource, Unpriceable, ValueType, price_request,
 };
 
 use crate::sample::{
@@ -26,7 +26,7 @@ fn ask(due: &Due, request: &Request<'_>) -> Result<Held, Unpriceable> {
         captures: request.captures,
         query: request.query,
         headers: &request.headers,
-        body: request.body,
+        body: request.body.map(Content::Whole),
         plan: &name("pro"),
     };
     price_request(due, asked)

@@ -24,6 +24,8 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
             dialect: Dialect::Openai,
             identity: Ways::ALL,
             pass: false,
+            touch: None,
+            rewrite: Default::default(),
         })
     };
     let rules = Rules {
@@ -31,6 +33,7 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
         packs: Vec::new(),
         revision: String::new(),
         routes: paths.iter().enumerate().map(route).collect(),
+        jobs: Vec::new(),
         plans: Vec::new(),
         dialect: Dialect::Openai,
         identity: Default::default(),

@@ -51,7 +51,7 @@ pub(crate) fn quantity(text: &str, value: ValueType, request: Vec<RequestSource>
     Quantity {
         name: name(text),
         value,
-        request,
+        request: request.into_iter().map(Into::into).collect(),
         default: None,
         response: Vec::new(),
         missing: Missing::Hold,
@@ -97,6 +97,7 @@ pub(crate) fn due(quantities: Vec<Quantity>, lines: Vec<Line>) -> Due {
         on_unknown: OnUnknown::Release,
         reconcile_ms: 60_000,
         over_run: OverRun::Absorb,
+        job: None,
     }
 }
 

@@ -11,8 +11,9 @@ use tollgate::credit::{AccountId, AliasId, Amount, Bucket, ChargeId, KeyId, Meas
 use tollgate::ledger::{
     AccountChange, AccountStatus, Adjust, Adjusted, Alias, Answer, Books, CapState, ChargeRecord,
     ChargeState, Document, Doubt, Extend, Extended, FreeClaim, Freeze, Gates, Grant, Granted,
-    KeyChange, Ledger, NewAccount, NewKey, OpenRef, Quoted, Refund, Refunded, Refusal, Release,
-    Released, Reply, Reserve, Reserved, Scope, Settle, Settled, View, Withdraw, Withdrawn,
+    HandOver, HandedOver, Job, JobName, KeyChange, Ledger, NewAccount, NewKey, NoteJob, Noted,
+    OpenRef, Quoted, Refund, Refunded, Refusal, Release, Released, Reply, Reserve, Reserved, Scope,
+    Settle, Settled, View, WatchedJob, Withdraw, Withdrawn,
 };
 use tollgate::seam::Timestamp;
 
@@ -67,6 +68,18 @@ impl Ledger for Stubborn {
         self.say()
     }
     fn due(&self, _: usize) -> Reply<Vec<AccountId>> {
+        self.say()
+    }
+    fn hand_over(&self, _: HandOver) -> Reply<HandedOver> {
+        self.say()
+    }
+    fn job(&self, _: AccountId, _: JobName, _: String) -> Reply<Job> {
+        self.say()
+    }
+    fn note_job(&self, _: NoteJob) -> Reply<Noted> {
+        self.say()
+    }
+    fn watch_jobs(&self, _: usize, _: u64) -> Reply<Vec<WatchedJob>> {
         self.say()
     }
     fn grant(&self, _: Grant) -> Reply<Granted> {

@@ -18,8 +18,10 @@ const SSE: (&str, &str) = ("content-type", "text/event-stream; charset=utf-8");
 fn tokens() -> Due {
     let mut tokens = quantity("tokens", integer("0", "200"), Vec::new());
     tokens.default = Some(number("100"));
-    tokens.response =
-        vec![said("/usage/total"), ResponseSource::Header("x-tokens".parse().unwrap())];
+    tokens.response = vec![
+        said("/usage/total").into(),
+        ResponseSource::Header("x-tokens".parse().unwrap()).into(),
+    ];
     due(vec![tokens], vec![line(&["tokens"], fixed("1"))])
 }
 
@@ -330,7 +332,7 @@ fn what_the_head_alone_decides() {
 #[test]
 fn trailers_and_facts() {
     let mut route = tokens();
-    route.quantities[0].response = vec![ResponseSource::Header("x-tokens".parse().unwrap())];
+    route.quantities[0].response = vec![ResponseSource::Header("x-tokens".parse().unwrap()).into()];
     let mut watch = Watch::new(&route, 200, &headers(&[("content-type", "audio/mpeg")]));
     watch.feed(b"ID3");
     watch.trailers(&headers(&[("x-tokens", "9")]));

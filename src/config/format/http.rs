@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use http::uri::Authority;
 use http::{HeaderName, Uri};
 use ipnet::IpNet;
 use schemars::{Schema, json_schema};
@@ -15,6 +16,46 @@ use crate::tls::Version;
 /// The base URL of an upstream.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Upstream(pub(in crate::config) Uri);
+
+/// Another host of an upstream: a name or an address, with a port unless it is the scheme's own.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Host(pub(in crate::config) Authority);
+
+/// Scheme and host of this gateway.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Origin(pub(in crate::config) String);
+
+impl Format for Host {
+    fn read(text: &str) -> Result<Self, String> {
+        let say = "a host is a name or an address, and perhaps a port: queue.example.com";
+        let authority: Authority = text.to_ascii_lowercase().parse().map_err(|_| say)?;
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(say.to_owned());
+        }
+        Ok(Self(authority))
+    }
+
+    fn schema() -> Schema {
+        text("authority", "^[^@/?# ]+$")
+    }
+}
+
+impl Format for Origin {
+    fn read(text: &str) -> Result<Self, String> {
+        let Upstream(uri) = Upstream::read(text)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err("a URL begins with http:// or https:// and a host".to_owned());
+        };
+        if uri.path() != "/" {
+            return Err("this URL has no path: https://ai.example.com".to_owned());
+        }
+        Ok(Self(format!("{scheme}://{authority}")))
+    }
+
+    fn schema() -> Schema {
+        text("origin", "^https?://[^@/?#]+/?$")
+    }
+}
 
 impl Format for SocketAddr {
     fn read(text: &str) -> Result<Self, String> {

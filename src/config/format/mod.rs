@@ -4,6 +4,7 @@
 //! one sentence that says how it should be written.
 
 mod admin;
+mod field;
 mod http;
 mod identity;
 mod money;
@@ -16,10 +17,11 @@ mod word;
 use schemars::{Schema, json_schema};
 
 pub(super) use self::admin::{HostName, Sha256};
-pub(super) use self::http::Upstream;
+pub(super) use self::field::{FieldName, Unit};
+pub(super) use self::http::{Host, Origin, Upstream};
 pub(super) use self::identity::{DocumentUrl, Parameter, Scheme};
 pub(super) use self::money::{Scalar, Testable};
-pub(super) use self::path::{Match, Segment, canonical, segments};
+pub(super) use self::path::{Asked, Match, Segment, canonical, segments};
 pub(super) use self::redis::{Prefix, RedisUrl};
 pub(super) use self::unit::{Bytes, Millis};
 
@@ -52,9 +54,15 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "address" => read::<std::net::SocketAddr>(text),
         "network" => read::<ipnet::IpNet>(text),
         "url" => read::<Upstream>(text),
+        "authority" => read::<Host>(text),
+        "origin" => read::<Origin>(text),
+        "asked" => read::<Asked>(text),
+        "method" => read::<::http::Method>(text),
         "document-url" => read::<DocumentUrl>(text),
         "scheme" => read::<Scheme>(text),
         "parameter" => read::<Parameter>(text),
+        "field" => read::<FieldName>(text),
+        "unit" => read::<Unit>(text),
         "alphabet" => read::<crate::meter::Alphabet>(text),
         "redis-url" => read::<RedisUrl>(text),
         "server" => read::<crate::ledger::redis::Address>(text),

@@ -14,6 +14,55 @@ pub(in crate::config) struct Match {
     pub(in crate::config) path: String,
 }
 
+/// Where we ask an upstream ourselves: a path and perhaps a query, with `{name}` and `{*name}` anywhere.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Asked(pub(in crate::config) String);
+
+impl Asked {
+    /// The names of its captures.
+    pub(in crate::config) fn captures(&self) -> impl Iterator<Item = &str> {
+        let parts = self.0.split('{').skip(1).filter_map(|part| part.split_once('}'));
+        parts.map(|(name, _)| name.strip_prefix('*').unwrap_or(name))
+    }
+}
+
+impl Format for Asked {
+    fn read(text: &str) -> Result<Self, String> {
+        let say =
+            "a path begins with /, and perhaps has a query: /v1/jobs/{id} or /v1/query?task={id}";
+        let good = |c: char| c.is_ascii_graphic() && !"#\"<>\\^`|".contains(c);
+        let pairs = text.split('{').skip(1).all(|part| {
+            part.split_once('}').is_some_and(|(name, after)| {
+                let name = name.strip_prefix('*').unwrap_or(name);
+                !name.is_empty() && !name.contains(['{', '/']) && !after.contains('}')
+            })
+        });
+        let first = text.split('{').next().unwrap_or_default();
+        if !text.starts_with('/') || !text.chars().all(good) || !pairs || first.contains('}') {
+            return Err(say.to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn schema() -> Schema {
+        text("asked", "^/[^ #]*$")
+    }
+}
+
+impl Format for Method {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "GET" => Ok(Self::GET),
+            "POST" => Ok(Self::POST),
+            _ => Err("a job is asked for by GET or POST".to_owned()),
+        }
+    }
+
+    fn schema() -> Schema {
+        text("method", "^(GET|POST)$")
+    }
+}
+
 /// The methods that a route may match.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

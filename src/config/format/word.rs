@@ -8,7 +8,7 @@ use crate::admin::Role;
 use crate::config::mirror::{Durability, GrantClass, Passing, QuantityType};
 use crate::credit::{Class as Credit, Every, Measure, Rounding, ScopeKind, Start, When};
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Class, Dialect, OnDisconnect, Way};
+use crate::meter::{Class, Dialect, OnDisconnect, Verify, Way};
 use crate::proxy::ClientAddress;
 use crate::tls::ClientCertificates;
 
@@ -86,8 +86,15 @@ words!(QuantityType {
     "integer" => Self::Integer, "A whole number.";
     "decimal" => Self::Decimal, "A number with at most nine digits behind the point.";
     "seconds" => Self::Seconds, "A number of seconds: 5, \"5\" or \"5s\".";
+    "pixels" => Self::Pixels, "A number of pixels: 1572864 or \"1024x1536\".";
     "text" => Self::Text, "A word.";
     "flag" => Self::Flag, "Yes or no.";
+});
+words!(Verify {
+    "none" => Self::None, "Not at all: the secret in our URL is the proof.";
+    "standard" => Self::Standard, "By `webhook-signature`, as standardwebhooks.com says.";
+    "bfl" => Self::Bfl, "By `x-bfl-signature`, as Black Forest Labs says.";
+    "elevenlabs" => Self::Elevenlabs, "By `elevenlabs-signature`, as ElevenLabs says.";
 });
 words!(Class {
     "completed" => Self::Completed, "The work was done.";
@@ -102,6 +109,12 @@ words!(Class {
 words!(Dialect {
     "openai" => Self::Openai, "`{\"error\": {\"message\", \"type\", \"code\", \"param\"}}`.";
     "anthropic" => Self::Anthropic, "`{\"type\": \"error\", \"error\": {\"type\", \"message\", \"details\"}, \"request_id\"}`.";
+    "google" => Self::Google, "`{\"error\": {\"code\", \"message\", \"status\", \"details\"}}`.";
+    "replicate" => Self::Replicate, "The members of RFC 9457, and 402 where a cap is reached.";
+    "fal" => Self::Fal, "`{\"detail\", \"message\", \"error_type\"}`.";
+    "elevenlabs" => Self::Elevenlabs, "`{\"detail\": {\"status\", \"message\"}}`.";
+    "runway" => Self::Runway, "`{\"error\": \"a text\"}`.";
+    "detail" => Self::Detail, "`{\"detail\": \"a text\", \"message\", \"request_id\"}`.";
     "problem" => Self::Problem, "The members of RFC 9457 alone.";
 });
 words!(OnDisconnect {

@@ -5,9 +5,11 @@
 mod admin;
 mod allowance;
 mod identity;
+mod job;
 mod outcome;
 mod pack;
 mod plan;
+mod preset;
 mod price;
 mod quantity;
 mod rights;
@@ -19,9 +21,13 @@ mod upstream;
 pub(super) use admin::Admin;
 pub(super) use allowance::{Allowance, GrantClass, Rollover};
 pub(super) use identity::{Identity, Issuer, KeySet, Keys, Shape};
+pub(super) use job::{
+    Job, JobCharges, JobHookUrl, JobId, JobNamed, JobWatch, JobWebhook, JobWords, Rewrite, Webhooks,
+};
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use pack::Pack;
 pub(super) use plan::{Cap, Concurrency, Plan, Rate};
+pub(super) use preset::Preset;
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom};
 pub(super) use rights::OptionRight;

@@ -4,7 +4,7 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::format::Scalar;
+use crate::config::format::{FieldName, Scalar, Unit};
 use crate::config::placed::At;
 use crate::credit::Decimal;
 use crate::observe::Pointer;
@@ -16,6 +16,9 @@ pub(in crate::config) struct Quantity {
     /// What it must be.
     #[serde(rename = "type")]
     pub(in crate::config) kind: At<QuantityType>,
+    /// For numbers: what a text may have behind its digits, as in "720p"; it is taken off before the text is
+    /// read. Default: nothing.
+    pub(in crate::config) unit: Option<At<Unit>>,
     /// Where the request says it; the first that is there counts. Default: nowhere, which needs `hold`.
     #[serde(default)]
     pub(in crate::config) request: Vec<RequestFrom>,
@@ -43,6 +46,7 @@ pub(in crate::config) enum QuantityType {
     Integer,
     Decimal,
     Seconds,
+    Pixels,
     Text,
     Flag,
 }
@@ -65,6 +69,29 @@ pub(in crate::config) enum RequestFrom {
     Path(At<String>),
     /// How many bytes the body has.
     BodyBytes,
+    /// In the text field of this name of a form: `multipart/form-data` or `application/x-www-form-urlencoded`.
+    /// The field stands there once.
+    Form(At<FieldName>),
+    /// How many Unicode characters that field has.
+    FormCharacters(At<FieldName>),
+    /// How many parts or fields of the form have this name, or this name and `[]`.
+    FormItems(At<FieldName>),
+    /// Those that are there, added; not there if none of them is.
+    SumOf(#[schemars(length(min = 1))] Vec<Self>),
+    /// The first less the others, of which one that is not there is 0; below zero is refused.
+    Minus(#[schemars(length(min = 2))] Vec<Self>),
+}
+
+impl RequestFrom {
+    /// The places, those within arithmetic among them.
+    pub(in crate::config) fn places(&self) -> Vec<&Self> {
+        match self {
+            Self::SumOf(parts) | Self::Minus(parts) => {
+                parts.iter().flat_map(Self::places).collect()
+            }
+            place => vec![place],
+        }
+    }
 }
 
 /// Where a response says a quantity.
@@ -77,6 +104,18 @@ pub(in crate::config) enum ResponseFrom {
     Items(At<Pointer>),
     /// In this header.
     Header(At<HeaderName>),
+    /// Those that are there, added; not there if none of them is.
+    SumOf(#[schemars(length(min = 1))] Vec<Self>),
+    /// The first less the others, of which one that is not there is 0; below zero is 0, and flagged.
+    Minus(#[schemars(length(min = 2))] Vec<Self>),
+    /// In whichever JSON body tells that the route's job has ended, at this pointer.
+    Job(At<Pointer>),
+    /// How many items the array at this pointer has there.
+    JobItems(At<Pointer>),
+    /// In this header of whichever answer about the route's job has it.
+    JobHeader(At<HeaderName>),
+    /// In the JSON body that begins the route's job, at this pointer: what is held follows it at once.
+    Created(At<Pointer>),
 }
 
 /// What is charged when the response should say a quantity and does not.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Outcome, Passing, Quantity};
+use super::{JobNamed, Outcome, Passing, Quantity, Rewrite};
 use crate::config::format::{Bytes, Match, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
@@ -54,6 +54,19 @@ pub(in crate::config) struct Route {
     pub(in crate::config) reconcile: Option<At<Millis>>,
     /// What becomes of work that cost more than was held and more than there is. Default: absorb.
     pub(in crate::config) over_run: Option<At<OverRun>>,
+    /// The name of the sort of job that a paid request begins. Default: its answer is all there is.
+    pub(in crate::config) job: Option<At<Name>>,
+    /// The name of the sort of job whose state a free request asks for. Default: none.
+    pub(in crate::config) polls: Option<At<Name>>,
+    /// The name of the sort of job whose result a free request asks for. Default: none.
+    pub(in crate::config) fetches: Option<At<Name>>,
+    /// The name of the sort of job that a free request stops. Default: none.
+    pub(in crate::config) cancels: Option<At<Name>>,
+    /// Where a request of `polls`, `fetches` or `cancels` says which job. Default: the capture `{id}` of its path.
+    pub(in crate::config) job_id: Option<JobNamed>,
+    /// Where its answers hold URLs of the upstream's own, which are turned to this gateway. Default: nowhere.
+    #[serde(default)]
+    pub(in crate::config) rewrite: Rewrite,
 }
 
 /// How an event stream is read.

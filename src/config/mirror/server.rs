@@ -6,8 +6,10 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Admin, Identity, Issuer, Keys, Pack, Plan, Price, Route, Store, Upstream};
-use crate::config::format::{Bytes, Millis};
+use super::{
+    Admin, Identity, Issuer, Job, Keys, Pack, Plan, Price, Route, Store, Upstream, Webhooks,
+};
+use crate::config::format::{Bytes, Millis, Origin};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
 use crate::meter::Dialect;
@@ -58,6 +60,12 @@ pub(in crate::config) struct File {
     /// The local flood guard.
     #[serde(default)]
     pub(in crate::config) flood: Flood,
+    /// Scheme and host by which clients and upstreams reach this gateway: https://ai.example.com. Default:
+    /// what each request says of it; webhooks need it.
+    pub(in crate::config) public_url: Option<At<Origin>>,
+    /// What all webhooks have in common.
+    #[serde(default)]
+    pub(in crate::config) webhooks: Webhooks,
     /// The services that do the work, by name.
     #[schemars(extend("minProperties" = 1))]
     pub(in crate::config) upstreams: Named<Upstream>,
@@ -73,9 +81,26 @@ pub(in crate::config) struct File {
     /// What work costs, by the price's name.
     #[serde(default)]
     pub(in crate::config) prices: Named<Price>,
-    /// What clients may ask for. The most specific match wins, whatever the order.
+    /// Work that outlives its request. One with the name of a preset's job stands in its place. Default: those
+    /// of `use`.
+    #[serde(default)]
+    pub(in crate::config) jobs: Vec<Job>,
+    /// What clients may ask for. The most specific match wins, whatever the order. One with the name of a
+    /// preset's route stands in its place. Default: those of `use`.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub(in crate::config) routes: Vec<Route>,
+    /// Presets: files that bring the routes of a known API with their example prices, such as
+    /// `apis/replicate.yaml`. A file of that path beside this one goes before the one that is built in. What
+    /// this file says of the same name (a route, a price) stands in the preset's place. Default: none.
+    #[serde(default, rename = "use")]
+    #[schemars(length(max = 100))]
+    #[expect(dead_code, reason = "is taken from the tree, before there is a mirror")]
+    pub(in crate::config) presets: Vec<At<String>>,
+    /// Routes of presets that are left out. Default: none.
+    #[serde(default)]
+    #[expect(dead_code, reason = "is taken from the tree, before there is a mirror")]
+    pub(in crate::config) without: Vec<At<Name>>,
 }
 
 /// TLS on a listener. Its files are read again when they change; a broken one leaves the old in force.
@@ -130,6 +155,8 @@ pub(in crate::config) struct Limits {
     pub(in crate::config) idle: Option<At<Millis>>,
     /// How long a body may take that is read before it is priced. Default: 30s.
     pub(in crate::config) body: Option<At<Millis>>,
+    /// How long such a body may take if it may lie on the disk. Default: 10m.
+    pub(in crate::config) upload: Option<At<Millis>>,
     /// How long a client may leave a part of an answer untaken before it counts as gone. Default: 60s.
     pub(in crate::config) stall: Option<At<Millis>>,
     /// How many bytes a second a body must bring at least, over the time that it is waited for and after the
@@ -165,6 +192,11 @@ pub(in crate::config) struct Limits {
     /// The most bytes of bodies that are read before they are priced, of one core at once, at least the
     /// largest `body_limit`. Default: 256MiB.
     pub(in crate::config) bodies: Option<At<Bytes>>,
+    /// The most bytes of such bodies that lie on the disk, of one core at once, at least the largest
+    /// `body_limit`: forms and bodies of which only the size is priced, beyond their first 256KiB. Default: 1GiB.
+    pub(in crate::config) spool: Option<At<Bytes>>,
+    /// The folder for these, in files without a name. Default: the folder of the `store`.
+    pub(in crate::config) spool_folder: Option<At<String>>,
     /// How long running exchanges are waited for at shutdown. Default: 30s.
     pub(in crate::config) drain: Option<At<Millis>>,
 }

@@ -34,6 +34,10 @@ pub(in crate::config) struct Upstream {
     /// Which HTTP it is spoken to with: 1, 2 or auto. Auto is what both sides prefer under TLS (ALPN), and 1
     /// in clear; 2 in clear is by prior knowledge. Default: auto.
     pub(in crate::config) http: Option<At<HttpVersion>>,
+    /// Other names of the same service, such as `queue.fal.run`: URLs with them are its own where a route
+    /// says `rewrite`. Default: only that of `url`.
+    #[serde(default)]
+    pub(in crate::config) hosts: Vec<At<format::Host>>,
     /// How long to wait for what.
     #[serde(default)]
     pub(in crate::config) timeouts: Timeouts,

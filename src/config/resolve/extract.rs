@@ -5,7 +5,7 @@ use crate::config::format::{Match, Segment, segments};
 use crate::config::mirror::{self, QuantityType, RequestFrom, ResponseFrom};
 use crate::config::placed::At;
 use crate::credit::Decimal;
-use crate::meter::{RequestSource, ResponseSource};
+use crate::meter::{RequestSource, ResponseSource, Source};
 
 impl Resolver<'_, '_> {
     /// Checks that a quantity comes from somewhere and that its hold is known.
@@ -64,19 +64,46 @@ impl Resolver<'_, '_> {
         source: &RequestFrom,
         written: &mirror::Quantity,
         route: &Match,
+    ) -> Option<Source<RequestSource>> {
+        let mut parts = |parts: &[RequestFrom]| -> Option<Vec<_>> {
+            self.not_a_word(written, "what is added up");
+            parts.iter().map(|part| self.request(part, written, route)).collect()
+        };
+        Some(match source {
+            RequestFrom::SumOf(of) => Source::SumOf(parts(of)?),
+            RequestFrom::Minus(of) => Source::Minus(parts(of)?),
+            place => Source::One(self.place(place, written, route)?),
+        })
+    }
+
+    /// Words and flags are neither counted nor added up.
+    fn not_a_word(&mut self, written: &mirror::Quantity, what: &str) {
+        if matches!(written.kind.value, QuantityType::Text | QuantityType::Flag) {
+            let message = format!("{what} is a number");
+            self.findings.error("not_a_number", written.kind.place, message);
+        }
+    }
+
+    fn place(
+        &mut self,
+        source: &RequestFrom,
+        written: &mirror::Quantity,
+        route: &Match,
     ) -> Option<RequestSource> {
         let counts = matches!(
             source,
-            RequestFrom::Items(_) | RequestFrom::Characters(_) | RequestFrom::BodyBytes
+            RequestFrom::Items(_)
+                | RequestFrom::Characters(_)
+                | RequestFrom::BodyBytes
+                | RequestFrom::FormCharacters(_)
+                | RequestFrom::FormItems(_)
         );
-        if counts && matches!(written.kind.value, QuantityType::Text | QuantityType::Flag) {
-            self.findings.error(
-                "not_a_number",
-                written.kind.place,
-                "what is counted in the request is a number",
-            );
+        if counts {
+            self.not_a_word(written, "what is counted in the request");
         }
         Some(match source {
+            // Arithmetic is no place.
+            RequestFrom::SumOf(_) | RequestFrom::Minus(_) => return None,
             RequestFrom::Json(at) => RequestSource::Json(at.value.clone()),
             RequestFrom::Items(at) => RequestSource::Items(at.value.clone()),
             RequestFrom::Characters(at) => RequestSource::Characters(at.value.clone()),
@@ -84,6 +111,9 @@ impl Resolver<'_, '_> {
             RequestFrom::Query(at) => RequestSource::Query(at.value.clone()),
             RequestFrom::Path(at) => self.capture(at, route)?,
             RequestFrom::BodyBytes => RequestSource::BodyBytes,
+            RequestFrom::Form(at) => RequestSource::Form(at.value.0.clone()),
+            RequestFrom::FormCharacters(at) => RequestSource::FormCharacters(at.value.0.clone()),
+            RequestFrom::FormItems(at) => RequestSource::FormItems(at.value.0.clone()),
         })
     }
 
@@ -97,12 +127,26 @@ impl Resolver<'_, '_> {
         self.findings.error("unknown_capture", at.place, message).help(help);
         None
     }
-}
 
-pub(super) fn response(source: &ResponseFrom) -> ResponseSource {
-    match source {
-        ResponseFrom::Json(at) => ResponseSource::Json(at.value.clone()),
-        ResponseFrom::Items(at) => ResponseSource::Items(at.value.clone()),
-        ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
+    pub(super) fn response(
+        &mut self,
+        source: &ResponseFrom,
+        written: &mirror::Quantity,
+    ) -> Source<ResponseSource> {
+        let mut parts = |parts: &[ResponseFrom]| -> Vec<_> {
+            self.not_a_word(written, "what is added up");
+            parts.iter().map(|part| self.response(part, written)).collect()
+        };
+        Source::One(match source {
+            ResponseFrom::SumOf(of) => return Source::SumOf(parts(of)),
+            ResponseFrom::Minus(of) => return Source::Minus(parts(of)),
+            ResponseFrom::Json(at) => ResponseSource::Json(at.value.clone()),
+            ResponseFrom::Items(at) => ResponseSource::Items(at.value.clone()),
+            ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
+            ResponseFrom::Job(at) => ResponseSource::Job(at.value.clone()),
+            ResponseFrom::JobItems(at) => ResponseSource::JobItems(at.value.clone()),
+            ResponseFrom::JobHeader(at) => ResponseSource::JobHeader(at.value.clone()),
+            ResponseFrom::Created(at) => ResponseSource::Created(at.value.clone()),
+        })
     }
 }

@@ -52,7 +52,7 @@ impl Resolver<'_, '_> {
         };
         let quantities = self.file.routes.iter().flat_map(|route| &route.quantities.0);
         let sources = quantities.flat_map(|(_, quantity)| &quantity.request);
-        for (place, name) in sources.filter_map(carries) {
+        for (place, name) in sources.flat_map(RequestFrom::places).filter_map(carries) {
             let message = format!("`{name}` carries keys: no price can read it");
             self.findings.error("priced_key", place, message);
         }

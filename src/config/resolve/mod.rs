@@ -10,6 +10,7 @@ mod coverage;
 mod extract;
 mod identity;
 mod issuer;
+mod job;
 mod outcome;
 mod pack;
 mod plan;
@@ -71,7 +72,8 @@ impl Resolver<'_, '_> {
         let prices = self.prices();
         let plans = self.plans();
         self.across();
-        let routes = self.routes(&prices);
+        let jobs = self.jobs();
+        let routes = self.routes(&prices, &jobs);
         self.tables();
         self.unused();
         let identity = self.identity();
@@ -79,8 +81,16 @@ impl Resolver<'_, '_> {
         let packs = self.packs();
         let free = self.file.free_accounts_per_person.as_ref();
         let free_accounts = or(free, defaults::FREE_ACCOUNTS);
-        let rules =
-            Rules { revision, routes, plans, identity: identity?, dialect, packs, free_accounts };
+        let rules = Rules {
+            revision,
+            routes,
+            jobs: jobs.into_iter().flatten().collect(),
+            plans,
+            identity: identity?,
+            dialect,
+            packs,
+            free_accounts,
+        };
         Some(Settings {
             listen: or(self.file.listen.as_ref(), defaults::LISTEN),
             tls: tls?,

@@ -63,7 +63,7 @@ impl Resolver<'_, '_> {
     }
 }
 
-fn charge(charge: &mirror::Charge) -> ChargeRule {
+pub(super) fn charge(charge: &mirror::Charge) -> ChargeRule {
     match charge {
         mirror::Charge::Settle => ChargeRule::Settle,
         mirror::Charge::Full => ChargeRule::Full,

@@ -2,13 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::extract::response;
 use super::{Resolver, help};
 use crate::config::format::{Match, Scalar};
 use crate::config::mirror::{self, QuantityType};
 use crate::config::placed::At;
 use crate::credit::{Decimal, Value};
-use crate::meter::{Missing, Quantity, ValueType};
+use crate::meter::{Missing, Quantity, ValueType, pixels};
 
 /// The quantity that every route has.
 pub(super) const PLAN: &str = "plan";
@@ -32,8 +31,8 @@ impl Resolver<'_, '_> {
         let request = written
             .request
             .iter()
-            .filter_map(|source| self.request(source, written, route))
-            .collect();
+            .map(|source| self.request(source, written, route))
+            .collect::<Option<_>>();
         let value = self.value_type(name, written)?;
         let default = written.hold.as_ref().or(written.default.as_ref());
         let default = match default {
@@ -42,9 +41,13 @@ impl Resolver<'_, '_> {
         };
         Some(Quantity {
             name: self.name(name)?,
-            request,
+            request: request?,
             default,
-            response: written.response.iter().map(response).collect(),
+            response: written
+                .response
+                .iter()
+                .map(|source| self.response(source, written))
+                .collect(),
             missing: self.missing(name, written, &value)?,
             value,
         })
@@ -63,13 +66,21 @@ impl Resolver<'_, '_> {
         {
             self.findings.error("misplaced", at.place, "`one_of` is for `type: text`");
         }
+        if let Some(at) = written.unit.as_ref().filter(|_| !number) {
+            self.findings.error("misplaced", at.place, "`unit` is for numbers");
+        }
         let words = written.one_of.iter().flatten().map(|at| at.value.0.clone()).collect();
-        Some(match kind {
+        let value = match kind {
             QuantityType::Text => ValueType::Text(words),
             QuantityType::Flag => ValueType::Flag,
             QuantityType::Integer => ValueType::Integer(self.range(name, written)?),
             QuantityType::Decimal => ValueType::Decimal(self.range(name, written)?),
             QuantityType::Seconds => ValueType::Seconds(self.range(name, written)?),
+            QuantityType::Pixels => ValueType::Pixels(self.range(name, written)?),
+        };
+        Some(match &written.unit {
+            Some(at) => ValueType::Unit(at.value.0.clone(), Box::new(value)),
+            None => value,
         })
     }
 
@@ -91,13 +102,13 @@ impl Resolver<'_, '_> {
             let message = format!("the maximum {} is below the minimum {minimum}", maximum.value);
             self.findings.error("empty_range", maximum.place, message);
         }
-        if written.kind.value == QuantityType::Integer {
+        if matches!(written.kind.value, QuantityType::Integer | QuantityType::Pixels) {
             for at in [&written.minimum, &written.maximum].into_iter().flatten() {
                 if at.value.as_whole().is_none() {
                     self.findings.error(
                         "not_whole",
                         at.place,
-                        format!("`{}` is an integer: so are its bounds", name.value),
+                        format!("`{}` is a whole number: so are its bounds", name.value),
                     );
                 }
             }
@@ -153,10 +164,16 @@ pub(super) fn read(text: &str, value: &ValueType) -> Result<Value, (&'static str
             format!("{number} is not between {} and {}", range.start(), range.end()),
         ))
     };
+    let whole = |text: &str, range| match number(text, range)? {
+        whole if whole.as_whole().is_some() => Ok(Value::Number(whole)),
+        _ => Err(("not_whole", format!("{text} is not a whole number"))),
+    };
     match value {
-        ValueType::Integer(range) => match number(text, range)? {
-            whole if whole.as_whole().is_some() => Ok(Value::Number(whole)),
-            _ => Err(("not_whole", format!("{text} is not a whole number"))),
+        ValueType::Unit(unit, of) => read(text.strip_suffix(unit).unwrap_or(text), of),
+        ValueType::Integer(range) => whole(text, range),
+        ValueType::Pixels(range) => match pixels(text) {
+            Some(pixels) => whole(&pixels.to_string(), range),
+            None => whole(text, range),
         },
         ValueType::Decimal(range) => number(text, range).map(Value::Number),
         ValueType::Seconds(range) => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::job::rewrite;
 use super::{Resolver, or, shown};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis};
@@ -9,7 +10,7 @@ use crate::config::mirror;
 use crate::config::placed::At;
 use crate::credit::Price;
 use crate::ledger::OverRun;
-use crate::meter::{Due, OnDisconnect, Route, StreamRules, Work};
+use crate::meter::{Due, Job, OnDisconnect, Route, StreamRules, Work};
 
 /// The longest time for which an unknown outcome may be kept.
 const RECONCILE_MAX: Millis = Millis(30 * 86_400_000);
@@ -18,14 +19,23 @@ pub(super) const BODY_MAX: u64 = 1 << 30;
 
 impl Resolver<'_, '_> {
     /// The routes without errors.
-    pub(super) fn routes(&mut self, prices: &[Option<Arc<Price>>]) -> Vec<Arc<Route>> {
+    pub(super) fn routes(
+        &mut self,
+        prices: &[Option<Arc<Price>>],
+        jobs: &[Option<Arc<Job>>],
+    ) -> Vec<Arc<Route>> {
         let routes = &self.file.routes;
         self.once("routes", routes.iter().map(|route| &route.name));
         self.conflicts();
-        routes.iter().filter_map(|route| self.route(route, prices)).map(Arc::new).collect()
+        routes.iter().filter_map(|route| self.route(route, prices, jobs)).map(Arc::new).collect()
     }
 
-    fn route(&mut self, route: &mirror::Route, prices: &[Option<Arc<Price>>]) -> Option<Route> {
+    fn route(
+        &mut self,
+        route: &mirror::Route,
+        prices: &[Option<Arc<Price>>],
+        jobs: &[Option<Arc<Job>>],
+    ) -> Option<Route> {
         let upstreams = &self.file.upstreams;
         let upstream = upstreams.index(route.upstream.value.as_str());
         if upstream.is_none() {
@@ -35,7 +45,11 @@ impl Resolver<'_, '_> {
         if let Some(at) = route.body_limit.as_ref().filter(|at| at.value.0 > BODY_MAX) {
             self.findings.error("out_of_range", at.place, "a request body has at most 1GiB");
         }
-        let work = self.work(route, prices);
+        let work = self.work(route, prices, jobs);
+        let touch = match &work {
+            Some(Work::Free) => self.touch(route, jobs),
+            _ => Some(None),
+        };
         Some(Route {
             name: route.name.value.clone(),
             feature: route.feature.as_ref().map(|at| at.value.clone()),
@@ -47,17 +61,24 @@ impl Resolver<'_, '_> {
             dialect: or(route.dialect.as_ref(), self.dialect()),
             identity: self.ways(route.identity.as_deref()),
             pass: self.passes(route),
+            touch: touch?,
+            rewrite: rewrite(&route.rewrite),
         })
     }
 
-    fn work(&mut self, route: &mirror::Route, prices: &[Option<Arc<Price>>]) -> Option<Work> {
+    fn work(
+        &mut self,
+        route: &mirror::Route,
+        prices: &[Option<Arc<Price>>],
+        jobs: &[Option<Arc<Job>>],
+    ) -> Option<Work> {
         let free = or(route.free.as_ref(), false);
         match (&route.price, free) {
             (None, true) => {
                 self.free_has_nothing_to_pay(route);
                 Some(Work::Free)
             }
-            (Some(at), false) => self.due(route, at, prices).map(Arc::new).map(Work::Paid),
+            (Some(at), false) => self.due(route, at, prices, jobs).map(Arc::new).map(Work::Paid),
             (None, false) => {
                 let message = format!("the route `{}` has no price", route.name.value);
                 self.findings
@@ -89,6 +110,7 @@ impl Resolver<'_, '_> {
             ("on_unknown", route.on_unknown.as_ref().map(|at| at.place)),
             ("reconcile", route.reconcile.as_ref().map(|at| at.place)),
             ("over_run", route.over_run.as_ref().map(|at| at.place)),
+            ("job", route.job.as_ref().map(|at| at.place)),
         ];
         for (name, place) in written {
             if let Some(place) = place {
@@ -108,6 +130,7 @@ impl Resolver<'_, '_> {
         route: &mirror::Route,
         at: &At<crate::credit::Name>,
         prices: &[Option<Arc<Price>>],
+        jobs: &[Option<Arc<Job>>],
     ) -> Option<Due> {
         let index = self.file.prices.index(at.value.as_str());
         if index.is_none() {
@@ -120,6 +143,7 @@ impl Resolver<'_, '_> {
             route.quantities.0.iter().map(|(name, written)| self.quantity(name, written, matches));
         let quantities: Vec<_> = quantities.collect();
         let outcomes = self.outcomes(&route.outcomes);
+        let job = self.begun(route, jobs);
         if route.on_unknown.is_none() {
             let message = format!(
                 "the route `{}` does not say what becomes of an outcome that stays unknown",
@@ -138,6 +162,7 @@ impl Resolver<'_, '_> {
             on_unknown: route.on_unknown.as_ref()?.value,
             reconcile_ms,
             over_run: or(route.over_run.as_ref(), OverRun::Absorb),
+            job: job?,
         })
     }
 
@@ -174,7 +199,7 @@ impl Resolver<'_, '_> {
             )
         };
         for (name, quantity) in &route.quantities.0 {
-            if quantity.request.iter().any(reads) {
+            if quantity.request.iter().flat_map(mirror::RequestFrom::places).any(reads) {
                 let message =
                     format!("`{}` is read from the body, which a {method} seldom has", name.value);
                 self.findings

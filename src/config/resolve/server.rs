@@ -6,6 +6,7 @@ use super::{Resolver, or};
 use crate::config::defaults;
 use crate::config::format::{Bytes, Millis, canonical};
 use crate::config::mirror::Route;
+use crate::config::placed::At;
 use crate::credit::Name;
 use crate::meter::Dialect;
 use crate::proxy::{FloodSettings, Limits, ProxySettings};
@@ -37,6 +38,7 @@ impl Resolver<'_, '_> {
         }
         let (limits, flood) = (self.limits(), self.flood());
         let client_prefix = self.client_prefix();
+        let webhooks = self.webhooks();
         let upstreams = self.upstreams()?;
         let via = or(self.file.via.as_ref(), stated(defaults::VIA)?);
         let told = upstreams.iter().flat_map(|upstream| upstream.identity_headers.names());
@@ -45,10 +47,13 @@ impl Resolver<'_, '_> {
             upstreams,
             limits,
             flood,
+            spool_folder: self.file.limits.spool_folder.as_ref().map(|at| self.path(at)),
             trusted_proxies,
             via,
             client_prefix,
             identity_headers,
+            public_url: self.file.public_url.as_ref().map(|at| at.value.0.clone()),
+            webhooks: webhooks?,
         })
     }
 
@@ -85,6 +90,7 @@ impl Resolver<'_, '_> {
             stall_ms: self.millis(limits.stall.as_ref(), defaults::STALL_MS, HOUR),
             body_rate: or(limits.body_rate.as_ref(), Bytes(defaults::BODY_RATE)).0,
             body_ms: self.millis(limits.body.as_ref(), defaults::BODY_MS, HOUR),
+            upload_ms: self.millis(limits.upload.as_ref(), defaults::UPLOAD_MS, HOUR),
             head_bytes: usize::try_from(head_bytes).unwrap_or(usize::MAX),
             headers: size(or(limits.headers.as_ref(), defaults::HEADERS)),
             requests: size(or(limits.requests.as_ref(), defaults::REQUESTS)),
@@ -94,20 +100,21 @@ impl Resolver<'_, '_> {
             ping_ms: self.millis(limits.ping.as_ref(), defaults::PING_MS, HOUR),
             exchanges: size(or(limits.exchanges.as_ref(), defaults::EXCHANGES)),
             connections: size(or(limits.connections.as_ref(), defaults::CONNECTIONS)),
-            bodies: self.room_for_bodies(),
+            bodies: self.room_for_bodies(limits.bodies.as_ref(), defaults::BODIES),
+            spool: self.room_for_bodies(limits.spool.as_ref(), defaults::SPOOL),
             drain_ms: self.millis(limits.drain.as_ref(), defaults::DRAIN_MS, HOUR),
         }
     }
 
     /// What does not fit one body would refuse it for ever.
-    fn room_for_bodies(&mut self) -> u64 {
+    fn room_for_bodies(&mut self, written: Option<&At<Bytes>>, default: u64) -> u64 {
         let limit = |route: &Route| or(route.body_limit.as_ref(), Bytes(defaults::BODY_LIMIT)).0;
         let plans = self.file.plans.0.iter();
         let by_plan =
             plans.flat_map(|(_, plan)| plan.body_limits.0.iter().map(|(_, at)| at.value.0));
         let largest = self.file.routes.iter().map(limit).chain(by_plan).max().unwrap_or(0);
-        let Some(at) = self.file.limits.bodies.as_ref() else {
-            return defaults::BODIES.max(largest);
+        let Some(at) = written else {
+            return default.max(largest);
         };
         if at.value.0 < largest {
             let message = "this is less than the largest `body_limit` of a route or plan";

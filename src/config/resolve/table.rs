@@ -9,7 +9,7 @@ use super::{Resolver, help};
 use crate::config::mirror::{Price, Quantity, QuantityType, Route, Table};
 use crate::config::placed::At;
 use crate::credit::{Decimal, Name};
-use crate::meter::ValueType;
+use crate::meter::{ValueType, pixels};
 
 impl Resolver<'_, '_> {
     /// Every priced route with its price.
@@ -118,7 +118,11 @@ pub(super) fn never(declared: &[&Quantity], text: &str) -> String {
     let words: Vec<&str> = words.map(|at| at.value.0.as_str()).collect();
     let seconds = declared.iter().any(|written| written.kind.value == QuantityType::Seconds);
     let digits = text.strip_suffix('s').filter(|_| seconds).unwrap_or(text);
-    let canonical = Decimal::exact(digits).ok().map(|number| number.to_string());
+    let units = declared.iter().filter_map(|written| written.unit.as_ref());
+    let mut units = units.filter_map(|unit| digits.strip_suffix(unit.value.0.as_str()));
+    let digits = units.next().unwrap_or(digits);
+    let number = pixels(digits).or_else(|| Decimal::exact(digits).ok());
+    let canonical = number.map(|number| number.to_string());
     match canonical.filter(|canonical| canonical != text) {
         Some(canonical) => format!("numbers are compared as they are shortest: write {canonical}"),
         None if words.is_empty() => "look at its `type`, `minimum` and `maximum`".to_owned(),
@@ -133,7 +137,7 @@ pub(super) fn can_be(written: &Quantity, text: &str) -> bool {
         minimum..=written.maximum.as_ref().map_or(minimum, |at| at.value)
     };
     let value = match written.kind.value {
-        QuantityType::Integer => ValueType::Integer(range()),
+        QuantityType::Integer | QuantityType::Pixels => ValueType::Integer(range()),
         QuantityType::Decimal | QuantityType::Seconds => ValueType::Decimal(range()),
         QuantityType::Text => {
             ValueType::Text(written.one_of.iter().flatten().map(|at| at.value.0.clone()).collect())

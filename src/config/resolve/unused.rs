@@ -32,6 +32,13 @@ impl Resolver<'_, '_> {
                 );
             }
         }
+        for job in &self.file.jobs {
+            let begins = |at: &At<Name>| at.value == job.name.value;
+            if !routes.iter().any(|route| route.job.as_ref().is_some_and(begins)) {
+                let message = format!("no route begins a job `{}`", job.name.value);
+                self.findings.warning("unused", job.name.place, message);
+            }
+        }
         for (name, _) in &self.file.prices.0 {
             if !routes
                 .iter()

@@ -53,6 +53,7 @@ impl Resolver<'_, '_> {
         Some(UpstreamSettings {
             name: self.name(name)?,
             base: upstream.url.value.0.clone(),
+            hosts: upstream.hosts.iter().map(|at| at.value.0.clone()).collect(),
             credentials: credentials?,
             ca_file: upstream.ca_file.as_ref().map(|path| self.path(path)),
             identity: identity?,

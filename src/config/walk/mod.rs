@@ -15,9 +15,8 @@ use super::problem::Place;
 use super::tree::{Node, Yaml};
 pub(super) use suggest::suggest;
 
-/// Checks a tree against the schema of the whole file.
-pub(super) fn walk(root: &Node, findings: &mut Findings<'_>) {
-    let schema = super::schema::value();
+/// Checks a tree against the schema of a whole file.
+pub(super) fn walk(schema: &'static Value, root: &Node, findings: &mut Findings<'_>) {
     let mut walk = Walk { root: schema, findings };
     let place = Place { width: 1, ..root.place };
     walk.node(schema, root, Spot { name: "the file", place });

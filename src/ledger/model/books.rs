@@ -91,7 +91,7 @@ fn check_open(open: &Open, context: &Context, breaches: &mut Vec<Breach>) {
     }
     let late = context.lease_ms.saturating_mul(LATE_LEASES);
     let next = if open.unknown { open.deadline } else { Some(open.lease_end) };
-    if !open.unknown && open.deadline.is_some() {
+    if open.waits_for_job() && open.deadline != Some(open.lease_end) {
         breaches.push(Breach::of("I5", format!("{} has a lease and a deadline", open.charge)));
     }
     if !context.grace && next.is_some_and(|end| end.plus_ms(late) < context.now) {

@@ -61,8 +61,8 @@ fn check_open(open: &Open) -> Result<(), String> {
     if ids.len() != open.adjusts.len() {
         return Err(format!("{} was adjusted twice by one id", open.charge));
     }
-    if !open.unknown && open.deadline.is_some() {
-        return Err(format!("{} is held and has a deadline", open.charge));
+    if open.waits_for_job() && open.deadline != Some(open.lease_end) {
+        return Err(format!("{} is held and has a deadline beside its lease", open.charge));
     }
     Ok(())
 }

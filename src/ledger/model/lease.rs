@@ -14,6 +14,10 @@ use crate::ledger::{Doubt, Extended, Refusal};
 pub(crate) fn extend(account: &mut Account, charge: ChargeId, context: &Context) -> Extended {
     match account.open.get_mut(&charge) {
         Some(open) if !open.unknown && !open.lapsed(context) => {
+            // One that waits for its job ends when it was said to.
+            if open.waits_for_job() {
+                return Extended::Until(open.lease_end);
+            }
             let open = Arc::make_mut(open);
             open.lease_end = open.lease_end.max(context.now.plus_ms(context.lease_ms));
             Extended::Until(open.lease_end)

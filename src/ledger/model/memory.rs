@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 
 use super::desk::{self, Outcome};
+use super::jobs::JobRecord;
 use super::records::{Given, Records, ended_purge};
 use super::state::{Account, Context, Ended, Open};
 use super::stop::Stop;
 use super::{invariants, next_due};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::teller::{Teller, answered};
+use crate::ledger::verbs::JobKey;
 use crate::ledger::watch::Watch;
 use crate::ledger::{Alias, Answer, Refusal, Reply};
 use crate::seam::{Clock, Timestamp};
@@ -98,6 +100,7 @@ struct Memory {
     texts: BTreeMap<ChargeId, [Vec<u8>; 2]>,
     grants: BTreeMap<BucketId, Given>,
     claims: BTreeMap<String, Vec<AccountId>>,
+    jobs: BTreeMap<JobKey, JobRecord>,
     written: bool,
 }
 
@@ -203,6 +206,27 @@ impl Records for Memory {
         Ok(())
     }
 
+    fn job(&self, key: JobKey) -> Result<Option<JobRecord>, Stop> {
+        Ok(self.jobs.get(&key).cloned())
+    }
+
+    fn save_job(
+        &mut self,
+        key: JobKey,
+        _before: Option<&JobRecord>,
+        after: &JobRecord,
+    ) -> Result<(), Stop> {
+        self.written = true;
+        self.jobs.insert(key, after.clone());
+        Ok(())
+    }
+
+    fn watches(&self, now: Timestamp, limit: usize) -> Result<Vec<JobKey>, Stop> {
+        let waiting = self.jobs.iter().filter_map(|(key, job)| Some((job.watch_at?, *key)));
+        let sorted: BTreeSet<_> = waiting.filter(|(at, _)| *at <= now).collect();
+        Ok(sorted.into_iter().take(limit).map(|(_, key)| key).collect())
+    }
+
     fn due(&self, now: Timestamp, skip: usize, limit: usize) -> Result<Vec<AccountId>, Stop> {
         let waiting = self.accounts.iter().filter_map(|(id, account)| {
             next_due(account).filter(|at| *at <= now).map(|at| (at, id))
@@ -246,6 +270,7 @@ impl Records for Memory {
                 self.history.remove(&(owner, charge));
             }
         }
+        self.jobs.retain(|_, job| job.forget_at > now);
         Ok(())
     }
 }

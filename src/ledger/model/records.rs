@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::jobs::JobRecord;
 use super::state::{Account, Ended, Open};
 use super::stop::Stop;
 use super::told::Told;
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
+use crate::ledger::verbs::JobKey;
 use crate::ledger::{Alias, Grant, Granted};
 use crate::seam::Timestamp;
 
@@ -76,6 +78,17 @@ pub(crate) trait Records {
     fn claims(&self, person: &str) -> Result<Vec<AccountId>, Stop>;
     /// Remembers them.
     fn save_claims(&mut self, person: &str, accounts: &[AccountId]) -> Result<(), Stop>;
+    /// A job's record.
+    fn job(&self, key: JobKey) -> Result<Option<JobRecord>, Stop>;
+    /// Writes a job's record; `before` is what lies there.
+    fn save_job(
+        &mut self,
+        key: JobKey,
+        before: Option<&JobRecord>,
+        after: &JobRecord,
+    ) -> Result<(), Stop>;
+    /// Jobs that somebody is to ask about at `now` or before, those first that wait longest.
+    fn watches(&self, now: Timestamp, limit: usize) -> Result<Vec<JobKey>, Stop>;
     /// Accounts with something due at `now` or before, those first that wait longest, after the first
     /// `skip`.
     fn due(&self, now: Timestamp, skip: usize, limit: usize) -> Result<Vec<AccountId>, Stop>;
@@ -90,6 +103,6 @@ pub(crate) trait Records {
     ) -> Result<Vec<ChargeId>, Stop>;
     /// All open charges of an instance.
     fn open_of(&self, instance: &str) -> Result<Vec<Open>, Stop>;
-    /// Forgets at most `limit` ended charges whose time is over.
+    /// Forgets at most `limit` ended charges and as many jobs whose time is over.
     fn purge(&mut self, now: Timestamp, limit: usize) -> Result<(), Stop>;
 }

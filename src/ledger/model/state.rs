@@ -144,7 +144,7 @@ pub struct Open {
     pub member: Option<String>,
     /// The configuration's revision.
     pub revision: String,
-    /// The instance that owns the exchange.
+    /// The instance that owns the exchange; empty: the exchange is over, its job is not.
     pub instance: String,
     /// When it was reserved.
     pub begun: Timestamp,
@@ -162,7 +162,8 @@ pub struct Open {
     pub max_debt: Option<Amount>,
     /// Whether the outcome is unknown; the slot is free then.
     pub unknown: bool,
-    /// Until when an unknown outcome is kept; `None` while it is held, or for ever.
+    /// Until when an unknown outcome is kept; `None`: for ever. While it is held: until when it waits for its job,
+    /// which is its lease too; `None`: the exchange runs.
     pub deadline: Option<Timestamp>,
     /// What caps counted for it.
     pub counted: Vec<Counted>,
@@ -328,6 +329,16 @@ impl Open {
     /// Whether its lease is over; within grace no lease is.
     pub(super) fn lapsed(&self, context: &Context) -> bool {
         !self.unknown && self.lease_end <= context.now && !context.grace
+    }
+
+    /// Whether the exchange is over and its job is waited for.
+    pub(super) const fn waits_for_job(&self) -> bool {
+        !self.unknown && self.deadline.is_some()
+    }
+
+    /// Until when its unknown outcome is kept.
+    pub(super) fn unknown_until(&self) -> Option<Timestamp> {
+        self.deadline.filter(|_| self.unknown)
     }
 
     /// Whether its deadline has come; within grace none has.

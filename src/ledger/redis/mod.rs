@@ -53,6 +53,7 @@ use super::{
     Reserve, Reserved, Setbacks, Settle, Settled, View,
 };
 use super::{Adjust, Adjusted, Books, FreeClaim, Freeze, Refund, Refunded, Withdraw, Withdrawn};
+use super::{HandOver, HandedOver, Job, JobName, NoteJob, Noted, WatchedJob};
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId, KeyId, Partition};
 use crate::seam::Clock;
 
@@ -233,6 +234,22 @@ impl Ledger for RedisLedger {
     fn due(&self, limit: usize) -> Reply<Vec<AccountId>> {
         let desk = self.0.clone();
         async move { answered(looking::due(&desk, limit).await) }.boxed()
+    }
+
+    fn hand_over(&self, _: HandOver) -> Reply<HandedOver> {
+        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
+    }
+
+    fn job(&self, _: AccountId, _: JobName, _: String) -> Reply<Job> {
+        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
+    }
+
+    fn note_job(&self, _: NoteJob) -> Reply<Noted> {
+        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
+    }
+
+    fn watch_jobs(&self, _: usize, _: u64) -> Reply<Vec<WatchedJob>> {
+        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
     }
 
     fn grant(&self, call: Grant) -> Reply<Granted> {

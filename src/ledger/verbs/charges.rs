@@ -55,7 +55,7 @@ pub struct Reserve {
     pub member: Option<String>,
     /// Limits and allowances.
     pub gates: Gates,
-    /// The instance that owns the exchange.
+    /// The instance that owns the exchange; never empty.
     pub instance: String,
     /// How long the exchange may take at most: after this the hold will have ended.
     pub timeout_ms: u64,

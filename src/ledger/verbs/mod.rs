@@ -4,6 +4,7 @@ mod audit;
 mod charges;
 mod gates;
 mod grants;
+mod jobs;
 mod views;
 
 pub use audit::{Books, Breach, CapCount, Told};
@@ -13,6 +14,11 @@ pub use charges::{
 };
 pub use gates::{AllowanceCheck, CapCheck, Carry, Gates, RateCheck, Scope, SlotCheck, Window};
 pub use grants::{Bonus, FreeClaim, Freeze, Grant, Granted, Withdraw, Withdrawal, Withdrawn};
+pub(crate) use jobs::JobKey;
+pub use jobs::{
+    HandOver, HandedOver, JOB_ID_MAX, JOB_KEPT_MS, JOB_RECORD_MAX, JOB_TTL_MAX_MS, Job, JobName,
+    JobState, NoteJob, Noted, WATCH_LEASE_MAX_MS, WATCHED_MAX, WatchedJob, Watching,
+};
 pub use views::{
     ADJUSTS_MAX, AllowanceState, CapState, ChargeRecord, ChargeState, NOTE_MAX, OpenRef,
     REFUNDS_MAX, SlotState, View,

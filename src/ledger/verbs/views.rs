@@ -79,7 +79,7 @@ pub struct OpenRef {
     pub state: ChargeState,
     /// What it holds.
     pub held: Amount,
-    /// The instance that owns its exchange.
+    /// The instance that owns its exchange; empty while a job is waited for.
     pub instance: String,
 }
 

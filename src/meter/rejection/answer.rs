@@ -6,6 +6,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Response};
 use serde_json::{Map, Value};
 
+use super::dialect::Member;
 use super::{Dialect, Language, Rejection, texts};
 
 /// How a refusal is told.
@@ -68,14 +69,16 @@ impl Rejection {
     pub fn body(&self, request_id: &str, manner: Manner) -> Value {
         let detail = self.told(manner.language);
         let mut body = manner.dialect.shape(self, &detail, request_id);
-        // As problem+json, `type` is what the media type says it is.
-        let taken = body.contains_key("type") && manner.media == Media::Json;
-        let problem_type = if taken { "problem_type" } else { "type" };
+        // As problem+json, each member is what the media type says it is.
+        let named = |member: Member| match manner.media {
+            Media::Json => manner.dialect.beside(member),
+            Media::Problem => member.name(),
+        };
         let mut put = |name: &str, value: Value| _ = body.insert(name.to_owned(), value);
-        put(problem_type, format!("urn:tollgate:problem:{}", self.code()).into());
+        put(named(Member::Type), format!("urn:tollgate:problem:{}", self.code()).into());
         put("title", texts::title(manner.language, self.cause).into());
-        put("status", self.status().as_u16().into());
-        put("detail", detail.into());
+        put(named(Member::Status), manner.dialect.status(self).as_u16().into());
+        put(named(Member::Detail), detail.into());
         put("code", self.code().into());
         put("instance", request_id.into());
         put("charged", "0".into());
@@ -90,7 +93,7 @@ impl Rejection {
     #[must_use]
     pub fn response(&self, request_id: &str, manner: Manner) -> Response<Vec<u8>> {
         let mut response = Response::new(self.body(request_id, manner).to_string().into_bytes());
-        *response.status_mut() = self.status();
+        *response.status_mut() = manner.dialect.status(self);
         self.sign(response.headers_mut(), request_id, manner);
         response
     }
@@ -114,6 +117,9 @@ impl Rejection {
                 headers.insert(name, id.clone());
             }
             headers.insert(REQUEST_ID, id);
+        }
+        if let Some(name) = manner.dialect.code_header() {
+            headers.insert(name, HeaderValue::from_static(self.code()));
         }
         let charge = self.charge.map(|charge| HeaderValue::from_str(&charge.to_string()));
         if let Some(Ok(value)) = charge {

@@ -1,4 +1,5 @@
-//! The causes of refusals: for each a stable code, and the one status that it has in every dialect so far.
+//! The causes of refusals: for each a stable code, and the status that it has, but where a dialect needs
+//! another one (`Dialect::status`).
 //!
 //! Invariant: a code is stable and never translated. 402 is for what waiting cannot mend, 429 for what it can.
 //! 409 never stands for a decision about money: several SDKs repeat it.
@@ -63,8 +64,7 @@ causes! {
     CreditsOnHold => TOO_MANY_REQUESTS "credits_on_hold",
     /// Too fast.
     RateLimited => TOO_MANY_REQUESTS "rate_limited",
-    /// A cap of the day or the month is reached. The SDKs of the dialects here obey `x-should-retry`; where
-    /// one repeats every 429, its dialect must say 402.
+    /// A cap of the day or the month is reached. Where the SDKs of a dialect repeat every 429, 402.
     CapExceeded => TOO_MANY_REQUESTS "cap_exceeded",
     /// Too many at once.
     ConcurrencyExceeded => TOO_MANY_REQUESTS "concurrency_exceeded",

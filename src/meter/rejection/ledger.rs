@@ -36,6 +36,7 @@ impl Rejection {
             | Refusal::Ended(_)
             | Refusal::UnknownCharge
             | Refusal::UnknownAlias
+            | Refusal::UnknownJob
             | Refusal::UnknownBucket
             | Refusal::ChargeArchived
             | Refusal::RefundTooLarge { .. }

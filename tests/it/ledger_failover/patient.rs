@@ -111,6 +111,8 @@ impl Ledger for Patient {
         extend(call: Extend) -> Vec<Extended>;
         tick(account: AccountId) -> u32;
         due(limit: usize) -> Vec<AccountId>;
+        hand_over(call: HandOver) -> HandedOver;
+        note_job(call: NoteJob) -> Noted;
         grant(call: Grant) -> Granted;
         refund(call: Refund) -> Refunded;
         adjust(call: Adjust) -> Adjusted;
@@ -130,6 +132,14 @@ impl Ledger for Patient {
         create_alias(call: Alias) -> ();
         remove_alias(call: Alias) -> ();
         alias(id: AliasId) -> Alias;
+    }
+
+    fn job(&self, account: AccountId, job: JobName, upstream_id: String) -> Reply<Job> {
+        self.ask(move |ledger| ledger.job(account.clone(), job.clone(), upstream_id.clone()))
+    }
+
+    fn watch_jobs(&self, limit: usize, lease_ms: u64) -> Reply<Vec<WatchedJob>> {
+        self.ask(move |ledger| ledger.watch_jobs(limit, lease_ms))
     }
 
     fn view(&self, account: AccountId, gates: Gates) -> Reply<View> {

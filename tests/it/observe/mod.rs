@@ -1,5 +1,6 @@
 //! Bytes in, facts out.
 
+mod form;
 mod json;
 mod python;
 mod sse;

@@ -3,11 +3,13 @@
 //! Invariant: the first write comes after the last thing that can refuse.
 
 mod amend;
+mod jobs;
 mod people;
 
 pub(crate) use amend::{
     adjust, claim_free, claims, freeze, refund, sound_claim, sound_person, withdraw,
 };
+pub(crate) use jobs::{hand_over, job, note_job, watch_jobs};
 pub(crate) use people::{
     accounts, alias, change_account, change_key, create_account, create_alias, create_key,
     document, document_of_key, remove_alias,

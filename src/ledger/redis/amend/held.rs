@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::super::records::{self, Beside, Head, Tomb};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::Alias;
-use crate::ledger::model::{Account, Ended, Given, Open, Records, Stop, Told};
+use crate::ledger::model::{Account, Ended, Given, JobRecord, Open, Records, Stop, Told};
+use crate::ledger::verbs::JobKey;
 use crate::seam::Timestamp;
 
 /// What was read of an account and of the charge that a verb is about.
@@ -182,6 +183,18 @@ impl Records for Held {
     }
 
     fn save_key_owner(&mut self, _: KeyId, _: &AccountId) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn job(&self, _: JobKey) -> Result<Option<JobRecord>, Stop> {
+        beside()
+    }
+
+    fn save_job(&mut self, _: JobKey, _: Option<&JobRecord>, _: &JobRecord) -> Result<(), Stop> {
+        beside()
+    }
+
+    fn watches(&self, _: Timestamp, _: usize) -> Result<Vec<JobKey>, Stop> {
         beside()
     }
 

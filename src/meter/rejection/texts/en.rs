@@ -7,7 +7,7 @@ use crate::meter::path::PathProblem;
 use crate::meter::query::QueryProblem;
 use crate::meter::rejection::{Cause, Detail};
 use crate::meter::why::{Flaw, Sort, Why};
-use crate::observe::{DEPTH_MAX, JsonProblem};
+use crate::observe::{DEPTH_MAX, FIELDS_MAX, FormProblem, JsonProblem, TEXT_MAX};
 
 /// The titles.
 pub(super) const fn title(cause: Cause) -> &'static str {
@@ -207,7 +207,13 @@ pub(super) fn why(why: &Why) -> String {
         Why::Json(problem) => json(problem),
         Why::NoObject => "the body is no object, so none of its values can be found".into(),
         Why::Encoded => "the body has a Content-Encoding; send it without".into(),
-        Why::Media => "the body must be application/json in UTF-8".into(),
+        Why::Form(problem) => form(problem),
+        Why::Media { form: false, .. } => "the body must be application/json in UTF-8".into(),
+        Why::Media { json: false, .. } => {
+            "the body must be multipart/form-data or application/x-www-form-urlencoded, in UTF-8"
+                .into()
+        }
+        Why::Media { .. } => "the body must be application/json or a form, in UTF-8".into(),
         Why::Price(PriceError::Missing(name)) => format!("{name} has no value"),
         Why::Price(PriceError::NotANumber(name)) => format!("{name} is not a number"),
         Why::Price(PriceError::NoRate(what)) => format!("there is no rate for {what}"),
@@ -230,6 +236,7 @@ fn flaw(flaw: &Flaw) -> String {
         Flaw::Words(words) => format!("must be one of {}", words.join(", ")),
         Flaw::LongWord(limit) => format!("must have at most {limit} bytes"),
         Flaw::TooLarge => "is too large".into(),
+        Flaw::BelowZero => "comes to less than zero".into(),
         Flaw::NoValue => "has no value".into(),
         Flaw::Differs => "must be the same everywhere".into(),
         Flaw::Digits => "must be a whole number, in digits".into(),
@@ -255,6 +262,7 @@ const fn sort(sort: Sort) -> &'static str {
         Sort::Integer => "a whole number",
         Sort::Number => "a number",
         Sort::Seconds => "a number of seconds",
+        Sort::Pixels => "a whole number or a size such as 1024x1536",
         Sort::Text => "a string",
         Sort::Array => "an array",
         Sort::Object => "an object",
@@ -266,6 +274,41 @@ const fn query(problem: QueryProblem) -> &'static str {
         QueryProblem::Semicolon => "the query has a semicolon",
         QueryProblem::Escape => "is not percent-encoded UTF-8",
         QueryProblem::Twice => "stands in the query more than once",
+    }
+}
+
+fn form(problem: &FormProblem) -> String {
+    match problem {
+        FormProblem::Boundary => {
+            "the form needs one boundary of 1 to 70 letters, digits and plain signs".into()
+        }
+        FormProblem::Charset => "the form must be in UTF-8".into(),
+        FormProblem::Start => "the form does not begin with its boundary".into(),
+        FormProblem::Stray => "the boundary stands where it could be read in two ways".into(),
+        FormProblem::Tail => "something stands behind the end of the form".into(),
+        FormProblem::Unclosed => "the form ends before its closing boundary".into(),
+        FormProblem::PartHead => {
+            "the headers of a part are malformed, folded, doubled or too long".into()
+        }
+        FormProblem::PartName => {
+            "a part must say its name once, in Content-Disposition: form-data".into()
+        }
+        FormProblem::Encoding => "a part has a Content-Transfer-Encoding; send it without".into(),
+        FormProblem::Nested => "a part has parts of its own".into(),
+        FormProblem::Name => "the name of a field is too long or not percent-encoded UTF-8".into(),
+        FormProblem::Semicolon => "the form has a semicolon that is not escaped".into(),
+        FormProblem::Method => {
+            "the form has a field _method; send the request with its own method".into()
+        }
+        FormProblem::Spelling(name) => {
+            format!("a field’s name could be taken for {name:?}: write it so, once")
+        }
+        FormProblem::Twice(name) => format!("{name:?} stands in the form more than once"),
+        FormProblem::NotText(name) => format!("{name:?} must be sent as a text, not as a file"),
+        FormProblem::NotUtf8(name) => format!("{name:?} is not UTF-8"),
+        FormProblem::Escape(name) => format!("{name:?} is not percent-encoded UTF-8"),
+        FormProblem::TooLong(name) => format!("{name:?} must have at most {TEXT_MAX} bytes"),
+        FormProblem::TooMany => format!("the form has more than {FIELDS_MAX} fields"),
     }
 }
 

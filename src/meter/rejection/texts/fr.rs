@@ -8,7 +8,7 @@ use crate::meter::path::PathProblem;
 use crate::meter::query::QueryProblem;
 use crate::meter::rejection::{Cause, Detail};
 use crate::meter::why::{Flaw, Sort, Why};
-use crate::observe::{DEPTH_MAX, JsonProblem};
+use crate::observe::{DEPTH_MAX, FIELDS_MAX, FormProblem, JsonProblem, TEXT_MAX};
 
 /// The titles.
 pub(super) const fn title(cause: Cause) -> &'static str {
@@ -217,7 +217,10 @@ pub(super) fn why(why: &Why) -> String {
             "le corps n’est pas un objet, aucune de ses valeurs ne peut donc être trouvée".into()
         }
         Why::Encoded => "le corps a un Content-Encoding ; envoyez-le sans".into(),
-        Why::Media => "le corps doit être en application/json et en UTF-8".into(),
+        Why::Form(problem) => form(problem),
+        Why::Media { form: false, .. } => "le corps doit être en application/json et en UTF-8".into(),
+        Why::Media { json: false, .. } => "le corps doit être en multipart/form-data ou application/x-www-form-urlencoded, et en UTF-8".into(),
+        Why::Media { .. } => "le corps doit être en application/json ou un formulaire, en UTF-8".into(),
         Why::Price(PriceError::Missing(name)) => format!("{name} n’a pas de valeur"),
         Why::Price(PriceError::NotANumber(name)) => format!("{name} n’est pas un nombre"),
         Why::Price(PriceError::NoRate(what)) => format!("il n’y a pas de tarif pour {what}"),
@@ -242,6 +245,7 @@ fn flaw(flaw: &Flaw) -> String {
         }
         Flaw::LongWord(limit) => format!("doit avoir au plus {limit} octets"),
         Flaw::TooLarge => "est trop grand".into(),
+        Flaw::BelowZero => "donne moins de zéro".into(),
         Flaw::NoValue => "n’a pas de valeur".into(),
         Flaw::Differs => "doit être identique partout".into(),
         Flaw::Digits => "doit être un nombre entier, en chiffres".into(),
@@ -267,6 +271,7 @@ const fn sort(sort: Sort) -> &'static str {
         Sort::Integer => "un nombre entier",
         Sort::Number => "un nombre",
         Sort::Seconds => "un nombre de secondes",
+        Sort::Pixels => "un nombre entier ou une taille telle que 1024x1536",
         Sort::Text => "une chaîne",
         Sort::Array => "un tableau",
         Sort::Object => "un objet",
@@ -278,6 +283,31 @@ const fn query(problem: QueryProblem) -> &'static str {
         QueryProblem::Semicolon => "les paramètres de l’URL comportent un point-virgule",
         QueryProblem::Escape => "n’est pas de l’UTF-8 encodé en pourcentage",
         QueryProblem::Twice => "figure plus d’une fois dans les paramètres de l’URL",
+    }
+}
+
+fn form(problem: &FormProblem) -> String {
+    match problem {
+        FormProblem::Boundary => "le formulaire doit avoir un seul boundary, de 1 à 70 lettres, chiffres et signes simples".into(),
+        FormProblem::Charset => "le formulaire doit être en UTF-8".into(),
+        FormProblem::Start => "le formulaire ne commence pas par son boundary".into(),
+        FormProblem::Stray => "le boundary figure là où il peut être lu de deux façons".into(),
+        FormProblem::Tail => "quelque chose suit la fin du formulaire".into(),
+        FormProblem::Unclosed => "le formulaire se termine avant son boundary final".into(),
+        FormProblem::PartHead => "les en-têtes d’une partie sont mal formés, repliés, répétés ou trop longs".into(),
+        FormProblem::PartName => "chaque partie doit donner son nom une fois, dans Content-Disposition: form-data".into(),
+        FormProblem::Encoding => "une partie a un Content-Transfer-Encoding ; envoyez-la sans".into(),
+        FormProblem::Nested => "une partie contient elle-même des parties".into(),
+        FormProblem::Name => "le nom d’un champ est trop long ou n’est pas en UTF-8 encodé par pourcentage".into(),
+        FormProblem::Semicolon => "le formulaire contient un point-virgule non échappé".into(),
+        FormProblem::Method => "le formulaire a un champ _method ; envoyez la requête avec sa propre méthode".into(),
+        FormProblem::Spelling(name) => format!("le nom d’un champ peut être pris pour {name:?} : écrivez-le ainsi, une fois"),
+        FormProblem::Twice(name) => format!("{name:?} figure plus d’une fois dans le formulaire"),
+        FormProblem::NotText(name) => format!("{name:?} doit être envoyé comme texte, non comme fichier"),
+        FormProblem::NotUtf8(name) => format!("{name:?} n’est pas en UTF-8"),
+        FormProblem::Escape(name) => format!("{name:?} n’est pas en UTF-8 encodé par pourcentage"),
+        FormProblem::TooLong(name) => format!("{name:?} doit avoir au plus {TEXT_MAX} octets"),
+        FormProblem::TooMany => format!("le formulaire a plus de {FIELDS_MAX} champs"),
     }
 }
 

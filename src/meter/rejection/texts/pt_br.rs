@@ -7,7 +7,7 @@ use crate::meter::path::PathProblem;
 use crate::meter::query::QueryProblem;
 use crate::meter::rejection::{Cause, Detail};
 use crate::meter::why::{Flaw, Sort, Why};
-use crate::observe::{DEPTH_MAX, JsonProblem};
+use crate::observe::{DEPTH_MAX, FIELDS_MAX, FormProblem, JsonProblem, TEXT_MAX};
 
 /// The titles.
 pub(super) const fn title(cause: Cause) -> &'static str {
@@ -216,7 +216,13 @@ pub(super) fn why(why: &Why) -> String {
             "o corpo não é um objeto, por isso nenhum de seus valores pode ser encontrado".into()
         }
         Why::Encoded => "o corpo tem um Content-Encoding; envie-o sem ele".into(),
-        Why::Media => "o corpo deve ser application/json em UTF-8".into(),
+        Why::Form(problem) => form(problem),
+        Why::Media { form: false, .. } => "o corpo deve ser application/json em UTF-8".into(),
+        Why::Media { json: false, .. } => {
+            "o corpo deve ser multipart/form-data ou application/x-www-form-urlencoded, em UTF-8"
+                .into()
+        }
+        Why::Media { .. } => "o corpo deve ser application/json ou um formulário, em UTF-8".into(),
         Why::Price(PriceError::Missing(name)) => format!("{name} não tem valor"),
         Why::Price(PriceError::NotANumber(name)) => format!("{name} não é um número"),
         Why::Price(PriceError::NoRate(what)) => format!("não há preço para {what}"),
@@ -239,6 +245,7 @@ fn flaw(flaw: &Flaw) -> String {
         Flaw::Words(words) => format!("deve ser um destes valores: {}", words.join(", ")),
         Flaw::LongWord(limit) => format!("deve ter no máximo {limit} bytes"),
         Flaw::TooLarge => "é grande demais".into(),
+        Flaw::BelowZero => "resulta em menos de zero".into(),
         Flaw::NoValue => "não tem valor".into(),
         Flaw::Differs => "deve ser igual em todos os lugares".into(),
         Flaw::Digits => "deve ser um número inteiro, em algarismos".into(),
@@ -264,6 +271,7 @@ const fn sort(sort: Sort) -> &'static str {
         Sort::Integer => "um número inteiro",
         Sort::Number => "um número",
         Sort::Seconds => "um número de segundos",
+        Sort::Pixels => "um número inteiro ou um tamanho como 1024x1536",
         Sort::Text => "uma string",
         Sort::Array => "um array",
         Sort::Object => "um objeto",
@@ -275,6 +283,31 @@ const fn query(problem: QueryProblem) -> &'static str {
         QueryProblem::Semicolon => "os parâmetros da URL têm ponto e vírgula",
         QueryProblem::Escape => "não é UTF-8 em percent-encoding",
         QueryProblem::Twice => "aparece mais de uma vez nos parâmetros da URL",
+    }
+}
+
+fn form(problem: &FormProblem) -> String {
+    match problem {
+        FormProblem::Boundary => "o formulário precisa de um único boundary, de 1 a 70 letras, algarismos e sinais simples".into(),
+        FormProblem::Charset => "o formulário deve estar em UTF-8".into(),
+        FormProblem::Start => "o formulário não começa com seu boundary".into(),
+        FormProblem::Stray => "o boundary aparece onde pode ser lido de duas maneiras".into(),
+        FormProblem::Tail => "há algo depois do fim do formulário".into(),
+        FormProblem::Unclosed => "o formulário termina antes do boundary final".into(),
+        FormProblem::PartHead => "os cabeçalhos de uma parte estão malformados, dobrados, repetidos ou longos demais".into(),
+        FormProblem::PartName => "cada parte deve dizer seu nome uma vez, em Content-Disposition: form-data".into(),
+        FormProblem::Encoding => "uma parte tem um Content-Transfer-Encoding; envie-a sem ele".into(),
+        FormProblem::Nested => "uma parte contém outras partes".into(),
+        FormProblem::Name => "o nome de um campo é longo demais ou não está em UTF-8 com codificação por porcentagem".into(),
+        FormProblem::Semicolon => "o formulário tem um ponto e vírgula sem escape".into(),
+        FormProblem::Method => "o formulário tem um campo _method; envie a requisição com o próprio método".into(),
+        FormProblem::Spelling(name) => format!("o nome de um campo pode ser tomado por {name:?}: escreva-o assim, uma vez"),
+        FormProblem::Twice(name) => format!("{name:?} aparece mais de uma vez no formulário"),
+        FormProblem::NotText(name) => format!("{name:?} deve ser enviado como texto, não como arquivo"),
+        FormProblem::NotUtf8(name) => format!("{name:?} não está em UTF-8"),
+        FormProblem::Escape(name) => format!("{name:?} não está em UTF-8 com codificação por porcentagem"),
+        FormProblem::TooLong(name) => format!("{name:?} deve ter no máximo {TEXT_MAX} bytes"),
+        FormProblem::TooMany => format!("o formulário tem mais de {FIELDS_MAX} campos"),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::meter::members::Fault;
 use crate::meter::path::PathProblem;
 use crate::meter::query::QueryProblem;
 use crate::meter::why::{Flaw, Sort};
-use crate::observe::JsonProblem;
+use crate::observe::{FormProblem, JsonProblem};
 
 /// How many variants an enum has in its source: whoever adds one gives an example of it below.
 fn variants(source: &str, name: &str) -> usize {
@@ -101,7 +101,13 @@ fn examples() -> Vec<Example> {
         (Detail::Suspended, &[]),
         (Detail::Closed, &[]),
         (Detail::Unpriceable { pointer: text(""), why: Why::NoObject }, &[]),
-        (Detail::Unpriceable { pointer: text("/n"), why: Why::Media }, &["/n", "application/json"]),
+        (
+            Detail::Unpriceable {
+                pointer: text("/n"),
+                why: Why::Media { json: true, form: false },
+            },
+            &["/n", "application/json"],
+        ),
         (Detail::AboveMax { hold: required, limit: available }, &["7.25", "Credits-Max", "3.5"]),
         (Detail::Flood, &[]),
         (Detail::Rate { name: name.clone() }, &["pace"]),
@@ -139,6 +145,7 @@ fn whys() -> Vec<(Why, &'static [&'static str])> {
         (of(Flaw::Words(vec![text("low"), text("high")])), &["low, high"]),
         (of(Flaw::LongWord(256)), &["256"]),
         (of(Flaw::TooLarge), &[]),
+        (of(Flaw::BelowZero), &[]),
         (of(Flaw::NoValue), &[]),
         (of(Flaw::Differs), &[]),
         (of(Flaw::Digits), &[]),
@@ -164,7 +171,8 @@ fn whys() -> Vec<(Why, &'static [&'static str])> {
         (Why::Json(JsonProblem::TooMany), &[]),
         (Why::NoObject, &[]),
         (Why::Encoded, &["Content-Encoding"]),
-        (Why::Media, &["application/json", "UTF-8"]),
+        (Why::Media { json: true, form: false }, &["application/json", "UTF-8"]),
+        (Why::Form(FormProblem::Twice(text("n"))), &["\"n\""]),
         (Why::Price(PriceError::Missing(name())), &["size"]),
         (Why::Price(PriceError::NotANumber(name())), &["size"]),
         (Why::Price(PriceError::NoRate(text("size 9"))), &["size 9"]),
@@ -234,6 +242,32 @@ fn every_title_is_told_in_every_language() {
     }
 }
 
+/// Every problem of a form, and a fact of each.
+fn form_problems() -> Vec<(FormProblem, &'static str)> {
+    vec![
+        (FormProblem::Boundary, "boundary"),
+        (FormProblem::Charset, "UTF-8"),
+        (FormProblem::Start, "boundary"),
+        (FormProblem::Stray, "boundary"),
+        (FormProblem::Tail, ""),
+        (FormProblem::Unclosed, "boundary"),
+        (FormProblem::PartHead, ""),
+        (FormProblem::PartName, "Content-Disposition: form-data"),
+        (FormProblem::Encoding, "Content-Transfer-Encoding"),
+        (FormProblem::Nested, ""),
+        (FormProblem::Name, "UTF-8"),
+        (FormProblem::Semicolon, ""),
+        (FormProblem::Method, "_method"),
+        (FormProblem::TooMany, "1000"),
+        (FormProblem::Spelling(text("size")), "size"),
+        (FormProblem::Twice(text("size")), "size"),
+        (FormProblem::NotText(text("size")), "size"),
+        (FormProblem::NotUtf8(text("size")), "UTF-8"),
+        (FormProblem::Escape(text("size")), "UTF-8"),
+        (FormProblem::TooLong(text("size")), "1024"),
+    ]
+}
+
 #[test]
 fn every_why_and_fault_is_told_in_every_language() {
     let (whys, faults) = (whys(), faults());
@@ -252,6 +286,21 @@ fn every_why_and_fault_is_told_in_every_language() {
     for fault in faults {
         let detail = Detail::Misread(Misread::of("path", fault));
         told(&in_all(|language| super::detail(language, &detail)), &["path"]);
+    }
+    for (json, form, facts) in [
+        (false, true, &["multipart/form-data", "application/x-www-form-urlencoded"]),
+        (true, true, &["application/json", "UTF-8"]),
+    ] {
+        let why = Why::Media { json, form };
+        let detail = Detail::Unpriceable { pointer: text(""), why };
+        told(&in_all(|language| super::detail(language, &detail)), facts);
+    }
+    let problems = form_problems();
+    let source = include_str!("../../../observe/form/problem.rs");
+    assert_eq!(kinds(problems.iter().map(|(problem, _)| problem)), variants(source, "FormProblem"));
+    for (problem, fact) in problems {
+        let detail = Detail::Unpriceable { pointer: text(""), why: Why::Form(problem) };
+        told(&in_all(|language| super::detail(language, &detail)), &[fact]);
     }
     for problem in [
         PathProblem::NotAbsolute,

@@ -1,0 +1,185 @@
+//! What a configuration says about jobs, once it has been resolved.
+
+use std::fmt;
+
+use http::{HeaderName, Method};
+
+use crate::credit::Name;
+use crate::meter::settings::{ChargeRule, OutcomeRule};
+use crate::observe::Pointer;
+
+/// A sort of work that outlives its request.
+#[derive(Debug)]
+pub struct Job {
+    /// Its name.
+    pub name: Name,
+    /// Where the answer that begins one says its id.
+    pub id: IdPlace,
+    /// Where a body says the status; `None`: only outcomes tell how it ended.
+    pub status: Option<Pointer>,
+    /// What the words there mean.
+    pub words: Words,
+    /// What an answer means, tried before the words.
+    pub outcomes: Vec<OutcomeRule>,
+    /// What the words cost.
+    pub charges: WordCharges,
+    /// How long one may take, in milliseconds.
+    pub ttl_ms: u64,
+    /// How long a finished one waits to hear what it used, in milliseconds.
+    pub grace_ms: u64,
+    /// How we ask for it ourselves; `None`: we do not.
+    pub watching: Option<Watching>,
+    /// How the upstream calls back; `None`: not by way of us.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where a job's id is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdPlace {
+    /// In the JSON body.
+    Json(Pointer),
+    /// In a header.
+    Header(HeaderName),
+}
+
+/// The words of a job's status, as text, by what they mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// It goes on.
+    pub pending: Vec<String>,
+    /// The work was done.
+    pub completed: Vec<String>,
+    /// The upstream failed.
+    pub failed: Vec<String>,
+    /// Somebody stopped it.
+    pub cancelled: Vec<String>,
+    /// The upstream refused the content.
+    pub blocked: Vec<String>,
+}
+
+/// What the words cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WordCharges {
+    /// Work that was done.
+    pub completed: ChargeRule,
+    /// Work that failed.
+    pub failed: ChargeRule,
+    /// Work that was stopped.
+    pub cancelled: ChargeRule,
+    /// Content that was refused.
+    pub blocked: ChargeRule,
+}
+
+impl Default for WordCharges {
+    /// What was done is charged, nothing else is.
+    fn default() -> Self {
+        let none = ChargeRule::None;
+        Self { completed: ChargeRule::Settle, failed: none, cancelled: none, blocked: none }
+    }
+}
+
+/// How we ask for a job ourselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watching {
+    /// By which method.
+    pub method: Method,
+    /// At which path and query of the upstream, with captures.
+    pub path: String,
+    /// Where a finished one says what it used, if that is elsewhere.
+    pub result: Option<String>,
+    /// How often, in milliseconds.
+    pub every_ms: u64,
+    /// How long after it began, in milliseconds.
+    pub after_ms: u64,
+}
+
+/// How the upstream calls back.
+#[derive(Debug)]
+pub struct Webhook {
+    /// Where a request says the client's own URL.
+    pub url: HookPlace,
+    /// How a call proves where it comes from.
+    pub verify: Verify,
+    /// The secret of the proof; empty: there is none, and nothing is proven beside the seal of our URL.
+    pub secret: HookSecret,
+}
+
+/// Where a request says the URL that its client wants to be called at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookPlace {
+    /// In the JSON body.
+    Json(Pointer),
+    /// In the query string.
+    Query(String),
+}
+
+/// How a call of an upstream proves where it comes from, beside our URL, which nobody can guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Not at all.
+    None,
+    /// Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature` (standardwebhooks.com).
+    Standard,
+    /// `x-bfl-signature: sha256=` and the HMAC of the body in hex (Black Forest Labs).
+    Bfl,
+    /// `elevenlabs-signature: t=…,v0=…`, an HMAC of time and body (ElevenLabs).
+    Elevenlabs,
+}
+
+/// A secret that calls are signed with. Never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HookSecret(pub Vec<u8>);
+
+impl fmt::Debug for HookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookSecret(…)")
+    }
+}
+
+/// What a free route does with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It asks for the state.
+    Poll,
+    /// It asks for the result.
+    Fetch,
+    /// It stops it.
+    Cancel,
+}
+
+/// Where a request says which job it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// In the path, by the name of a capture.
+    Path(String),
+    /// In the query string.
+    Query(String),
+}
+
+/// What a free route does with jobs of one sort.
+#[derive(Clone, Debug)]
+pub struct Touch {
+    /// The sort.
+    pub job: std::sync::Arc<Job>,
+    /// What it does.
+    pub deed: Deed,
+    /// Where its requests say which one.
+    pub named: NamedBy,
+}
+
+/// Where answers hold URLs of their upstream, which are turned to this gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// In JSON bodies.
+    pub json: Vec<Pointer>,
+    /// In headers.
+    pub headers: Vec<HeaderName>,
+}
+
+impl Rewrite {
+    /// Whether there is anything to rewrite.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.json.is_empty() && self.headers.is_empty()
+    }
+}

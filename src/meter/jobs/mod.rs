@@ -1,0 +1,13 @@
+//! Jobs: work that outlives the request that began it. Its charge, and its slot, live until somebody who knows
+//! says how it ended: the answer that began it, its owner's poll, the result, a cancel, a webhook, or our own
+//! watcher. Whoever is first ends the charge; the rest is told the same and changes nothing.
+//!
+//! Invariant: a job has one end. What contradicts it later is recorded, and moves no money.
+//! Invariant: a status that nobody has declared means that the job goes on; it never means that it is free.
+
+mod job;
+
+pub use job::{
+    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Rewrite, Touch, Verify, Watching, Webhook,
+    WordCharges, Words,
+};
