@@ -221,7 +221,7 @@ impl Meter {
 
     /// The time that ids and periods are made with: a wall clock that was set back stands still here, as it
     /// does in the store.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.clock.now().max(self.ledger_time.get())
     }
 

@@ -33,6 +33,8 @@ pub enum Flag {
     NoRate,
     /// The stated quantities come to more than can be counted: what was held was charged.
     AmountOutOfRange,
+    /// The answer began a job and does not say which.
+    MissingJobId,
     /// Said before the body had ended: it was taken to end well.
     CompletenessAssumed,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for Flag {
             Self::BrokenBody => f.write_str("broken_body"),
             Self::NoRate => f.write_str("no_rate"),
             Self::AmountOutOfRange => f.write_str("amount_out_of_range"),
+            Self::MissingJobId => f.write_str("missing_job_id"),
             Self::CompletenessAssumed => f.write_str("completeness_assumed"),
         }
     }

@@ -60,8 +60,9 @@ pub use identity::{
     Way, Ways,
 };
 pub use jobs::{
-    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Rewrite, Touch, Verify, Watching, Webhook,
-    WordCharges, Words,
+    Beginning, Begun, By, Deed, Handing, HookPlace, HookSecret, IdPlace, Job, JobAsked, JobSight,
+    Kept, Look, NamedBy, Record, Report, Rewrite, Sealed, Touch, Unproven, Verify, Watching,
+    Webhook, WordCharges, Words, is_id, open, proven, seal,
 };
 pub use journal::{Journal, Marks, instance};
 pub use key::{ImportedKey, NewKeyText, PresentedKey};
@@ -70,9 +71,9 @@ pub use members::{Fault, Members, Misread, Page};
 pub use path::{PathProblem, canonical};
 pub use price_overrides::PriceChanges;
 pub use pricing::{Asked, Held, Reason, Unpriceable, price_request};
-pub use query::QueryProblem;
+pub use query::{QueryProblem, parameter};
 pub use quote::{QuoteRequest, free_quote};
-pub use receipt::{CapNote, Event, Explanation, Note, receipt};
+pub use receipt::{CapNote, Event, Explanation, JobNote, Note, receipt};
 pub use recovery::{Recovered, recover};
 pub use rejection::{Cause, Detail, Dialect, Language, Manner, Media, Rejection};
 pub use request_id::{charge_named, request_id, request_of};
@@ -87,7 +88,7 @@ pub use settler::{Ending, Permit, Settler};
 pub use shape::{Alphabet, KeyShape, SHAPE_LENGTH_MAX, ShapeError};
 pub use source::Source;
 pub use sweeper::sweep;
-pub use tally::{KindTally, RouteTally, Running, Stake, Tally};
+pub use tally::{JobTally, KindTally, RouteTally, Running, Stake, Tally};
 pub use ticket::Ticket;
 pub use value::pixels;
 pub use verdict::{Charge, Verdict};

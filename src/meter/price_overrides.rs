@@ -42,10 +42,10 @@ impl Priceable<'_> {
 }
 
 /// The changes of one request's price, in the order in which they are made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PriceChanges(Vec<Change>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Change {
     id: String,
     adjustment: Adjustment,

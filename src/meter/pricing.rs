@@ -35,7 +35,7 @@ pub struct Asked<'a> {
 }
 
 /// What is held for a request, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Held {
     /// The quantities of the price, `plan` among them.
     pub facts: Facts,

@@ -70,6 +70,12 @@ fn is_spelling(key: &str, name: &str) -> bool {
     key.split('[').next().unwrap_or(key).trim().eq_ignore_ascii_case(name)
 }
 
+/// The name or the value of a pair of a query, without its encoding; `None`: it has none that can be read.
+#[must_use]
+pub fn parameter(text: &str) -> Option<String> {
+    decoded(text, true)
+}
+
 /// Percent-decoded text; `None`: a malformed escape or not UTF-8.
 pub(super) fn decoded(text: &str, plus_is_space: bool) -> Option<String> {
     let mut bytes = text.bytes();

@@ -75,6 +75,22 @@ pub struct Explanation {
     pub caps: Vec<CapNote>,
     /// What happened when.
     pub timeline: Vec<Event>,
+    /// The job that the request began, if it began one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobNote>,
+}
+
+/// A job, as its charge's receipt shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobNote {
+    /// Which sort.
+    pub name: String,
+    /// The upstream's id for it.
+    pub id: String,
+    /// The class of its end; `None`: it goes on.
+    pub state: Option<String>,
+    /// Who told of its end: `create`, `poll`, `result`, `cancel`, `webhook` or `watcher`.
+    pub told_by: Option<String>,
 }
 
 impl Explanation {
@@ -168,6 +184,7 @@ pub fn receipt(record: &ChargeRecord) -> Value {
         },
         "tags": note.get("tags").cloned().unwrap_or_else(|| json!({})),
         "outcome": end["outcome"],
+        "job": end["job"],
         "lines": stored_lines(&end),
         "inputs": end["inputs"],
         "flags": end["flags"],

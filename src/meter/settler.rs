@@ -13,13 +13,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::journal::Journal;
+use super::receipt::Explanation;
 use super::tally::{Stake, Tally};
 use crate::credit::{AccountId, ChargeId};
 use crate::ledger::{
-    Answer, Doubt, Extend, Extended, Ledger, Refusal, Release, Released, Settle, Settled,
+    Adjust, Adjusted, Answer, Doubt, Extend, Extended, HandOver, HandedOver, Ledger, Refusal,
+    Release, Released, Settle, Settled,
 };
 use crate::seam::{Disk, Tasks};
 
@@ -61,6 +63,8 @@ pub enum Ending {
     Release(Release),
     /// Nobody knows.
     Doubt(Doubt),
+    /// The exchange is over and the job is not: the charge waits for its end.
+    HandOver(Option<Adjust>, Box<HandOver>),
 }
 
 impl Settler {
@@ -116,17 +120,64 @@ impl Settler {
         });
     }
 
+    /// Queues the end of an exchange whose job goes on; the answer comes when the ledger has it, with the version
+    /// of the job's record. None: the charge had ended, or the job is another charge's.
+    pub(super) fn hand_over(
+        &self,
+        adjust: Option<Adjust>,
+        call: HandOver,
+        permit: Permit,
+        stake: Stake,
+    ) -> oneshot::Receiver<u64> {
+        let charge = call.charge;
+        self.change_live(|live| _ = live.remove(&charge));
+        let began_us = self.0.tally.end_begins();
+        let end = Ending::HandOver(adjust, Box::new(call));
+        let first = Call::of(&*self.0.ledger, &end);
+        let (told, heard) = oneshot::channel();
+        let settler = self.clone();
+        self.0.tasks.spawn(async move {
+            let version = settler.finish(charge, end, first, &stake).await;
+            settler.0.tally.end_is_known(began_us);
+            settler.0.journal.borrow_mut().done(charge);
+            drop(permit);
+            if let Some(version) = version {
+                let _ = told.send(version);
+            }
+        });
+        heard
+    }
+
+    /// Ends a charge whose exchange is long over. Comes back when the ledger has it.
+    pub(super) async fn close(&self, charge: ChargeId, end: Ending, stake: Stake) {
+        let began_us = self.0.tally.end_begins();
+        let first = Call::of(&*self.0.ledger, &end);
+        self.finish(charge, end, first, &stake).await;
+        self.0.tally.end_is_known(began_us);
+    }
+
     /// Asks until the ledger has answered, by the same id: that is what makes asking again harmless.
-    async fn finish(&self, charge: ChargeId, end: Ending, first: Call, stake: &Stake) {
+    async fn finish(
+        &self,
+        charge: ChargeId,
+        mut end: Ending,
+        first: Call,
+        stake: &Stake,
+    ) -> Option<u64> {
         let mut call = first;
         let mut wait = RETRY_FIRST;
         loop {
             match call.answer(charge, stake).await {
-                Outcome::Ended => return,
-                Outcome::Refused(refusal) => {
-                    self.0.tally.refused.one();
-                    return end.refused(charge, &refusal);
-                }
+                Outcome::Ended => return None,
+                Outcome::HandedOver(version) => return Some(version),
+                Outcome::Refused(refusal) => match end.instead(&refusal) {
+                    Some(other) => end = other,
+                    None => {
+                        self.0.tally.refused.one();
+                        end.refused(charge, &refusal);
+                        return None;
+                    }
+                },
                 Outcome::Tick => _ = self.0.ledger.tick(end.account().clone()).await,
                 Outcome::Again(why) => {
                     tracing::warn!(%charge, why, "settlement waits for the ledger");
@@ -180,7 +231,23 @@ impl Ending {
             Self::Settle(call) => &call.account,
             Self::Release(call) => &call.account,
             Self::Doubt(call) => &call.account,
+            Self::HandOver(_, call) => &call.account,
         }
+    }
+
+    /// What is said instead when the ledger will not take this: a job of that id is another charge's already, so
+    /// nobody can tell what this one's upstream has done.
+    fn instead(&self, refusal: &Refusal) -> Option<Self> {
+        let Self::HandOver(_, call) = self else { return None };
+        if !matches!(refusal, Refusal::Exists | Refusal::Invalid(_) | Refusal::TooMany(_)) {
+            return None;
+        }
+        tracing::error!(charge = %call.charge, job = %call.job, ?refusal, "a job is nobody's");
+        let why = "The service named a job that is another request's.".to_owned();
+        let outcome = "unknown".to_owned();
+        let explanation = Explanation { outcome, why, ..Explanation::default() }.bytes();
+        let (account, charge) = (call.account.clone(), call.charge);
+        Some(Self::Doubt(Doubt { account, charge, explanation }))
     }
 }
 
@@ -193,7 +260,7 @@ impl Ending {
                 let (account, actual) = (&call.account, call.actual);
                 tracing::error!(%charge, %account, %actual, ?refusal, "settled too late: not charged");
             }
-            Self::Release(_) | Self::Doubt(_) => {
+            Self::Release(_) | Self::Doubt(_) | Self::HandOver(..) => {
                 tracing::warn!(%charge, ?refusal, "the charge had already ended");
             }
         }
@@ -205,12 +272,15 @@ enum Call {
     Settle(crate::ledger::Reply<Settled>),
     Release(crate::ledger::Reply<Released>),
     Doubt(crate::ledger::Reply<()>),
+    HandOver(Option<crate::ledger::Reply<Adjusted>>, crate::ledger::Reply<HandedOver>),
 }
 
 /// What a try came to.
 enum Outcome {
     /// The ledger has it.
     Ended,
+    /// The ledger has it, and the job's record with this version.
+    HandedOver(u64),
     /// The ledger will never take it.
     Refused(Refusal),
     /// Due work comes first.
@@ -225,6 +295,11 @@ impl Call {
             Ending::Settle(call) => Self::Settle(ledger.settle(call.clone())),
             Ending::Release(call) => Self::Release(ledger.release(call.clone())),
             Ending::Doubt(call) => Self::Doubt(ledger.doubt(call.clone())),
+            // In this order: whoever finds the job finds its hold adjusted.
+            Ending::HandOver(adjust, call) => Self::HandOver(
+                adjust.clone().map(|adjust| ledger.adjust(adjust)),
+                ledger.hand_over((**call).clone()),
+            ),
         }
     }
 
@@ -241,10 +316,35 @@ impl Call {
                 stake.released(&released);
                 tracing::info!(%charge, returned = %released.returned, "released");
             }),
+            Self::HandOver(adjust, reply) => {
+                if let Some(adjust) = adjust
+                    && let Some(again) = adjusted(charge, adjust.await)
+                {
+                    return again;
+                }
+                match reply.await {
+                    Answer::Applied(handed) => Outcome::HandedOver(handed.version),
+                    answer => outcome(answer, |_| ()),
+                }
+            }
             Self::Doubt(reply) => {
                 outcome(reply.await, |()| tracing::warn!(%charge, "outcome unknown"))
             }
         }
+    }
+}
+
+/// What keeps an adjusted hold from counting as told; a refusal leaves the hold as it is.
+fn adjusted(charge: ChargeId, answer: Answer<Adjusted>) -> Option<Outcome> {
+    match outcome(answer, |adjusted| {
+        tracing::info!(%charge, held = %adjusted.held, short = %adjusted.short, "adjusted");
+    }) {
+        Outcome::Ended | Outcome::HandedOver(_) => None,
+        Outcome::Refused(refusal) => {
+            tracing::warn!(%charge, ?refusal, "the hold was not adjusted");
+            None
+        }
+        again => Some(again),
     }
 }
 

@@ -44,6 +44,16 @@ impl<L> Source<L> {
         places.into_iter()
     }
 
+    /// The same with each place turned into another.
+    pub(super) fn map(&self, turn: &impl Fn(&L) -> L) -> Self {
+        let all = |parts: &[Self]| parts.iter().map(|part| part.map(turn)).collect();
+        match self {
+            Self::One(place) => Self::One(turn(place)),
+            Self::SumOf(parts) => Self::SumOf(all(parts)),
+            Self::Minus(parts) => Self::Minus(all(parts)),
+        }
+    }
+
     fn gather<'a>(&'a self, places: &mut Vec<&'a L>) {
         match self {
             Self::One(place) => places.push(place),

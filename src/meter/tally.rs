@@ -24,6 +24,8 @@ pub struct Tally {
     pub routes: Rows<RouteTally>,
     /// By kind of credit.
     pub kinds: Rows<KindTally>,
+    /// By sort of job.
+    pub jobs: Rows<JobTally>,
     /// Exchanges with an upstream that have begun and not ended.
     pub exchanges: Gauge,
     /// Charges whose exchange is running.
@@ -74,6 +76,19 @@ pub struct KindTally {
     pub absorbed: Counter,
 }
 
+/// What became of one sort of job.
+#[derive(Debug, Default)]
+pub struct JobTally {
+    /// Handed over by the exchange that began them.
+    pub begun: Counter,
+    /// Ended, by whoever reported first to this instance.
+    pub ended: Counter,
+    /// Reports with a status word that nobody has declared.
+    pub odd_words: Counter,
+    /// Reports that contradict an earlier end.
+    pub contradicted: Counter,
+}
+
 /// The counters that one charge moves, and whether its hold has been counted.
 #[derive(Clone, Debug)]
 pub struct Stake {
@@ -89,6 +104,7 @@ impl Tally {
             clock,
             routes: Rows::default(),
             kinds: Rows::default(),
+            jobs: Rows::default(),
             exchanges: Gauge::default(),
             open: Gauge::default(),
             oldest_ms: Gauge::default(),
@@ -107,6 +123,12 @@ impl Tally {
             Work::Paid(due) => Some(due.price.kind.as_str()),
             Work::Free => None,
         }));
+        self.jobs.add(rules.jobs.iter().map(|job| job.name.as_str()));
+    }
+
+    /// A charge of this kind that was begun earlier, perhaps by another instance, is about to end.
+    pub(super) fn stake_held(&self, kind: &Kind) -> Stake {
+        Stake { counted: true, ..self.stake(kind) }
     }
 
     /// A charge of this kind is about to begin.

@@ -5,11 +5,13 @@
 //!
 //! Invariant: a charge has exactly one ticket, and a ticket says exactly one thing.
 
+use tokio::sync::oneshot;
+
 use super::receipt::Explanation;
 use super::settler::{Ending, Permit, Settler};
 use super::tally::Stake;
 use crate::credit::{AccountId, Amount, ChargeId};
-use crate::ledger::{Doubt, Release, Settle};
+use crate::ledger::{Adjust, Doubt, HandOver, Release, Settle};
 
 /// The duty to end a charge.
 #[must_use = "a ticket dropped unused is ended as if its exchange had crashed"]
@@ -75,6 +77,18 @@ impl Ticket {
     pub fn doubt(self, explanation: &Explanation) {
         let (account, charge) = (self.account.clone(), self.charge);
         self.end(Ending::Doubt(Doubt { account, charge, explanation: explanation.bytes() }));
+    }
+
+    /// The exchange is over and its job goes on: from now on whoever reports on the job ends the charge. The answer
+    /// comes when the ledger has it.
+    #[must_use]
+    pub fn hand_over(
+        mut self,
+        adjust: Option<Adjust>,
+        call: HandOver,
+    ) -> Option<oneshot::Receiver<u64>> {
+        let permit = self.permit.take()?;
+        Some(self.settler.hand_over(adjust, call, permit, self.stake.clone()))
     }
 
     /// The reserve was surely refused: there is nothing to end.

@@ -9,9 +9,10 @@ use http::header::CONTENT_LENGTH;
 use super::outcome::{self, BodyTest};
 use super::pricing::Held;
 use super::reading::Eye;
-use super::settings::{ChargeRule, Class, Due, OnDisconnect};
+use super::settings::{ChargeRule, Class, Due, OnDisconnect, ResponseSource, ValueType};
 use super::source::Source;
 use super::verdict::{self, Evidence, Verdict};
+use crate::credit::Value;
 use crate::observe::{Observer, Unread};
 
 /// How a response ended.
@@ -40,12 +41,25 @@ impl Watch {
     /// Begins with the head of a response. `due` must be the same in every call.
     #[must_use]
     pub fn new(due: &Due, status: u16, head: &HeaderMap) -> Self {
+        Self::with(due, status, head, &[])
+    }
+
+    /// The same, looking for `extras` beside the quantities, whatever the answer means.
+    pub(super) fn with(
+        due: &Due,
+        status: u16,
+        head: &HeaderMap,
+        extras: &[(ValueType, ResponseSource)],
+    ) -> Self {
         let heads: Vec<_> =
             due.outcomes.iter().map(|rule| outcome::matches_head(rule, status, head)).collect();
         let mut eye = Eye::new(due.stream.clone());
         watch_rules(due, &heads, &mut eye);
         if may_settle(due, &heads, status) {
             watch_quantities(due, &mut eye);
+        }
+        for (number, (value, source)) in extras.iter().enumerate() {
+            eye.watch(due.quantities.len().saturating_add(number), value, source);
         }
         eye.head(head);
         let in_body = eye.reads_body() || !eye.tests.is_empty();
@@ -79,6 +93,24 @@ impl Watch {
     /// The response is over.
     #[must_use]
     pub fn finish(mut self, end: End, due: &Due, held: &Held) -> Verdict {
+        self.over(end, due, held)
+    }
+
+    /// The response is over; what was looked for beside the quantities, in the order of the list.
+    pub(super) fn finish_with(
+        mut self,
+        end: End,
+        due: &Due,
+        held: &Held,
+    ) -> (Verdict, Vec<Option<Value>>) {
+        let verdict = self.over(end, due, held);
+        let own = due.quantities.len();
+        let extras = self.eye.readings.iter().filter(|reading| reading.quantity >= own);
+        let values = extras.map(|reading| Some(reading.answer.as_ref()?.value.clone()));
+        (verdict, values.collect())
+    }
+
+    fn over(&mut self, end: End, due: &Due, held: &Held) -> Verdict {
         let observer = std::mem::replace(&mut self.observer, Observer::idle());
         let eye = &mut self.eye;
         let seen = observer.finish(end == End::Complete, &mut |sight| eye.look(sight));

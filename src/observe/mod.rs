@@ -8,6 +8,7 @@ mod form;
 mod json;
 mod node;
 mod pointer;
+mod spans;
 mod sse;
 mod walk;
 
@@ -19,4 +20,5 @@ pub use json::{
     DEPTH_MAX, Fact, JsonError, JsonProblem, KEPT_MAX, MEMBERS_MAX, Picked, response, strict,
 };
 pub use pointer::{Pointer, PointerError, Step};
+pub use spans::{string_at, strings};
 pub use sse::{EVENT_MAX, Event, EventReader};

@@ -9,11 +9,12 @@ use http::response::Parts;
 
 use super::core::Core;
 use super::headers::{CHARGE_ID, CHARGED, HELD, REMAINING};
-use crate::credit::{Amount, ChargeId};
+use super::jobs::finished;
+use crate::credit::{AccountId, Amount, ChargeId, Name};
 use crate::ledger::Reserved;
 use crate::meter::{
-    Admitted, Charge, Class, Detail, Due, End, Event, Explanation, Held, OnDisconnect, Rejection,
-    Ticket, Verdict, Watch,
+    Admitted, Beginning, Begun, By, Charge, Class, Detail, Due, End, Event, Explanation, Flag,
+    Handing, Held, OnDisconnect, Rejection, Route, Ticket, Verdict, Watch,
 };
 
 /// The event that the mark in the journal stands for.
@@ -28,20 +29,41 @@ pub(super) struct Account {
     reserved: Reserved,
     zone: crate::credit::Zone,
     told: Explanation,
+    /// The job that its answer may begin.
+    own: Option<OwnJob>,
+}
+
+/// What is known of a job before its answer comes.
+struct OwnJob {
+    beginning: Beginning,
+    account: AccountId,
+    route: Name,
+    captures: Vec<(String, String)>,
 }
 
 impl Account {
-    /// The money side of what was admitted to the upstream of this index.
-    pub(super) fn open(core: Rc<Core>, due: Arc<Due>, admitted: Admitted, upstream: usize) -> Self {
+    /// The money side of what was admitted to a route, whose path captured these.
+    pub(super) fn open(
+        core: Rc<Core>,
+        due: Arc<Due>,
+        admitted: Admitted,
+        (route, captures): (&Route, Vec<(String, String)>),
+    ) -> Self {
         let Admitted { ticket, held, reserved, identity } = admitted;
-        let upstream = core.upstreams.get(upstream).map(super::upstream::Upstream::name);
+        let own = Beginning::of(&due).map(|beginning| OwnJob {
+            beginning,
+            account: identity.document.account.clone(),
+            route: route.name.clone(),
+            captures,
+        });
+        let upstream = core.upstreams.get(route.upstream).map(super::upstream::Upstream::name);
         let mut told = Explanation {
             upstream: upstream.unwrap_or_default().to_owned(),
             caps: reserved.caps.iter().map(Into::into).collect(),
             ..Explanation::default()
         };
         told.timeline.push(Event { at: reserved.at, event: "reserved".to_owned() });
-        Self { core, due, ticket, held, reserved, zone: identity.zone, told }
+        Self { core, due, ticket, held, reserved, zone: identity.zone, told, own }
     }
 
     /// Which charge.
@@ -58,7 +80,8 @@ impl Account {
 
     /// What becomes of the work when the client leaves.
     pub(super) fn on_disconnect(&self) -> OnDisconnect {
-        self.due.on_disconnect
+        // Nobody can cut off a job by leaving, and its id is still needed.
+        if self.own.is_some() { OnDisconnect::Finish } else { self.due.on_disconnect }
     }
 
     fn note(&mut self, event: &str) {
@@ -70,7 +93,11 @@ impl Account {
     pub(super) fn watch(&mut self, head: &Parts) -> Watch {
         self.note("answered");
         self.told.upstream_status = Some(head.status.as_u16());
-        Watch::new(&self.due, head.status.as_u16(), &head.headers)
+        let status = head.status.as_u16();
+        match &self.own {
+            Some(own) => own.beginning.watch(status, &head.headers),
+            None => Watch::new(&self.due, status, &head.headers),
+        }
     }
 
     /// Puts our headers on the answer.
@@ -83,7 +110,10 @@ impl Account {
         put(CHARGE_ID, self.charge().to_string());
         put(HELD, self.held.priced.total.to_string());
         put(REMAINING, self.reserved.available.to_string());
-        let known = watch.known_at_head(&self.due, &self.held);
+        let known = match &self.own {
+            Some(own) => own.beginning.known_at_head(watch, &self.held),
+            None => watch.known_at_head(&self.due, &self.held),
+        };
         if let Some(charged) = known.and_then(|verdict| self.amount(&verdict.charge)) {
             put(CHARGED, charged.to_string());
         }
@@ -100,10 +130,43 @@ impl Account {
         }
     }
 
-    /// Judges the answer and says the word that ends the charge.
-    pub(super) fn conclude(self, watch: Watch, end: End) {
-        let verdict = watch.finish(end, &self.due, &self.held);
+    /// Judges the answer and says the word that ends the charge, or hands it over to the job that has begun.
+    /// Comes back when that is queued, or the ledger has the job.
+    pub(super) async fn conclude(mut self, watch: Watch, end: End) {
+        let Some(own) = self.own.take() else {
+            let verdict = watch.finish(end, &self.due, &self.held);
+            return self.say(verdict);
+        };
+        // A client that was slow has cut off the answer, not the job.
+        let end = if end == End::Cancelled { End::Broken } else { end };
+        let begun = own.beginning.finish(watch, end, &self.held);
+        let status = self.told.upstream_status.unwrap_or_default();
+        if !(200..300).contains(&status) {
+            return self.say(begun.verdict);
+        }
+        if begun.id.is_some() {
+            return self.hand_over(own, begun, status).await;
+        }
+        let mut verdict = begun.verdict;
+        if matches!(verdict.class, Class::Pending | Class::Unknown) {
+            verdict.class = Class::Unknown;
+            verdict.flags.push(Flag::MissingJobId);
+        }
         self.say(verdict);
+    }
+
+    /// The exchange is over, and the job is not, or has ended already.
+    async fn hand_over(self, own: OwnJob, begun: Begun, status: u16) {
+        let Self { core, due, ticket, held, told, .. } = self;
+        let OwnJob { account, route, captures, .. } = own;
+        let handing = Handing { account, route, captures, due, held, told };
+        let own = core.clone();
+        let work = async move {
+            if let Some(kept) = own.meter.hand_over(ticket, handing, &begun).await {
+                own.meter.told(kept, begun.report(status), By::Create).await;
+            }
+        };
+        finished(&core, work).await;
     }
 
     fn say(mut self, verdict: Verdict) {

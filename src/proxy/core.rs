@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Body;
+use super::caller::Caller;
 use super::guard::Guard;
 use super::settings::ProxySettings;
 use super::upstream::Upstream;
@@ -44,6 +45,8 @@ pub struct Core {
     pub spool: SpoolPlace,
     /// Requests under way on all connections of this core.
     pub requests: Rc<Cell<usize>>,
+    /// Passes webhooks on; `None`: there are none.
+    pub caller: Option<Caller>,
     /// The client plane.
     pub client_plane: ClientPlane,
     /// Whether the instance is about to stop.

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -24,7 +25,9 @@ use super::body::{Body, Outgoing, Pipe, pipe, told};
 use super::core::Core;
 use super::headers::inward;
 use super::hops::{trailers_inward, via};
+use super::jobs::Touched;
 use super::patience::Patience;
+use super::rewriting::{BODY_MAX, Rewriting};
 use super::upload::{Fault, Faults};
 use super::upstream::{Dialled, SendError, Upstream, framed_twice};
 use crate::meter::{
@@ -40,6 +43,10 @@ pub(super) struct Exchange {
     pub(super) upstream: usize,
     /// The money side; `None`: the route is free.
     pub(super) account: Option<Account>,
+    /// The job that it is about, on a free route.
+    pub(super) touched: Option<Touched>,
+    /// What of its answer is turned to this gateway.
+    pub(super) rewriting: Option<Rewriting>,
     /// How large the request's body may be.
     pub(super) body_limit: BodyLimit,
     /// What is wrong with that body.
@@ -129,14 +136,25 @@ impl Exchange {
             // A head's length is of the body that GET would have had (RFC 9110 §9.3.2).
             parts.headers.remove(http::header::CONTENT_LENGTH);
         }
-        let mut watch = self.account.as_mut().map(|own| own.watch(&parts));
+        let mut watch = match (&mut self.account, &mut self.touched) {
+            (Some(own), _) => Some(own.watch(&parts)),
+            (None, Some(touched)) => Some(touched.watch(&parts)),
+            (None, None) => None,
+        };
         inward(&mut parts.headers, upstream.credentials());
         via(&mut parts.headers, version, self.core.settings.via.as_str());
         if let (Some(account), Some(watch)) = (&self.account, &watch) {
             account.sign(&mut parts.headers, watch);
         }
+        if let Some(rewriting) = &self.rewriting {
+            rewriting.headers(&mut parts.headers);
+        }
         if http_body::Body::is_end_stream(&body) {
-            self.conclude(&mut watch, End::Complete);
+            self.conclude(&mut watch, End::Complete).await;
+        } else if !self.head_only
+            && let Some(rewriting) = self.rewriting.take_if(|own| own.reads(&parts.headers))
+        {
+            return self.rewritten(upstream, (parts, length), body, head, watch, &rewriting).await;
         }
         let (sender, relayed) = pipe(length);
         let client = match head.send(Ok(Response::from_parts(parts, relayed))) {
@@ -144,6 +162,87 @@ impl Exchange {
             Err(_) => None,
         };
         self.relay(upstream, body, client, watch).await;
+    }
+
+    /// Reads a small answer whole, turns the URLs in it and passes it on; a large one passes as it came.
+    async fn rewritten(
+        mut self,
+        upstream: &Upstream,
+        (parts, length): (Parts, Option<u64>),
+        mut body: Incoming,
+        head: Head,
+        mut watch: Option<Watch>,
+        rewriting: &Rewriting,
+    ) {
+        let gathered = self.gather(upstream, &mut body, &mut watch).await;
+        let whole = matches!(gathered.last, Last::End);
+        match &gathered.last {
+            Last::End => self.conclude(&mut watch, End::Complete).await,
+            Last::Broken => self.conclude(&mut watch, End::Broken).await,
+            Last::More => {}
+        }
+        let new = if whole { rewriting.body(&gathered.bytes) } else { None };
+        let bytes = Bytes::from(new.unwrap_or(gathered.bytes));
+        let ended = gathered.trailers.is_none() && whole;
+        let length = if ended { u64::try_from(bytes.len()).ok() } else { length };
+        let (sender, relayed) = pipe(length.filter(|_| gathered.trailers.is_none()));
+        if head.send(Ok(Response::from_parts(parts, relayed))).is_err() {
+            if matches!(gathered.last, Last::More) {
+                self.relay(upstream, body, None, watch).await;
+            }
+            return;
+        }
+        let stall_ms = self.core.settings.limits.stall_ms;
+        let clock = self.core.meter.clock.clone();
+        let mut patience = Patience::begin(clock, upstream.timeouts(), stall_ms);
+        let mut client = pass(Some(sender), Frame::data(bytes), &mut patience).await;
+        if let Some(mut trailers) = gathered.trailers {
+            trailers_inward(&mut trailers, upstream.credentials());
+            client = pass(client, Frame::trailers(trailers), &mut patience).await;
+        }
+        match gathered.last {
+            Last::End => client.map_or((), Pipe::end),
+            Last::Broken => {}
+            Last::More => self.relay(upstream, body, client, watch).await,
+        }
+    }
+
+    /// The beginning of an answer, or all of it.
+    async fn gather(
+        &self,
+        upstream: &Upstream,
+        body: &mut Incoming,
+        watch: &mut Option<Watch>,
+    ) -> Gathered {
+        let (clock, timeouts) = (self.core.meter.clock.clone(), upstream.timeouts());
+        let patience = Patience::begin(clock, timeouts, 0);
+        let mut gathered = Gathered { bytes: Vec::new(), trailers: None, last: Last::End };
+        loop {
+            match next(body, &patience, None).await {
+                Next::Frame(frame) => match frame.into_data() {
+                    Ok(data) => {
+                        watch.iter_mut().for_each(|watch| watch.feed(&data));
+                        gathered.bytes.extend_from_slice(&data);
+                    }
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().ok();
+                        if let (Some(watch), Some(trailers)) = (watch.as_mut(), &trailers) {
+                            watch.trailers(trailers);
+                        }
+                        gathered.trailers = trailers;
+                    }
+                },
+                Next::End | Next::ClientLeft => return gathered,
+                Next::Broken(why) => {
+                    tracing::warn!(upstream = upstream.name(), why, "the answer broke off");
+                    return Gathered { last: Last::Broken, ..gathered };
+                }
+            }
+            if gathered.bytes.len() > BODY_MAX {
+                tracing::warn!(upstream = upstream.name(), "an answer is too large to rewrite");
+                return Gathered { last: Last::More, ..gathered };
+            }
+        }
     }
 
     /// Passes frames until the body ends, breaks off or, on a route that cancels, the client leaves.
@@ -159,7 +258,7 @@ impl Exchange {
             Patience::begin(self.core.meter.clock.clone(), upstream.timeouts(), stall_ms);
         loop {
             if client.is_none() && self.cancels() {
-                return self.conclude(&mut watch, End::Cancelled);
+                return self.conclude(&mut watch, End::Cancelled).await;
             }
             let next = next(&mut body, &patience, client.as_ref()).await;
             let mut frame = match next {
@@ -169,14 +268,14 @@ impl Exchange {
                     continue;
                 }
                 Next::End => {
-                    self.conclude(&mut watch, End::Complete);
+                    self.conclude(&mut watch, End::Complete).await;
                     return client.map_or((), Pipe::end);
                 }
                 Next::Broken(why) => {
                     let slow = patience.client_was_slow();
                     tracing::warn!(upstream = upstream.name(), why, slow, "the answer broke off");
                     let end = if slow { End::Cancelled } else { End::Broken };
-                    return self.conclude(&mut watch, end);
+                    return self.conclude(&mut watch, end).await;
                 }
             };
             match (&mut watch, frame.data_ref(), frame.trailers_ref()) {
@@ -188,16 +287,19 @@ impl Exchange {
                 trailers_inward(trailers, upstream.credentials());
             }
             if http_body::Body::is_end_stream(&body) {
-                self.conclude(&mut watch, End::Complete);
+                self.conclude(&mut watch, End::Complete).await;
             }
             client = pass(client, frame, &mut patience).await;
         }
     }
 
-    /// Judges and queues the settlement, once.
-    fn conclude(&mut self, watch: &mut Option<Watch>, end: End) {
-        if let (Some(account), Some(watch)) = (self.account.take(), watch.take()) {
-            account.conclude(watch, end);
+    /// Judges and queues the settlement, once; for a job, waits until the ledger has it.
+    async fn conclude(&mut self, watch: &mut Option<Watch>, end: End) {
+        let Some(watch) = watch.take() else { return };
+        if let Some(account) = self.account.take() {
+            account.conclude(watch, end).await;
+        } else if let Some(touched) = self.touched.take() {
+            touched.conclude(watch, end).await;
         }
     }
 
@@ -334,6 +436,23 @@ enum Reach {
     Never,
     /// It may have arrived.
     Sent,
+}
+
+/// What was read of an answer.
+struct Gathered {
+    bytes: Vec<u8>,
+    trailers: Option<http::HeaderMap>,
+    last: Last,
+}
+
+/// Where reading has stopped.
+enum Last {
+    /// At the end.
+    End,
+    /// The rest is lost.
+    Broken,
+    /// There is more, which passes as it comes.
+    More,
 }
 
 /// What came next.

@@ -17,6 +17,7 @@ use super::exchange::Exchange;
 use super::forwarded::forwarded;
 use super::headers::outward;
 use super::hops::{join_cookies, take_trailers, takes_trailers, via};
+use super::rewriting::Rewriting;
 use super::stage::{Metered, Onward, Stop, Story};
 use super::upstream::Upstream;
 use crate::credit::ChargeId;
@@ -52,20 +53,26 @@ impl Service<Metered> for Forward {
 type Answer = oneshot::Receiver<Result<Response<Body>, Box<Rejection>>>;
 
 fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
-    let Metered { head, body, route, onward, admitted, story } = metered;
+    let Metered { head, body, route, onward, captures, admitted, touched, story } = metered;
     let index = route.upstream;
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
     let Sending { body, faults, limit } = body;
-    let onward = Going { onward, pass: route.pass, story: &story, observed: admitted.is_some() };
+    let named = head.uri.authority().cloned();
+    let rewriting = Rewriting::of(core, &route, &head.headers, named.as_ref(), onward.origin);
+    let observed = admitted.is_some() || touched.is_some() || rewriting.is_some();
+    let onward = Going { onward, pass: route.pass, story: &story, observed };
     let request = outgoing(core, upstream, head, body, &onward)?;
-    let account = admitted.map(|(due, admitted)| Account::open(core.clone(), due, admitted, index));
+    let account = admitted
+        .map(|(due, admitted)| Account::open(core.clone(), due, admitted, (&route, captures)));
     let tally = &core.meter.tally;
     let (counts, running) = (story.counts(tally).clone(), tally.exchange());
     let exchange = Exchange {
         core: core.clone(),
         upstream: index,
         account,
+        touched,
+        rewriting,
         body_limit: limit.unwrap_or_else(|| route.body_limit()),
         faults,
         head_only,

@@ -7,6 +7,7 @@ mod account;
 mod answer;
 mod bearer;
 mod body;
+mod caller;
 mod core;
 mod decision;
 mod exchange;
@@ -16,15 +17,19 @@ mod forwarded;
 mod framing;
 mod guard;
 mod headers;
+mod hooks;
 mod hops;
+mod jobs;
 mod patience;
 mod reading;
+mod rewriting;
 mod settings;
 mod spool;
 mod stage;
 mod steps;
 mod upload;
 mod upstream;
+mod watcher;
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -35,6 +40,7 @@ use tower::{Service, ServiceBuilder};
 
 pub use answer::FromPeer;
 pub use body::{Body, BoxError, whole};
+pub use caller::Caller;
 pub use core::{ClientPlane, Core, SpoolPlace};
 pub use fetch::Fetcher;
 pub use framing::{Bounds, Guarded, Turns, guarded};
@@ -44,6 +50,7 @@ pub use settings::{
     Timeouts, UpstreamSettings, WebhookSettings,
 };
 pub use upstream::Upstream;
+pub use watcher::{AT_ONCE as WATCHED_AT_ONCE, watch_jobs};
 
 use answer::Answer;
 use forward::Forward;

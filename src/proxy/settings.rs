@@ -30,6 +30,8 @@ pub struct ProxySettings {
     pub client_prefix: String,
     /// Every header by which some service learns who asks: no client says them to any.
     pub identity_headers: Vec<HeaderName>,
+    /// Whether our own listener speaks TLS.
+    pub tls: bool,
     /// Scheme and host by which the world reaches us; `None`: what each request says of it.
     pub public_url: Option<String>,
     /// What our webhook URLs are sealed with, and whom they may lead to; `None`: there are none.

@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use tower::{Layer, Service};
 
 use super::body::{Body, Sending};
+use super::jobs::Touched;
 use crate::credit::{AccountId, Amount, ChargeId, KeyId, Name};
 use crate::meter::{
     Admitted, Content, Dialect, Due, Identity, Passed, Rejection, Route, RouteTally, Tally,
@@ -120,6 +121,14 @@ pub(super) enum Read {
 }
 
 impl Read {
+    /// All of it, if it was kept.
+    pub(super) const fn whole(&self) -> Option<&bytes::Bytes> {
+        match self {
+            Self::Whole(bytes) => Some(bytes),
+            Self::Passed(_) => None,
+        }
+    }
+
     /// As its price sees it.
     pub(super) fn content(&self) -> Content<'_> {
         match self {
@@ -140,8 +149,12 @@ pub(super) struct Metered {
     pub route: Arc<Route>,
     /// What goes on beside the priced bytes.
     pub onward: Onward,
+    /// What the route's captures matched.
+    pub captures: Vec<(String, String)>,
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
+    /// The job that it is about, on a free route.
+    pub touched: Option<Touched>,
     /// What the log line will say.
     pub story: Rc<Story>,
 }

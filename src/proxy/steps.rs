@@ -11,7 +11,9 @@ use super::bearer::{believe, take_key};
 use super::body::{Sending, whole};
 use super::core::Core;
 use super::headers::{Taken, credits_max, strip_named, take_quote};
+use super::hooks;
 use super::hops::{expectations, no_extended_connect, no_loop, no_websocket};
+use super::jobs::Touched;
 use super::reading::{collect, fitting, room, spool, spool_room};
 use super::stage::{Arrived, Identified, Metered, Onward, Priced, Read, Routed, Stop};
 use super::upload::Upload;
@@ -101,6 +103,16 @@ fn one_coding(request: &http::Request<Incoming>) -> Result<(), Rejection> {
 /// Hands over what belongs to the client plane.
 pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, Stop> {
     let path = arrived.request.uri().path();
+    if let Some(token) = hooks::token(&core, path).map(str::to_owned) {
+        let Arrived { request, address, .. } = arrived;
+        let called = hooks::called(core.clone(), token, request).await;
+        if let Err(Stop::Refused(rejection)) = &called
+            && matches!(rejection.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED)
+        {
+            core.guard.failed(address, None);
+        }
+        return called.and_then(|answer| Err(Stop::Answered(answer)));
+    }
     let below = path.strip_prefix(core.settings.client_prefix.as_str());
     if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         let limit = Duration::from_millis(core.settings.limits.body_ms);
@@ -175,7 +187,11 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     let most = limit.bytes;
     let upload = Upload::new(body, limit, limits.body_rate, core.meter.clock.clone());
     let need = match &route.work {
-        Work::Paid(due) => due.need(&head.headers),
+        Work::Paid(due) => match due.need(&head.headers) {
+            // A URL of the client's that ours stands for is found in the whole body.
+            Need::Nothing if hooks::reads_body(&core, due) => Need::Whole,
+            need => need,
+        },
         Work::Free => Need::Nothing,
     };
     let (body, read) = match need {
@@ -209,13 +225,20 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let Priced { head, body, read, route, captures, identity, onward, credits_max, quote, story } =
         priced;
     let Work::Paid(due) = &route.work else {
+        let account = identity.document.account.clone();
         let allowed = core.meter.free_route(identity, &route).await;
         if quote {
             let language = Language::of(&head.headers);
             return Err(Stop::Answered(json(&free_quote(&route, allowed.err(), language))));
         }
         allowed?;
-        return Ok(Metered { head, body, route, onward, admitted: None, story });
+        let query = head.uri.query().unwrap_or_default();
+        let touched = match &route.touch {
+            Some(touch) => Some(Touched::find(&core, &account, touch, &captures, query).await?),
+            None => None,
+        };
+        let admitted = None;
+        return Ok(Metered { head, body, route, onward, captures, admitted, touched, story });
     };
     let timeouts = core.upstreams.get(route.upstream).map(Upstream::timeouts);
     let wanted = Wanted {
@@ -241,7 +264,13 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
     let admitted = core.meter.admit(identity, &wanted).await?;
     story.charge.set(Some(admitted.ticket.charge()));
     story.held.set(Some(admitted.held.priced.total));
-    Ok(Metered { head, body, admitted: Some((due.clone(), admitted)), route, onward, story })
+    let whose = (&admitted.identity.document.account, admitted.ticket.charge());
+    let (mut head, mut onward) = (head, onward);
+    let going = (&mut head, &mut onward);
+    let bytes = read.as_ref().and_then(Read::whole);
+    let body = hooks::wrap(&core, due, whose, going, (body, bytes));
+    let admitted = Some((due.clone(), admitted));
+    Ok(Metered { head, body, admitted, touched: None, route, onward, captures, story })
 }
 
 fn json(body: &serde_json::Value) -> http::Response<super::body::Body> {

@@ -23,7 +23,9 @@ use crate::config::Settings;
 use crate::ledger::Ledger;
 use crate::meter::{Directory, Finder, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
-use crate::proxy::{BoxError, ClientPlane, Core, Guard, ProxySettings, SpoolPlace, Upstream};
+use crate::proxy::{
+    BoxError, Caller, ClientPlane, Core, Guard, ProxySettings, SpoolPlace, Upstream,
+};
 use crate::seam::Tasks;
 
 /// What a core keeps from its start to its end.
@@ -122,6 +124,7 @@ pub(super) fn assemble(
         requests: lasting.requests.clone(),
         room: if same_room { lasting.room.clone() } else { room(proxy.limits.bodies) },
         spool: spool(shared, lasting, proxy)?,
+        caller: caller(proxy)?,
         client_plane: client_plane(&proxy.client_prefix, portal),
         draining: shared.stop.draining.clone(),
     };
@@ -138,6 +141,11 @@ fn spool(shared: &Shared, lasting: &Lasting, proxy: &ProxySettings) -> io::Resul
     let same_room = lasting.spool_bytes == proxy.limits.spool;
     let room = if same_room { lasting.spool.clone() } else { room(proxy.limits.spool) };
     Ok(SpoolPlace { disk: shared.disk.clone(), folder, room })
+}
+
+fn caller(proxy: &ProxySettings) -> io::Result<Option<Caller>> {
+    let webhooks = proxy.webhooks.as_ref();
+    webhooks.map(|own| Caller::open(own.private_addresses)).transpose()
 }
 
 fn meter(

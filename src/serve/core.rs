@@ -4,14 +4,16 @@ use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::Response;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -24,13 +26,16 @@ use super::quoter::Asks;
 use super::reload::{Proposal, Proposals};
 use super::{Shared, runtime};
 use crate::meter::Settler;
-use crate::proxy::{Body, Core, FromPeer, Turns, stack};
+use crate::proxy::{Body, Core, FromPeer, Turns, WATCHED_AT_ONCE, stack, watch_jobs};
 use crate::seam::{self, Tasks};
 
 /// How long settlements may take after everything was cut; what is left is recovered at the next start.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How long to wait when a connection cannot be accepted, for instance because there are no descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often the ledger is asked which jobs are due.
+const WATCH_ROUND: Duration = Duration::from_secs(1);
 
 /// Starts a core's thread. Errors of its setup are errors of the start.
 pub(super) fn start(
@@ -58,7 +63,8 @@ pub(super) fn start(
             match built {
                 Ok((lasting, first)) => {
                     drop(ready.send(Ok(())));
-                    serve(&Rc::new(shared), &lasting, first, returns, listener, proposals).await;
+                    let shared = Rc::new(shared);
+                    serve(&shared, &lasting, first, returns, (listener, number), proposals).await;
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -74,7 +80,7 @@ async fn serve(
     lasting: &Lasting,
     (core, asks): (Rc<Core>, Asks),
     returns: Option<watch::Receiver<u64>>,
-    listener: TcpListener,
+    (listener, number): (TcpListener, usize),
     proposals: Proposals,
 ) {
     let background = Tasks::default();
@@ -84,6 +90,11 @@ async fn serve(
     let (settler, lease_ms) = (lasting.settler.clone(), shared.settings.store.lease_ms());
     let renew = renewals(settler, current.clone(), lease_ms, returns);
     background.spawn(over.clone().run_until_cancelled_owned(renew).map(drop));
+    if number == 0 {
+        let over = shared.stop.drain.clone();
+        let watch = watches(current.clone());
+        background.spawn(over.run_until_cancelled_owned(watch).map(drop));
+    }
     let reload = reloads(shared.clone(), lasting.clone(), current.clone(), stack, proposals);
     background.spawn(over.run_until_cancelled_owned(reload).map(drop));
     let accepting = accept(shared, &current, &lasting.counts, listener);
@@ -192,6 +203,17 @@ async fn renewals<S>(
             () = returned(&mut returns) => current.core().meter.forget(),
         }
         settler.renew().await;
+    }
+}
+
+/// Asks about the jobs that nobody asks about: one core does it for the instance.
+async fn watches<S>(current: Current<S>) {
+    let room = Arc::new(Semaphore::new(WATCHED_AT_ONCE));
+    let mut rounds = tokio::time::interval(WATCH_ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        watch_jobs(&current.core(), &room).await;
     }
 }
 

@@ -9,7 +9,7 @@ use super::connection::DoorCounts;
 use super::metrics::Metrics;
 use crate::count::{Counter, Rows, Spread};
 use crate::ledger::{Said, Setbacks, StoreTally, StreamGauges, Verb};
-use crate::meter::{Code, Hundred, KindTally, RouteTally, Tally};
+use crate::meter::{Code, Hundred, JobTally, KindTally, RouteTally, Tally};
 use crate::seam::Timestamp;
 use crate::telemetry::{Exposition, Millionths, Type};
 
@@ -20,6 +20,7 @@ pub(super) struct Sums<'a> {
     cores: Vec<&'a Tally>,
     routes: BTreeMap<String, Vec<Arc<RouteTally>>>,
     kinds: BTreeMap<String, Vec<Arc<KindTally>>>,
+    jobs: BTreeMap<String, Vec<Arc<JobTally>>>,
 }
 
 impl<'a> Sums<'a> {
@@ -29,7 +30,9 @@ impl<'a> Sums<'a> {
         let mut kinds = together(cores.iter().map(|core| &core.kinds));
         // Every price has a kind, and every kind of a price has a row.
         kinds.remove(Rows::<KindTally>::NAMELESS);
-        Self { cores, routes, kinds }
+        let mut jobs = together(cores.iter().map(|core| &core.jobs));
+        jobs.remove(Rows::<JobTally>::NAMELESS);
+        Self { cores, routes, kinds, jobs }
     }
 
     fn total(&self, of: impl Fn(&Tally) -> u64) -> u128 {
@@ -102,6 +105,35 @@ pub(super) fn credits(text: &mut Exposition, sums: &Sums<'_>) {
         let mut family = text.family(name, Type::Counter, help);
         for (kind, rows) in &sums.kinds {
             family.sample(&[("kind", kind)], Millionths(sum(rows, of)));
+        }
+    }
+}
+
+/// What became of jobs.
+pub(super) fn jobs(text: &mut Exposition, sums: &Sums<'_>) {
+    type Of = fn(&JobTally) -> &Counter;
+    let families: [(&str, &str, Of); 4] = [
+        ("tollgate_jobs_begun_total", "Jobs that this instance has begun.", |job| &job.begun),
+        (
+            "tollgate_jobs_ended_total",
+            "Jobs whose end this instance was the first to hear of.",
+            |job| &job.ended,
+        ),
+        (
+            "tollgate_job_unknown_words_total",
+            "Answers about jobs with a status word that the configuration does not know; such a job goes on.",
+            |job| &job.odd_words,
+        ),
+        (
+            "tollgate_job_contradictions_total",
+            "Reports that contradict the end of a job; they move no money.",
+            |job| &job.contradicted,
+        ),
+    ];
+    for (name, help, of) in families {
+        let mut family = text.family(name, Type::Counter, help);
+        for (job, rows) in &sums.jobs {
+            family.sample(&[("job", job)], sum(rows, of));
         }
     }
 }

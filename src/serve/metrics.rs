@@ -75,6 +75,7 @@ impl Metrics {
         let sums = Sums::of(self.cores.iter().map(|core| &*core.tally));
         families::decisions(&mut text, &sums);
         families::credits(&mut text, &sums);
+        families::jobs(&mut text, &sums);
         families::charges(&mut text, &sums, self.clock.now());
         families::load(&mut text, self, &sums);
         families::listeners(&mut text, self);

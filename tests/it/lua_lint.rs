@@ -17,7 +17,7 @@ enum Token {
 use Token::{Name, Number, Sign, Text};
 
 /// Verbs, each with a contract; the other files are parts that verbs share.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 22] = [
     "alias",
     "charge",
     "claim",
@@ -28,21 +28,25 @@ const VERBS: [&str; 19] = [
     "exported",
     "extend",
     "grant",
+    "hand_over",
     "lease",
     "look",
     "look_due",
+    "note_job",
     "release",
     "reserve",
     "returned",
     "settle",
     "tick",
+    "watch_job",
     "whole",
 ];
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "charges",
     "due",
     "ending",
     "ends",
+    "jobs",
     "money",
     "prelude",
     "usual_reserve",
@@ -88,7 +92,8 @@ const TEXTS: [&str; 13] = [
 ];
 
 /// Functions whose answers may be given to Redis.
-const PACKERS: [&str; 7] = ["digits", "pack", "write_open", "late_name", "id_at", "call", "spread"];
+const PACKERS: [&str; 8] =
+    ["digits", "pack", "write_open", "write_job", "late_name", "id_at", "call", "spread"];
 
 /// The tokens of each line.
 fn tokens(text: &str) -> Vec<(usize, Token)> {

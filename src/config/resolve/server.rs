@@ -52,6 +52,7 @@ impl Resolver<'_, '_> {
             via,
             client_prefix,
             identity_headers,
+            tls: self.file.tls.is_some(),
             public_url: self.file.public_url.as_ref().map(|at| at.value.0.clone()),
             webhooks: webhooks?,
         })

@@ -123,12 +123,17 @@ impl JobRecord {
     pub(crate) fn watch(&mut self, lease_ms: u64, now: Timestamp) -> WatchedJob {
         let lease_ms = lease_ms.clamp(1, WATCH_LEASE_MAX_MS);
         self.watch_at = Some(now.plus_ms(lease_ms)).filter(|at| *at < self.forget_at);
+        self.clone().watched()
+    }
+
+    /// As whoever is to ask about it is told.
+    pub(crate) fn watched(self) -> WatchedJob {
         WatchedJob {
-            account: self.account.clone(),
-            job: self.job.clone(),
-            upstream_id: self.upstream_id.clone(),
+            account: self.account,
+            job: self.job,
+            upstream_id: self.upstream_id,
             charge: self.charge,
-            record: self.record.clone(),
+            record: self.record,
             version: self.version,
             until: self.until,
         }
@@ -153,17 +158,19 @@ impl JobRecord {
     }
 }
 
-/// Where an open charge stands.
-pub(crate) const fn of_open(open: &Open) -> JobState {
-    JobState::Open { unknown: open.unknown }
-}
+impl JobState {
+    /// Where an open charge stands.
+    pub(crate) const fn of_open(open: &Open) -> Self {
+        Self::Open { unknown: open.unknown }
+    }
 
-/// Where an ended one stands.
-pub(crate) fn of_ended(ended: &Ended) -> JobState {
-    JobState::Ended {
-        state: ended.state,
-        charged: ended.charged.saturating_sub(ended.refunded()),
-        at: ended.at,
-        by_deadline: ended.by_deadline,
+    /// Where an ended one stands.
+    pub(crate) fn of_ended(ended: &Ended) -> Self {
+        Self::Ended {
+            state: ended.state,
+            charged: ended.charged.saturating_sub(ended.refunded()),
+            at: ended.at,
+            by_deadline: ended.by_deadline,
+        }
     }
 }

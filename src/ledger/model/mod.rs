@@ -51,7 +51,7 @@ pub(crate) use desk::placed;
 pub(crate) use directory::{change_account, change_key, create_account, create_key};
 pub(crate) use due::{allowance_bucket, next as next_due, wakes_at};
 pub(crate) use grant::sound as sound_grant;
-pub(crate) use jobs::JobRecord;
+pub(crate) use jobs::{JobRecord, sound as sound_job};
 pub(crate) use rate::LONGEST_US;
 pub(crate) use records::{Given, KEPT_MS, Records, ended_purge};
 pub(crate) use stop::Stop;

@@ -47,6 +47,7 @@ pub(super) mod status {
     pub(in super::super) const INVALID: u8 = 19;
     pub(in super::super) const NEWER: u8 = 20;
     pub(in super::super) const ACCOUNT_RESTRICTED: u8 = 21;
+    pub(in super::super) const UNKNOWN_JOB: u8 = 22;
 }
 
 /// How an error begins by which a script refuses a record that a newer program has written. Scripts raise

@@ -3,6 +3,7 @@
 //! Invariant: the same names on every topology, so that a ledger can be moved between them.
 
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId, Partition};
+use crate::ledger::verbs::JobKey;
 
 /// Makes key names of one ledger.
 #[derive(Clone, Debug)]
@@ -100,6 +101,17 @@ impl Keys {
     /// forgotten.
     pub(super) fn free(&self, person: AliasId) -> Vec<u8> {
         self.of(person.partition(), &format!("f:{person}"))
+    }
+
+    /// What is known of a job (string with an end), in the partition of its account. Its name is a hash of the account
+    /// and of what the job is called there.
+    pub(super) fn job(&self, partition: Partition, key: JobKey) -> Vec<u8> {
+        self.of(partition, &format!("j:{}", key.name()))
+    }
+
+    /// Jobs by the moment at which somebody is to ask about them (sorted set).
+    pub(super) fn watches(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "watches")
     }
 
     /// Accounts by the moment at which a lease lapses or a deadline comes, or earlier (sorted set).

@@ -17,7 +17,7 @@ use super::scripts::Verb;
 use super::{calls, replies};
 use crate::credit::{AccountId, ChargeId, Partition};
 use crate::ledger::model::{self, Account, Context, Ended, Open, Stop, of_ended, of_open};
-use crate::ledger::{ChargeRecord, Extend, Extended, Gates, OpenRef, Refusal, View};
+use crate::ledger::{ChargeRecord, Extend, Extended, Gates, JobState, OpenRef, Refusal, View};
 use crate::seam::Timestamp;
 
 /// The most records that one call lists, and the most accounts that are taken from one index.
@@ -128,6 +128,19 @@ async fn charge_of(
     charge: ChargeId,
 ) -> Result<Option<ChargeRecord>, Stop> {
     Ok(fetch(desk, charge, desk.keys.all(account), account.as_str()).await?.record())
+}
+
+/// Where the charge of a job stands; `None`: it is forgotten.
+pub(super) async fn job_state(
+    desk: &Arc<Desk>,
+    account: &AccountId,
+    charge: ChargeId,
+) -> Result<Option<JobState>, Stop> {
+    Ok(match fetch(desk, charge, desk.keys.all(account), account.as_str()).await? {
+        Found::None | Found::Of(_) => None,
+        Found::Open(open, _) => Some(JobState::of_open(&open)),
+        Found::Ended(ended, _) => Some(JobState::of_ended(&ended)),
+    })
 }
 
 enum Found {

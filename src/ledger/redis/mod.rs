@@ -22,6 +22,7 @@ mod directory;
 mod entry;
 mod epoch;
 mod export;
+mod jobs;
 mod keys;
 mod known;
 mod link;
@@ -236,20 +237,24 @@ impl Ledger for RedisLedger {
         async move { answered(looking::due(&desk, limit).await) }.boxed()
     }
 
-    fn hand_over(&self, _: HandOver) -> Reply<HandedOver> {
-        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
+    fn hand_over(&self, call: HandOver) -> Reply<HandedOver> {
+        let desk = self.0.clone();
+        async move { answered(jobs::hand_over(&desk, &call).await) }.boxed()
     }
 
-    fn job(&self, _: AccountId, _: JobName, _: String) -> Reply<Job> {
-        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
+    fn job(&self, account: AccountId, job: JobName, upstream_id: String) -> Reply<Job> {
+        let desk = self.0.clone();
+        async move { answered(jobs::job(&desk, &account, &job, &upstream_id).await) }.boxed()
     }
 
-    fn note_job(&self, _: NoteJob) -> Reply<Noted> {
-        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
+    fn note_job(&self, call: NoteJob) -> Reply<Noted> {
+        let desk = self.0.clone();
+        async move { answered(jobs::note_job(&desk, &call).await) }.boxed()
     }
 
-    fn watch_jobs(&self, _: usize, _: u64) -> Reply<Vec<WatchedJob>> {
-        done(Err(Refusal::Unavailable("jobs are not kept in Redis yet".to_owned()).into()))
+    fn watch_jobs(&self, limit: usize, lease_ms: u64) -> Reply<Vec<WatchedJob>> {
+        let desk = self.0.clone();
+        async move { answered(jobs::watch_jobs(&desk, limit, lease_ms).await) }.boxed()
     }
 
     fn grant(&self, call: Grant) -> Reply<Granted> {

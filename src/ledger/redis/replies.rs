@@ -41,6 +41,7 @@ fn refused(heard: &Heard, call: Option<&Reserve>) -> Result<Refusal, Stop> {
         (status::UNKNOWN_ACCOUNT, _) => Refusal::UnknownAccount,
         (status::INVALID_KEY, _) => Refusal::InvalidKey,
         (status::UNKNOWN_CHARGE, _) => Refusal::UnknownCharge,
+        (status::UNKNOWN_JOB, _) => Refusal::UnknownJob,
         (status::ACCOUNT_STATUS, _) => Refusal::AccountStatus(calls::status(r.byte()?)),
         (status::ACCOUNT_RESTRICTED, _) => Refusal::AccountRestricted { until: r.time()? },
         (status::CONFLICT, _) => Refusal::Conflict,

@@ -29,6 +29,9 @@ pub(super) enum Verb {
     Whole,
     Commit,
     ClaimFree,
+    HandOver,
+    NoteJob,
+    WatchJob,
 }
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
@@ -38,6 +41,7 @@ const WRITE: &str = include_str!("lua/write.lua");
 const ENDS: &str = include_str!("lua/ends.lua");
 const DUE: &str = include_str!("lua/due.lua");
 const ENDING: &str = include_str!("lua/ending.lua");
+const JOBS: &str = include_str!("lua/jobs.lua");
 const RESERVE: &str = include_str!("lua/reserve.lua");
 
 /// Writes nothing.
@@ -48,7 +52,7 @@ const GROWS: &str = "#!lua\n";
 const ENDS_THINGS: &str = "#!lua flags=allow-oom\n";
 
 impl Verb {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 23] = [
         Self::Reserve,
         Self::Quote,
         Self::Settle,
@@ -69,6 +73,9 @@ impl Verb {
         Self::Whole,
         Self::Commit,
         Self::ClaimFree,
+        Self::HandOver,
+        Self::NoteJob,
+        Self::WatchJob,
     ];
 
     /// Its place in the list.
@@ -125,6 +132,16 @@ impl Verb {
             }
             Self::Whole => ("whole", READS, vec![PRELUDE, include_str!("lua/whole.lua")]),
             Self::Commit => ("commit", ENDS_THINGS, vec![PRELUDE, include_str!("lua/commit.lua")]),
+            Self::HandOver => {
+                let own = include_str!("lua/hand_over.lua");
+                ("hand_over", ENDS_THINGS, with(&[DUE, ENDING, JOBS, own]))
+            }
+            Self::NoteJob => {
+                ("note_job", ENDS_THINGS, vec![PRELUDE, JOBS, include_str!("lua/note_job.lua")])
+            }
+            Self::WatchJob => {
+                ("watch_job", ENDS_THINGS, vec![PRELUDE, JOBS, include_str!("lua/watch_job.lua")])
+            }
             Self::ClaimFree => {
                 ("claim_free", GROWS, vec![PRELUDE, include_str!("lua/claim_free.lua")])
             }

@@ -6,6 +6,7 @@
 //!
 //! Invariant: a job is found only with the account that began it.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::credit::{AccountId, Amount, ChargeId, Name};
@@ -183,6 +184,16 @@ impl JobKey {
         }
         Self(hash.finalize().into())
     }
+
+    /// As text, for stores whose keys are text.
+    pub(crate) fn name(self) -> String {
+        HEXLOWER.encode(&self.0)
+    }
+
+    /// The reverse.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        HEXLOWER.decode(name).ok()?.try_into().ok().map(Self)
+    }
 }
 
 #[cfg(test)]
@@ -196,6 +207,8 @@ mod tests {
         };
         let one = key("acct_a", "video", "x");
         assert_eq!(one, key("acct_a", "video", "x"));
+        assert_eq!(JobKey::named(one.name().as_bytes()), Some(one));
+        assert_eq!(JobKey::named(b"0a"), None);
         for other in [
             key("acct_b", "video", "x"),
             key("acct_a", "vide", "ox"),

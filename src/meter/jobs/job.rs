@@ -5,6 +5,7 @@ use std::fmt;
 use http::{HeaderName, Method};
 
 use crate::credit::Name;
+use crate::meter::query;
 use crate::meter::settings::{ChargeRule, OutcomeRule};
 use crate::observe::Pointer;
 
@@ -154,6 +155,23 @@ pub enum NamedBy {
     Path(String),
     /// In the query string.
     Query(String),
+}
+
+impl NamedBy {
+    /// The id that a request names, without its encoding; `None`: none, or not one alone.
+    #[must_use]
+    pub fn id(&self, captures: &[(String, String)], query: &str) -> Option<String> {
+        match self {
+            Self::Path(name) => {
+                let (_, value) = captures.iter().find(|(capture, _)| capture == name)?;
+                query::decoded(value, false)
+            }
+            Self::Query(name) => {
+                query::check(query).ok()?;
+                query::value(query, name).ok()?
+            }
+        }
+    }
 }
 
 /// What a free route does with jobs of one sort.

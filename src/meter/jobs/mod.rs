@@ -5,9 +5,24 @@
 //! Invariant: a job has one end. What contradicts it later is recorded, and moves no money.
 //! Invariant: a status that nobody has declared means that the job goes on; it never means that it is free.
 
+mod handing;
 mod job;
+mod record;
+mod rules;
+mod seal;
+mod sight;
+mod telling;
+mod verify;
+mod watching;
 
+pub use handing::Handing;
 pub use job::{
     Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Rewrite, Touch, Verify, Watching, Webhook,
     WordCharges, Words,
 };
+pub use record::{By, Record};
+pub use seal::{Sealed, open, seal};
+pub use sight::{Beginning, Begun, JobSight, Report, is_id};
+pub use telling::Kept;
+pub use verify::{Unproven, proven};
+pub use watching::{Asked as JobAsked, Look};

@@ -74,6 +74,8 @@ causes! {
     MaxChargeExceeded => PRECONDITION_FAILED "max_charge_exceeded",
     /// No route matches.
     UnknownRoute => NOT_FOUND "unknown_route",
+    /// No job of this id, or another account's.
+    UnknownJob => NOT_FOUND "unknown_job",
     /// No charge of this id, or another account's.
     UnknownCharge => NOT_FOUND "unknown_charge",
     /// The path of the client plane has other methods.

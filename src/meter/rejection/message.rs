@@ -92,6 +92,8 @@ pub enum Detail {
         /// The id that was asked for.
         id: String,
     },
+    /// No such job of this account.
+    Job,
     /// No such route.
     Route {
         /// The method.

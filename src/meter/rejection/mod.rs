@@ -137,6 +137,12 @@ impl Rejection {
         Self::new(Cause::InvalidKey, Detail::Key)
     }
 
+    /// No job of this id, or another account's: which of the two is nobody's business.
+    #[must_use]
+    pub fn unknown_job() -> Self {
+        Self::new(Cause::UnknownJob, Detail::Job)
+    }
+
     /// No charge of this id, or another account's: which of the two is nobody's business.
     #[must_use]
     pub fn unknown_charge(charge: &str) -> Self {

@@ -71,6 +71,12 @@ impl Upstream {
         self.told.lock().unwrap().push_back(answer);
     }
 
+    /// Forgets what it was told and asked.
+    pub(super) fn forget(&self) {
+        self.told.lock().unwrap().clear();
+        self.seen.lock().unwrap().clear();
+    }
+
     /// What it was asked since the last time; nothing that it was told is left.
     #[track_caller]
     pub(super) fn take(&self) -> Vec<Seen> {

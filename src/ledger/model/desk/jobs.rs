@@ -9,7 +9,7 @@ use super::{Outcome, PURGE_MAX, ended, for_end, load, write};
 use crate::credit::AccountId;
 use crate::ledger::verbs::JobKey;
 use crate::ledger::{
-    HandOver, HandedOver, Job, JobName, NoteJob, Noted, Refusal, WATCHED_MAX, WatchedJob,
+    HandOver, HandedOver, Job, JobName, JobState, NoteJob, Noted, Refusal, WATCHED_MAX, WatchedJob,
 };
 
 /// Jobs whose time has come that one call looks at, at most.
@@ -51,11 +51,11 @@ pub(crate) fn job(
 ) -> Outcome<Job> {
     let known = live(r, c, JobKey::of(account, job, upstream_id))?.ok_or(Refusal::UnknownJob)?;
     let state = match ended(r, c, known.charge)? {
-        Some(ended) => jobs::of_ended(&ended),
+        Some(ended) => JobState::of_ended(&ended),
         None => {
             let account = load(r, account)?;
             // A charge that is forgotten takes its job along.
-            jobs::of_open(account.open.get(&known.charge).ok_or(Refusal::UnknownJob)?)
+            JobState::of_open(account.open.get(&known.charge).ok_or(Refusal::UnknownJob)?)
         }
     };
     Ok(known.seen(state))

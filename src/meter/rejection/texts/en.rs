@@ -33,6 +33,7 @@ pub(super) const fn title(cause: Cause) -> &'static str {
         Cause::UnpriceableRequest => "The request cannot be priced",
         Cause::MaxChargeExceeded => "Above Credits-Max",
         Cause::UnknownRoute => "Unknown route",
+        Cause::UnknownJob => "Unknown job",
         Cause::UnknownCharge => "Unknown charge",
         Cause::MethodNotAllowed => "Method not allowed",
         Cause::WebsocketUnsupported => "WebSocket not supported",
@@ -81,6 +82,9 @@ pub(super) fn detail(detail: &Detail) -> String {
         }
         Detail::Key => {
             "A valid key is needed: send it as \"Authorization: Bearer tk_…\".".into()
+        }
+        Detail::Job => {
+            "This account has no job of this id. Is the id whole, and was the job begun with a key of this account?".to_owned()
         }
         Detail::Charge { id } => format!("This account has no charge {id}. Is the id whole?"),
         Detail::Route { method, path } => format!("There is no route for {method} {path}."),

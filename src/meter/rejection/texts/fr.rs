@@ -34,6 +34,7 @@ pub(super) const fn title(cause: Cause) -> &'static str {
         Cause::UnpriceableRequest => "Le prix de la requête ne peut pas être établi",
         Cause::MaxChargeExceeded => "Au-delà de Credits-Max",
         Cause::UnknownRoute => "Route inconnue",
+        Cause::UnknownJob => "Tâche inconnue",
         Cause::UnknownCharge => "Débit inconnu",
         Cause::MethodNotAllowed => "Méthode non autorisée",
         Cause::WebsocketUnsupported => "WebSocket non pris en charge",
@@ -86,6 +87,9 @@ pub(super) fn detail(detail: &Detail) -> String {
         }
         Detail::Key => {
             "Une clé valide est nécessaire : envoyez-la sous la forme \"Authorization: Bearer tk_…\".".into()
+        }
+        Detail::Job => {
+            "Ce compte n’a pas de tâche avec cet identifiant. Est-il complet, et la tâche a-t-elle été lancée avec une clé de ce compte ?".to_owned()
         }
         Detail::Charge { id } => {
             format!("Ce compte n’a aucun débit {id}. L’identifiant est-il complet ?")

@@ -33,6 +33,7 @@ pub(super) const fn title(cause: Cause) -> &'static str {
         Cause::UnpriceableRequest => "Não é possível calcular o preço da requisição",
         Cause::MaxChargeExceeded => "Acima de Credits-Max",
         Cause::UnknownRoute => "Rota desconhecida",
+        Cause::UnknownJob => "Tarefa desconhecida",
         Cause::UnknownCharge => "Cobrança desconhecida",
         Cause::MethodNotAllowed => "Método não permitido",
         Cause::WebsocketUnsupported => "WebSocket não suportado",
@@ -85,6 +86,9 @@ pub(super) fn detail(detail: &Detail) -> String {
         }
         Detail::Key => {
             "É necessária uma chave válida: envie-a como \"Authorization: Bearer tk_…\".".into()
+        }
+        Detail::Job => {
+            "Esta conta não tem uma tarefa com este id. O id está completo, e a tarefa foi iniciada com uma chave desta conta?".to_owned()
         }
         Detail::Charge { id } => {
             format!("Esta conta não tem nenhuma cobrança {id}. O id está completo?")

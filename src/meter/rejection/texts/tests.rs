@@ -84,6 +84,7 @@ fn examples() -> Vec<Example> {
         (Detail::SlowBody, &[]),
         (Detail::Key, &["\"Authorization: Bearer tk_…\""]),
         (Detail::Charge { id: text("chg_1") }, &["chg_1"]),
+        (Detail::Job, &["id"]),
         (Detail::Route { method: text("GET"), path: text("/v1/x") }, &["GET /v1/x"]),
         (Detail::Method { method: text("PUT") }, &["PUT"]),
         (Detail::NotInPlan { route: text("video"), plan: plan.clone() }, &["video", "studio"]),

@@ -1,0 +1,224 @@
+//! Webhooks: the client's URL in a request that begins a job is replaced by one of ours, and what the upstream calls
+//! there is judged and passed on.
+//!
+//! The upstream gets the client's own answer, so that it calls again when the client could not be reached.
+//!
+//! Invariant: a call without our seal does nothing; one without a declared proof does nothing either.
+//! Invariant: one string of the request changes, and no other byte.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+
+use super::body::{Body, Sending, whole};
+use super::core::Core;
+use super::headers::Taken;
+use super::jobs::tell;
+use super::reading::{collect, room};
+use super::rewriting::replaced;
+use super::stage::{Onward, Stop};
+use super::upload::Upload;
+use crate::credit::{AccountId, ChargeId};
+use crate::ledger::{Answer, ChargeState};
+use crate::meter::{
+    BodyLimit, By, Due, End, HookPlace, IdPlace, Job, Rejection, Sealed, Webhook, open, parameter,
+    proven, seal,
+};
+use crate::observe::{Fact, response, string_at, strings};
+
+/// Behind the client plane's prefix: where upstreams call.
+const PATH: &str = "/v1/webhooks/";
+/// The largest call, in bytes.
+const CALL_MAX: u64 = 4 << 20;
+
+/// How a route's webhook is wrapped, if it is.
+fn wrapping<'a>(core: &Core, due: &'a Due) -> Option<(&'a Job, &'a Webhook)> {
+    let job = due.job.as_deref()?;
+    core.settings.webhooks.as_ref()?;
+    Some((job, job.webhook.as_ref()?))
+}
+
+/// Whether the body must be read to wrap the client's URL.
+pub(super) fn reads_body(core: &Core, due: &Due) -> bool {
+    wrapping(core, due).is_some_and(|(_, hook)| matches!(hook.url, HookPlace::Json(_)))
+}
+
+/// Replaces the client's URL by ours, where there is one.
+pub(super) fn wrap(
+    core: &Core,
+    due: &Due,
+    (account, charge): (&AccountId, ChargeId),
+    (head, onward): (&mut Parts, &mut Onward),
+    (body, bytes): (Sending, Option<&Bytes>),
+) -> Sending {
+    let Some((job, hook)) = wrapping(core, due) else { return body };
+    let ours = |url: String| {
+        let scheme = url.parse::<Uri>().ok()?.scheme_str()?.to_owned();
+        if !matches!(scheme.as_str(), "http" | "https") {
+            return None;
+        }
+        let (account, job) = (account.clone(), job.name.clone());
+        let webhooks = core.settings.webhooks.as_ref()?;
+        let token = seal(&webhooks.secret, &Sealed { account, charge, job, url })?;
+        let here = core.settings.public_url.as_ref()?;
+        Some(format!("{here}{}{PATH}{token}", core.settings.client_prefix))
+    };
+    match &hook.url {
+        HookPlace::Json(place) => {
+            let Some(bytes) = bytes else { return body };
+            let edits = strings(bytes, place).into_iter().filter_map(|span| {
+                let url = ours(string_at(bytes, span.clone())?)?;
+                Some((span, serde_json::to_vec(&url).ok()?))
+            });
+            let edits: Vec<_> = edits.collect();
+            match replaced(bytes, &edits) {
+                Some(new) if !edits.is_empty() => Sending { body: whole(new), ..body },
+                _ => body,
+            }
+        }
+        HookPlace::Query(name) => {
+            let turned = |target: &PathAndQuery| in_query(target, name, &ours);
+            if let Some(new) = onward.target.as_ref().and_then(turned) {
+                onward.target = Some(new);
+            } else if onward.target.is_none()
+                && let Some(new) = head.uri.path_and_query().and_then(turned)
+            {
+                onward.target = Some(new);
+            }
+            body
+        }
+    }
+}
+
+/// The target with one parameter of its query replaced; `None`: it stays as it is.
+fn in_query(
+    target: &PathAndQuery,
+    name: &str,
+    ours: &impl Fn(String) -> Option<String>,
+) -> Option<PathAndQuery> {
+    let mut changed = false;
+    let pairs: Vec<String> = target
+        .query()?
+        .split('&')
+        .map(|pair| {
+            let url = pair
+                .split_once('=')
+                .filter(|(key, _)| parameter(key).as_deref() == Some(name))
+                .and_then(|(key, value)| Some((key, ours(parameter(value)?)?)));
+            match url {
+                Some((key, url)) => {
+                    changed = true;
+                    format!("{key}={}", url.replace(':', "%3A").replace('/', "%2F"))
+                }
+                None => pair.to_owned(),
+            }
+        })
+        .collect();
+    let query = pairs.join("&");
+    format!("{}?{query}", target.path()).parse().ok().filter(|_| changed)
+}
+
+/// The token in the path of a call, if it is one.
+pub(super) fn token<'a>(core: &Core, path: &'a str) -> Option<&'a str> {
+    core.settings.webhooks.as_ref()?;
+    path.strip_prefix(core.settings.client_prefix.as_str())?.strip_prefix(PATH)
+}
+
+/// Takes an upstream's call.
+pub(super) async fn called(
+    core: Rc<Core>,
+    token: String,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Stop> {
+    let webhooks = core.settings.webhooks.as_ref();
+    let sealed = webhooks.and_then(|own| open(&own.secret, &token));
+    let sealed = sealed.ok_or_else(Rejection::unknown_job)?;
+    let (head, body) = request.into_parts();
+    let length = http_body::Body::size_hint(&body).exact();
+    let room = room(&core, length, CALL_MAX)?;
+    let limit = BodyLimit { bytes: CALL_MAX, plan: None };
+    let (limits, clock) = (&core.settings.limits, core.meter.clock.clone());
+    let upload = Upload::new(body, limit, limits.body_rate, clock);
+    let (bytes, _) = collect(upload, limits.body_ms, &Taken::new([])).await?;
+    let job = core.meter.rules.jobs.iter().find(|job| job.name == sealed.job).cloned();
+    if let Some(job) = &job
+        && let Some(hook) = &job.webhook
+    {
+        let now = core.meter.clock.now();
+        proven(hook.verify, &hook.secret, &head.headers, &bytes, now).map_err(|why| {
+            let (job, charge) = (&sealed.job, sealed.charge);
+            tracing::warn!(%job, %charge, %why, "a webhook is not believed");
+            Rejection::invalid_key().because(why.to_string())
+        })?;
+        judge(&core, job, &sealed, &head, &bytes).await?;
+    }
+    let status = match &core.caller {
+        Some(caller) => caller.pass_on(&sealed, head, bytes).await,
+        None => StatusCode::BAD_GATEWAY,
+    };
+    drop(room);
+    let mut answer = Response::new(whole(""));
+    *answer.status_mut() = status;
+    Ok(answer)
+}
+
+/// Acts on what the call says of its job.
+async fn judge(
+    core: &Rc<Core>,
+    job: &std::sync::Arc<Job>,
+    sealed: &Sealed,
+    head: &Parts,
+    bytes: &[u8],
+) -> Result<(), Rejection> {
+    let Some(id) = id_of(job, &head.headers, bytes) else {
+        tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names no job");
+        return Ok(());
+    };
+    let kept = match core.meter.job(&sealed.account, job, &id).await {
+        Ok(kept) => kept,
+        Err(rejection) if rejection.code() == "unknown_job" => {
+            return not_yet(core, sealed).await;
+        }
+        Err(rejection) => return Err(rejection),
+    };
+    if kept.charge != sealed.charge {
+        tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names another job");
+        return Ok(());
+    }
+    let mut sight = core.meter.sight(&kept, false);
+    let mut headers = head.headers.clone();
+    headers.remove(CONTENT_LENGTH);
+    let mut watch = sight.watch(StatusCode::OK.as_u16(), &headers);
+    watch.feed(bytes);
+    let report = sight.report(watch, End::Complete);
+    tell(core, kept, report, By::Webhook).await;
+    Ok(())
+}
+
+/// The upstream was faster than its own answer: it is asked to call again, as long as the exchange runs.
+async fn not_yet(core: &Core, sealed: &Sealed) -> Result<(), Rejection> {
+    match core.meter.ledger.charge(sealed.charge).await {
+        Answer::Applied(record) if record.state == ChargeState::Held => {
+            let why = "a webhook came before the answer that began its job";
+            Err(Rejection::metering_unavailable(why))
+        }
+        Answer::Unknown(why) => Err(Rejection::metering_unavailable(why)),
+        Answer::Applied(_) | Answer::Refused(_) => Ok(()),
+    }
+}
+
+fn id_of(job: &Job, head: &HeaderMap, bytes: &[u8]) -> Option<String> {
+    match &job.id {
+        IdPlace::Header(name) => head.get(name)?.to_str().ok().map(str::to_owned),
+        IdPlace::Json(place) => match response(bytes, &[place]).ok()?.at(0) {
+            [Fact::Text(id)] => Some(id.clone().into_owned()),
+            [Fact::Number(id)] => Some((*id).to_owned()),
+            _ => None,
+        },
+    }
+}

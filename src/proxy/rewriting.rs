@@ -1,0 +1,167 @@
+//! URLs of an upstream's own in its answers, turned to this gateway: so that what they lead to is asked of us, and
+//! answered to the owner alone.
+//!
+//! Invariant: only in declared places, only of the upstream's own hosts, and never to a route of another upstream.
+//! Presigned and foreign URLs, and all other bytes, stay as they came.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{Method, Uri};
+
+use super::core::Core;
+use super::stage::Origin;
+use crate::meter::{Found, Route};
+use crate::observe::{encoded, is_json, media_type, string_at, strings};
+
+/// The longest body that is rewritten, in bytes; a longer one passes as it came.
+pub(super) const BODY_MAX: usize = 1 << 20;
+/// Parameters of a query by which storage services sign URLs: the host is signed too.
+const SIGNATURES: [&str; 6] =
+    ["x-amz-signature", "x-goog-signature", "signature", "sig", "se", "token"];
+/// The methods by which what is behind a URL may be asked for.
+const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
+
+/// See the module.
+pub(super) struct Rewriting {
+    core: Rc<Core>,
+    route: Arc<Route>,
+    /// Scheme and host of this gateway.
+    here: String,
+}
+
+impl Rewriting {
+    /// For the answers of a route that says so. `came`: the head of the request; `authority`: what its target names.
+    pub(super) fn of(
+        core: &Rc<Core>,
+        route: &Arc<Route>,
+        came: &HeaderMap,
+        authority: Option<&Authority>,
+        origin: Origin,
+    ) -> Option<Self> {
+        if route.rewrite.is_empty() {
+            return None;
+        }
+        let here = here(core, came, authority, origin)?;
+        Some(Self { core: core.clone(), route: route.clone(), here })
+    }
+
+    /// Rewrites the declared headers.
+    pub(super) fn headers(&self, headers: &mut HeaderMap) {
+        for name in &self.route.rewrite.headers {
+            let values: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
+            let Some((first, rest)) = values.split_first() else { continue };
+            headers.insert(name.clone(), self.value(first));
+            rest.iter().for_each(|value| _ = headers.append(name.clone(), self.value(value)));
+        }
+    }
+
+    fn value(&self, value: &HeaderValue) -> HeaderValue {
+        let turned = value.to_str().ok().and_then(|text| self.turned(text));
+        turned.and_then(|url| HeaderValue::try_from(url).ok()).unwrap_or_else(|| value.clone())
+    }
+
+    /// Whether a body with this head is read and rewritten.
+    pub(super) fn reads(&self, head: &HeaderMap) -> bool {
+        let json = media_type(head).is_some_and(|name| is_json(&name));
+        !self.route.rewrite.json.is_empty() && json && !encoded(head)
+    }
+
+    /// The body with its declared URLs rewritten; `None`: there are none.
+    pub(super) fn body(&self, json: &[u8]) -> Option<Vec<u8>> {
+        let places = self.route.rewrite.json.iter();
+        let mut edits: Vec<_> = places
+            .flat_map(|place| strings(json, place))
+            .filter_map(|span| {
+                let url = self.turned(&string_at(json, span.clone())?)?;
+                Some((span, serde_json::to_vec(&url).ok()?))
+            })
+            .collect();
+        edits.sort_by_key(|(span, _)| span.start);
+        edits.dedup_by_key(|(span, _)| span.start);
+        if edits.is_empty() { None } else { replaced(json, &edits) }
+    }
+
+    /// The same URL on this gateway; `None`: it stays as it is.
+    fn turned(&self, text: &str) -> Option<String> {
+        let url: Uri = text.parse().ok()?;
+        let own = self.core.settings.upstreams.get(self.route.upstream)?;
+        let (scheme, authority) = (url.scheme_str()?, url.authority()?);
+        let hosts = own.base.authority().into_iter().chain(&own.hosts);
+        let default = if scheme == "https" { 443 } else { 80 };
+        let port = |one: &Authority| one.port_u16().unwrap_or(default);
+        let same = |one: &Authority| {
+            one.host().eq_ignore_ascii_case(authority.host()) && port(one) == port(authority)
+        };
+        if !matches!(scheme, "http" | "https") || authority.as_str().contains('@') {
+            return None;
+        }
+        let mut hosts = hosts;
+        if !hosts.any(same) || url.query().is_some_and(is_signed) || text.contains('#') {
+            return None;
+        }
+        let prefix = own.base.path().trim_end_matches('/');
+        let path = url.path().strip_prefix(prefix).filter(|path| path.starts_with('/'))?;
+        if self.leads_elsewhere(path) {
+            return None;
+        }
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        Some(format!("{}{path}{query}", self.here))
+    }
+
+    /// Whether somebody who asks for this path here would be sent to another upstream.
+    fn leads_elsewhere(&self, path: &str) -> bool {
+        METHODS.iter().any(|method| {
+            let found = self.core.meter.routes.find(method, path);
+            matches!(found, Found::Route(route, _) if route.upstream != self.route.upstream)
+        })
+    }
+}
+
+/// Scheme and host by which the client has reached us.
+fn here(
+    core: &Core,
+    came: &HeaderMap,
+    authority: Option<&Authority>,
+    origin: Origin,
+) -> Option<String> {
+    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    const HOST_NAME: HeaderName = HeaderName::from_static("x-forwarded-host");
+    if let Some(url) = &core.settings.public_url {
+        return Some(url.clone());
+    }
+    let told = |name: &HeaderName| {
+        let text = came.get(name).filter(|_| origin.trusted)?.to_str().ok()?;
+        Some(text.split(',').next()?.trim().to_owned())
+    };
+    let host = came.get(HOST).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let host = told(&HOST_NAME).or(host).or_else(|| authority.map(ToString::to_string))?;
+    let host: Authority = host.parse().ok()?;
+    let own = if core.settings.tls { "https" } else { "http" };
+    let proto = told(&PROTO).filter(|proto| proto == "http" || proto == "https");
+    Some(format!("{}://{host}", proto.as_deref().unwrap_or(own)))
+}
+
+/// Whether a query carries a signature of the whole URL.
+fn is_signed(query: &str) -> bool {
+    let name = |pair: &str| pair.split('=').next().unwrap_or(pair).to_ascii_lowercase();
+    query.split('&').any(|pair| SIGNATURES.contains(&name(pair).as_str()))
+}
+
+/// The bytes with these spans replaced, which do not overlap and stand in order.
+pub(super) fn replaced(
+    json: &[u8],
+    edits: &[(std::ops::Range<usize>, Vec<u8>)],
+) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(json.len());
+    let mut from = 0;
+    for (span, edit) in edits {
+        bytes.extend_from_slice(json.get(from..span.start)?);
+        bytes.extend_from_slice(edit);
+        from = span.end;
+    }
+    bytes.extend_from_slice(json.get(from..)?);
+    Some(bytes)
+}
