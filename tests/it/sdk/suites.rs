@@ -104,7 +104,52 @@ mod gateway {
     }
 
     #[test]
+    fn openai_for_python() {
+        gateway("suite_openai.py");
+    }
+
+    #[test]
+    fn openai_for_node() {
+        gateway("suite_openai_node.py");
+    }
+
+    #[test]
     fn anthropic_for_python() {
         gateway("suite_anthropic.py");
+    }
+
+    #[test]
+    fn replicate_for_python() {
+        gateway("suite_replicate.py");
+    }
+
+    #[test]
+    fn runway_for_python() {
+        gateway("suite_runway.py");
+    }
+
+    #[test]
+    fn elevenlabs_for_python() {
+        gateway("suite_elevenlabs.py");
+    }
+
+    #[test]
+    fn the_queue_of_fal_for_python() {
+        gateway("suite_fal_queue.py");
+    }
+
+    #[test]
+    fn the_synchronous_host_of_fal_for_python() {
+        gateway("suite_fal_run.py");
+    }
+
+    #[test]
+    fn gemini_for_python() {
+        gateway("suite_google.py");
+    }
+
+    #[test]
+    fn veo_for_node() {
+        gateway("suite_veo.py");
     }
 }
