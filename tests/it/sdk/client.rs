@@ -48,7 +48,7 @@ impl Sdk {
 
 /// A path among the installed SDKs.
 #[track_caller]
-fn installed(path: &str) -> PathBuf {
+pub(super) fn installed(path: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("sdk");
     let path = folder.join(path);
     assert!(path.exists(), "{} is not there: tests/run installs the SDKs", path.display());

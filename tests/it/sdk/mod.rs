@@ -4,6 +4,7 @@
 //! Invariant: attempts are counted by the gateway and the upstream, never guessed from the time.
 
 mod client;
+mod suites;
 
 use std::path::Path;
 

@@ -1,0 +1,46 @@
+// Calls of the official JavaScript SDK of Google, unchanged but for the base URL: an order is a line of JSON in, its
+// result a line of JSON out. suite_veo.py gives them.
+
+const readline = require("node:readline");
+const { GoogleGenAI, GenerateVideosOperation } = require("@google/genai");
+
+function told(operation) {
+  const { name, done, error, response } = operation;
+  return {
+    name,
+    done: done ?? false,
+    error: error ? error.message : null,
+    films: response?.generatedVideos?.length ?? 0,
+    filtered: response?.raiMediaFilteredCount ?? 0,
+  };
+}
+
+const calls = {
+  async begin(client, { prompt, films, seconds }) {
+    const config = { numberOfVideos: films, durationSeconds: seconds };
+    return told(await client.models.generateVideos({ model: "veo-3.0-generate-001", source: { prompt }, config }));
+  },
+
+  async look(client, { name }) {
+    const operation = new GenerateVideosOperation();
+    operation.name = name;
+    return told(await client.operations.getVideosOperation({ operation }));
+  },
+};
+
+async function result({ order, base_url, key, more }) {
+  const client = new GoogleGenAI({ apiKey: key, vertexai: false, httpOptions: { baseUrl: base_url } });
+  try {
+    return { value: await calls[order](client, more) };
+  } catch (error) {
+    return { error: error.constructor.name, status: error.status ?? null, code: null, message: error.message };
+  }
+}
+
+async function main() {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    console.log(JSON.stringify(await result(JSON.parse(line))));
+  }
+}
+
+main();
