@@ -3,8 +3,10 @@
 //! Invariant: the words are stable; people search for them and programs compare them.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::credit::Name;
 
@@ -78,5 +80,63 @@ impl fmt::Display for Flag {
 impl Serialize for Flag {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// Not one of our words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such flag")]
+pub struct FlagError;
+
+impl FromStr for Flag {
+    type Err = FlagError;
+
+    fn from_str(text: &str) -> Result<Self, FlagError> {
+        let of_quantities: [fn(Name) -> Self; 9] = [
+            Self::MissingQuantity,
+            Self::UnreadableQuantity,
+            Self::NegativeQuantity,
+            Self::AbsurdQuantity,
+            Self::DecreasingQuantity,
+            Self::OverMaximum,
+            Self::RoundedQuantity,
+            Self::ClampedQuantity,
+            Self::UnknownLength,
+        ];
+        let others = [
+            Self::UnreadableBody,
+            Self::EncodedBody,
+            Self::OversizedBody,
+            Self::BrokenBody,
+            Self::NoRate,
+            Self::AmountOutOfRange,
+            Self::HoldUsedUp,
+            Self::MissingJobId,
+            Self::CompletenessAssumed,
+        ];
+        let name = text.split_once(':').and_then(|(_, name)| name.parse::<Name>().ok());
+        let named = name.iter().flat_map(|name| of_quantities.map(|flag| flag(name.clone())));
+        named.chain(others).find(|flag| flag.to_string() == text).ok_or(FlagError)
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for text in ["unknown_length:seconds", "over_maximum:n", "hold_used_up", "broken_body"] {
+            assert_eq!(text.parse::<Flag>().unwrap().to_string(), text);
+        }
+        for text in ["", "unknown_length", "hold_used_up:n", "n:unknown_length"] {
+            assert_eq!(text.parse::<Flag>(), Err(FlagError), "{text}");
+        }
     }
 }

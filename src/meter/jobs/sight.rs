@@ -105,7 +105,7 @@ impl Begun {
         facts.0.extend(self.stated.0.clone());
         let priced = due.price.of(&facts).and_then(|priced| held.changes.apply(priced)).ok()?;
         let stated = self.stated.0.keys().cloned().collect();
-        Some((Held { facts, priced, changes: held.changes.clone() }, stated))
+        Some((Held { facts, priced, ..held.clone() }, stated))
     }
 
     /// The answer, as a report on the job.

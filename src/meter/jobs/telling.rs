@@ -362,8 +362,7 @@ fn cost(record: &mut Record, due: Option<&Arc<Due>>, report: &Report) -> Costs {
                     if let Some(Ok(now)) =
                         price.map(|price| price.of(&noted).and_then(|one| held.changes.apply(one)))
                     {
-                        let changes = held.changes.clone();
-                        record.held = Held { facts: noted, priced: now, changes };
+                        record.held = Held { facts: noted, priced: now, ..held.clone() };
                     }
                     Costs { word: LastWord::Settle(priced.total), facts: all, priced, flags }
                 }
