@@ -166,7 +166,8 @@ impl Eye {
         }
         let Ok(picked) = response(bytes, &self.places) else {
             // What ends a stream need not be JSON.
-            self.unreadable |= !name.is_some_and(|_| self.stream.end.as_deref() == text(bytes));
+            let ends = name.is_some() && self.stream.end.as_deref() == text(bytes);
+            self.unreadable |= !ends;
             return;
         };
         let name = name.map(|name| if name.is_empty() { self.typed(&picked) } else { name.into() });

@@ -90,14 +90,14 @@ impl Reading {
 
     /// What a receipt says of it beside its value.
     pub(super) fn flags(&self, name: &Name) -> impl Iterator<Item = Flag> + use<> {
-        let flags: [(bool, fn(Name) -> Flag); 4] = [
-            (self.bad, Flag::UnreadableQuantity),
-            (self.below, Flag::NegativeQuantity),
-            (self.absurd, Flag::AbsurdQuantity),
-            (self.decreased, Flag::DecreasingQuantity),
-        ];
-        let name = name.clone();
-        flags.into_iter().filter(|(is_so, _)| *is_so).map(move |(_, flag)| flag(name.clone()))
+        [
+            self.bad.then(|| Flag::UnreadableQuantity(name.clone())),
+            self.below.then(|| Flag::NegativeQuantity(name.clone())),
+            self.absurd.then(|| Flag::AbsurdQuantity(name.clone())),
+            self.decreased.then(|| Flag::DecreasingQuantity(name.clone())),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// Reads the headers, or the trailers.

@@ -78,7 +78,7 @@ fn ollama(done: bool) -> String {
     all
 }
 
-fn responses(ending: &str, usage: Value) -> String {
+fn responses(ending: &str, usage: &Value) -> String {
     let mut all = named(
         "response.created",
         &json!({ "type": "response.created", "response": { "usage": null } }),
@@ -181,10 +181,10 @@ fn streams_of_the_apis() {
             "settled 116 completed",
         ),
         // OpenAI's responses: the event that ends it carries the usage.
-        ("responses", "/v1/responses", SSE, responses("response.completed", usage.clone()), "settled 42 completed"),
-        ("incomplete", "/v1/responses", SSE, responses("response.incomplete", usage.clone()), "settled 42 partial"),
-        ("failed", "/v1/responses", SSE, responses("response.failed", Value::Null), "released 0 failed"),
-        ("not ended", "/v1/responses", SSE, responses("response.in_progress", usage.clone()), unknown),
+        ("responses", "/v1/responses", SSE, responses("response.completed", &usage), "settled 42 completed"),
+        ("incomplete", "/v1/responses", SSE, responses("response.incomplete", &usage), "settled 42 partial"),
+        ("failed", "/v1/responses", SSE, responses("response.failed", &Value::Null), "released 0 failed"),
+        ("not ended", "/v1/responses", SSE, responses("response.in_progress", &usage), unknown),
         ("whole", "/v1/responses", JSON, json!({ "usage": usage }).to_string(), "settled 42 completed"),
         // OpenAI's images: each completed one states its own usage, behind a picture larger than is kept.
         ("images", "/v1/images/generations", SSE, images, "settled 350 completed"),
@@ -220,6 +220,30 @@ fn streams_of_the_apis() {
             assert!(reply.body == body.as_bytes(), "{name}: other bytes");
             assert_eq!(stage.receipt(&reply), expected, "{name} in pieces of {pieces}");
         }
+    }
+}
+
+/// A refusal is no stream, whatever the route says of streams: it is read as the JSON that it is.
+#[test]
+fn refusals_are_read_whole() {
+    let stage = Stage::start();
+    let path = "/v1beta/models/gemini-pro:streamGenerateContent";
+    let refusal =
+        "{\n  \"error\": {\n    \"code\": 400,\n    \"status\": \"INVALID_ARGUMENT\"\n  }\n}\n";
+    for (path, body, status, expected) in [
+        (path, refusal, 400, "released 0 rejected"),
+        (path, refusal, 503, "released 0 failed"),
+        (
+            "/v1/messages",
+            "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",
+            529,
+            "released 0 failed",
+        ),
+        ("/api/chat", "{\"error\":\"model not found\"}", 404, "released 0 rejected"),
+    ] {
+        let reply = stage.ask(path, &streamed(), Answer::new(JSON, body).status(status));
+        assert_eq!((reply.status, reply.text().as_str()), (status, body));
+        assert_eq!(stage.receipt(&reply), expected, "{path} {status}");
     }
 }
 

@@ -36,6 +36,18 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(bytes, 3).unwrap()
 }
 
+/// The same in a window that no decoder of the web need have (RFC 9659).
+fn wide_zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ::zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.window_log(27).unwrap();
+    // Longer than the window, so that it is kept.
+    encoder.include_contentsize(false).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.flush().unwrap();
+    encoder.write_all(b" ").unwrap();
+    encoder.finish().unwrap()
+}
+
 /// One way to compress.
 type Encode = fn(&[u8]) -> Vec<u8>;
 
@@ -156,6 +168,8 @@ fn bombs_and_what_is_no_such_coding() {
         (JSON, "zstd", vec![0x28, 0xb5, 0x2f, 0xfd, 0xff], &encoded),
         // A window of 16 MiB.
         (JSON, "br", brotli(small.repeat(1_000_000).as_bytes(), 24), &encoded),
+        // One of 128 MiB.
+        (JSON, "zstd", wide_zstd(small.as_bytes()), &encoded),
         (JSON, "gzip, gzip", gzip(&gzip(small.as_bytes())), &encoded),
         (JSON, "compress", small.clone().into_bytes(), &encoded),
     ] {

@@ -57,6 +57,7 @@ fn charged(due: &Due, head: &[(&str, &str)], body: &[u8], end: End) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn values_of_several_events() {
     use Merge::{Last, Max, Sum};
     for (values, last, max, sum) in [

@@ -247,8 +247,8 @@ fn what_breaks_off_passes_as_far_as_it_came() {
     let (asked, _) = PAIRS[0];
     for at in 0..asked.len() {
         let whole = asked[..at].rfind("\n\n").map_or(0, |end| end + 2);
-        let before = passed([asked[..whole].as_bytes()], true);
+        let before = passed([&asked.as_bytes()[..whole]], true);
         let out = passed(asked.as_bytes()[..at].chunks(3), false);
-        assert_eq!(out, [&before, asked[whole..at].as_bytes()].concat(), "at {at}");
+        assert_eq!(out, [&before, &asked.as_bytes()[whole..at]].concat(), "at {at}");
     }
 }
