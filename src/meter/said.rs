@@ -66,11 +66,11 @@ impl<'a, I: Iterator<Item = &'a Reading>> Arithmetic<ResponseSource> for Parts<I
     }
 
     fn sum(&mut self, one: Said, other: Said) -> Result<Said, Self::Error> {
-        Ok(together(one, other, |one, other| Some((one.checked_add(other)?, false))))
+        Ok(together(&one, &other, |one, other| Some((one.checked_add(other)?, false))))
     }
 
     fn less(&mut self, first: Said, other: Said) -> Result<Said, Self::Error> {
-        Ok(together(first, other, |first, other| match first.checked_sub(other) {
+        Ok(together(&first, &other, |first, other| match first.checked_sub(other) {
             Some(left) => Some((left, false)),
             None if first < other => Some((Decimal::ZERO, true)),
             None => None,
@@ -80,8 +80,8 @@ impl<'a, I: Iterator<Item = &'a Reading>> Arithmetic<ResponseSource> for Parts<I
 
 /// Two parts as one; `work` says what their numbers come to, and whether that was clamped.
 fn together(
-    one: Said,
-    other: Said,
+    one: &Said,
+    other: &Said,
     work: impl Fn(Decimal, Decimal) -> Option<(Decimal, bool)>,
 ) -> Said {
     let result = match (&one.answer, &other.answer) {

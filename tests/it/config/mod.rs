@@ -28,7 +28,7 @@ fn pair() -> (String, String) {
 impl Environment for Fake {
     fn variable(&self, name: &str) -> Option<String> {
         let value = match name {
-            "TOKEN" => "0123456789abcdef",
+            "TOKEN" => "0123456799abcdef",
             "SHORT" => "hunter2",
             "SPACES" => "correct horse battery staple",
             "BROKEN" => "hunter2\nx-evil: 1",
