@@ -89,6 +89,16 @@ pub(in crate::config) enum RequestFrom {
 }
 
 impl RequestFrom {
+    /// Whether it is a place in a JSON body.
+    pub(in crate::config) const fn is_json(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Items(_) | Self::Characters(_))
+    }
+
+    /// Whether it is a field of a form.
+    pub(in crate::config) const fn is_form(&self) -> bool {
+        matches!(self, Self::Form(_) | Self::FormCharacters(_) | Self::FormItems(_))
+    }
+
     /// The places, those within arithmetic among them.
     pub(in crate::config) fn places(&self) -> Vec<&Self> {
         match self {

@@ -139,6 +139,7 @@ impl Resolver<'_, '_> {
         }
         let reconcile_ms = self.reconcile(route);
         self.bodies(route);
+        self.both_formats(route);
         let matches = &route.matches.value;
         let quantities =
             route.quantities.0.iter().map(|(name, written)| self.quantity(name, written, matches));
@@ -188,6 +189,32 @@ impl Resolver<'_, '_> {
                 .help("`reconcile` is at least as long as the upstream's `total`");
         }
         reconcile
+    }
+
+    /// Warns of a quantity that is left out whenever the body is of the other format that the route takes.
+    fn both_formats(&mut self, route: &mirror::Route) {
+        let places = |quantity: &mirror::Quantity, is: fn(&mirror::RequestFrom) -> bool| {
+            quantity.request.iter().flat_map(mirror::RequestFrom::places).any(is)
+        };
+        let any = |is| route.quantities.0.iter().any(|(_, quantity)| places(quantity, is));
+        if !any(mirror::RequestFrom::is_json) || !any(mirror::RequestFrom::is_form) {
+            return;
+        }
+        for (name, quantity) in &route.quantities.0 {
+            let json = places(quantity, mirror::RequestFrom::is_json);
+            let (one, other, word) = match (json, places(quantity, mirror::RequestFrom::is_form)) {
+                (true, false) => ("JSON", "forms", "form"),
+                (false, true) => ("forms", "JSON", "json"),
+                _ => continue,
+            };
+            let message = format!(
+                "`{}` is read from {one} alone, and the route takes {other} too: there it is left out",
+                name.value
+            );
+            let help =
+                format!("add a `{word}` source, or give the other format a route of its own");
+            self.findings.warning("one_format", name.place, message).help(help);
+        }
     }
 
     /// Warns of a quantity in a body that the method does not have.

@@ -72,11 +72,11 @@ impl Walk<'_, '_> {
             schema.get(name).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok())
         };
         if let Some(least) = bound("minItems").filter(|least| nodes.len() < *least) {
-            self.findings.error(
-                "too_few",
-                spot.place,
-                format!("`{}` is empty: at least {least} is needed", spot.name),
-            );
+            let message = match nodes.len() {
+                0 => format!("`{}` is empty: at least {least} is needed", spot.name),
+                many => format!("`{}` has {many} of at least {least} items", spot.name),
+            };
+            self.findings.error("too_few", spot.place, message);
         }
         if let Some(most) = bound("maxItems").filter(|most| nodes.len() > *most) {
             self.findings.error(

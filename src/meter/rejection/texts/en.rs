@@ -306,7 +306,7 @@ fn form(problem: &FormProblem) -> String {
             "the form has a field _method; send the request with its own method".into()
         }
         FormProblem::Spelling(name) => {
-            format!("a field’s name could be taken for {name:?}: write it so, once")
+            format!("the name of a field could be taken for {name:?}: write it so, once")
         }
         FormProblem::Twice(name) => format!("{name:?} stands in the form more than once"),
         FormProblem::NotText(name) => format!("{name:?} must be sent as a text, not as a file"),
