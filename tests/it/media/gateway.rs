@@ -83,7 +83,7 @@ fn answer(mut stream: TcpStream, told: &Mutex<String>) {
         let Some(head) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
         let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
         let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-        if bytes.len() - head - 4 < length.unwrap().parse::<usize>().unwrap() {
+        if bytes.len() - head - 4 < length.unwrap_or("0").parse::<usize>().unwrap() {
             continue;
         }
         let body = told.lock().unwrap().clone();

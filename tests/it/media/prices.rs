@@ -1,7 +1,6 @@
 //! What a length is as a quantity.
 
 use http::Method;
-use tollgate::credit::Value;
 use tollgate::meter::{
     Asked, Content, Flag, Held, RequestSource, Unpriceable, Uploaded, ValueType, price_request,
 };
@@ -49,10 +48,6 @@ fn a_length_is_a_number_of_seconds() {
     }
     // A word has no length.
     assert!(of(&ValueType::Text(Vec::new()), &[], &noise(8, 99)).is_err());
-    assert_eq!(
-        of(&ValueType::Flag, &[("x-seconds", "true")], &file),
-        Ok((Value::Flag(true), Vec::new()))
-    );
 }
 
 #[test]
