@@ -129,6 +129,11 @@ impl Eye {
         self.readings.iter().filter(move |reading| reading.quantity == quantity)
     }
 
+    /// What each place said that is watched beside the quantities, whose numbers end before `own`.
+    pub(super) fn readings_from(&self, own: usize) -> impl Iterator<Item = &Reading> {
+        self.readings.iter().filter(move |reading| reading.quantity >= own)
+    }
+
     /// What the first source that is there says of a quantity; `None`: none is.
     pub(super) fn said(&self, number: usize, quantity: &Quantity) -> Option<Said> {
         said::said(&quantity.response, self.readings(number))

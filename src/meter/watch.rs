@@ -105,7 +105,7 @@ impl Watch {
     ) -> (Verdict, Vec<Option<Value>>) {
         let verdict = self.over(end, due, held);
         let own = due.quantities.len();
-        let extras = self.eye.readings.iter().filter(|reading| reading.quantity >= own);
+        let extras = self.eye.readings_from(own);
         let values = extras.map(|reading| Some(reading.answer.as_ref()?.value.clone()));
         (verdict, values.collect())
     }
