@@ -103,14 +103,8 @@ fn request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Seen> {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
             let lower = head.to_lowercase();
-            let length = lower.split("content-length: ").nth(1);
-            let length = length.map_or(0, |rest| {
-                rest.split("\r\n").next().unwrap().trim().parse::<usize>().unwrap()
-            });
-            assert!(!lower.contains("transfer-encoding"), "a length was sent, and is passed on");
-            if bytes.len() >= at + 4 + length {
-                let body = bytes[at + 4..at + 4 + length].to_vec();
-                bytes.drain(..at + 4 + length);
+            if let Some((body, used)) = body(&lower, &bytes[at + 4..]) {
+                bytes.drain(..at + 4 + used);
                 let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
                 return Some(Seen { line, head, body });
             }
@@ -118,6 +112,29 @@ fn request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Seen> {
         match stream.read(&mut part) {
             Ok(0) | Err(_) => return None,
             Ok(read) => bytes.extend_from_slice(&part[..read]),
+        }
+    }
+}
+
+/// The body behind a head, and how long it is on the wire; `None`: there is more to come. What is not read before
+/// it is priced is passed on in chunks.
+fn body(head: &str, mut bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    if !head.contains("transfer-encoding: chunked") {
+        let length = head.split("content-length: ").nth(1);
+        let length = length.map_or("0", |rest| rest.split("\r\n").next().unwrap().trim());
+        let length = length.parse().unwrap();
+        return bytes.get(..length).map(|body| (body.to_vec(), length));
+    }
+    let (all, mut body) = (bytes.len(), Vec::new());
+    loop {
+        let line = bytes.windows(2).position(|two| two == b"\r\n")?;
+        let size = std::str::from_utf8(&bytes[..line]).unwrap();
+        let size = usize::from_str_radix(size.split(';').next().unwrap().trim(), 16).unwrap();
+        bytes = bytes.get(line + 2..)?;
+        body.extend_from_slice(bytes.get(..size)?);
+        bytes = bytes.get(size + 2..)?;
+        if size == 0 {
+            return Some((body, all - bytes.len()));
         }
     }
 }
