@@ -88,6 +88,7 @@ fn named(rest: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_clients_write_is_read() {
     let n = "Content-Disposition: form-data; name=\"n\"";
     let file =
@@ -216,6 +217,7 @@ fn a_head_says_once_which_form_it_is() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_some_server_reads_otherwise_is_refused() {
     use FormProblem::{
         Charset, Encoding, Method, Name, Nested, NotText, NotUtf8, PartHead, PartName, Spelling,
