@@ -23,11 +23,12 @@ use tokio::sync::oneshot;
 use super::account::Account;
 use super::body::{Body, Outgoing, Pipe, pipe, told};
 use super::core::Core;
+use super::gathering::{Last, gather};
 use super::headers::inward;
 use super::hops::{trailers_inward, via};
 use super::jobs::Touched;
 use super::patience::Patience;
-use super::rewriting::{BODY_MAX, Rewriting};
+use super::rewriting::Rewriting;
 use super::upload::{Fault, Faults};
 use super::upstream::{Dialled, SendError, Upstream, framed_twice};
 use crate::meter::{
@@ -174,7 +175,7 @@ impl Exchange {
         mut watch: Option<Watch>,
         rewriting: &Rewriting,
     ) {
-        let gathered = self.gather(upstream, &mut body, &mut watch).await;
+        let gathered = gather(&self.core, upstream, &mut body, &mut watch).await;
         let whole = matches!(gathered.last, Last::End);
         match &gathered.last {
             Last::End => self.conclude(&mut watch, End::Complete).await,
@@ -204,44 +205,6 @@ impl Exchange {
             Last::End => client.map_or((), Pipe::end),
             Last::Broken => {}
             Last::More => self.relay(upstream, body, client, watch).await,
-        }
-    }
-
-    /// The beginning of an answer, or all of it.
-    async fn gather(
-        &self,
-        upstream: &Upstream,
-        body: &mut Incoming,
-        watch: &mut Option<Watch>,
-    ) -> Gathered {
-        let (clock, timeouts) = (self.core.meter.clock.clone(), upstream.timeouts());
-        let patience = Patience::begin(clock, timeouts, 0);
-        let mut gathered = Gathered { bytes: Vec::new(), trailers: None, last: Last::End };
-        loop {
-            match next(body, &patience, None).await {
-                Next::Frame(frame) => match frame.into_data() {
-                    Ok(data) => {
-                        watch.iter_mut().for_each(|watch| watch.feed(&data));
-                        gathered.bytes.extend_from_slice(&data);
-                    }
-                    Err(frame) => {
-                        let trailers = frame.into_trailers().ok();
-                        if let (Some(watch), Some(trailers)) = (watch.as_mut(), &trailers) {
-                            watch.trailers(trailers);
-                        }
-                        gathered.trailers = trailers;
-                    }
-                },
-                Next::End | Next::ClientLeft => return gathered,
-                Next::Broken(why) => {
-                    tracing::warn!(upstream = upstream.name(), why, "the answer broke off");
-                    return Gathered { last: Last::Broken, ..gathered };
-                }
-            }
-            if gathered.bytes.len() > BODY_MAX {
-                tracing::warn!(upstream = upstream.name(), "an answer is too large to rewrite");
-                return Gathered { last: Last::More, ..gathered };
-            }
         }
     }
 
@@ -383,7 +346,7 @@ impl Exchange {
 }
 
 /// The next part of the answer, unless the client leaves before it comes.
-async fn next(body: &mut Incoming, patience: &Patience, client: Option<&Pipe>) -> Next {
+pub(super) async fn next(body: &mut Incoming, patience: &Patience, client: Option<&Pipe>) -> Next {
     let Some(limit) = patience.with_upstream() else {
         return Next::Broken("the exchange took too long".to_owned());
     };
@@ -438,25 +401,8 @@ enum Reach {
     Sent,
 }
 
-/// What was read of an answer.
-struct Gathered {
-    bytes: Vec<u8>,
-    trailers: Option<http::HeaderMap>,
-    last: Last,
-}
-
-/// Where reading has stopped.
-enum Last {
-    /// At the end.
-    End,
-    /// The rest is lost.
-    Broken,
-    /// There is more, which passes as it comes.
-    More,
-}
-
 /// What came next.
-enum Next {
+pub(super) enum Next {
     Frame(Frame<Bytes>),
     End,
     Broken(String),

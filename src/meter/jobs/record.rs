@@ -72,6 +72,8 @@ pub struct Ended {
     pub at: Timestamp,
     /// What becomes of the charge.
     pub word: LastWord,
+    /// A number of whoever wrote this, at random: two who say the same at one moment have not written the same.
+    pub mark: u64,
 }
 
 /// What becomes of a job's charge.

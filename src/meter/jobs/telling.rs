@@ -171,8 +171,15 @@ impl Meter {
             let watch = if result { now } else { now.plus_ms(kept.job.grace_ms) };
             return Step::Wait(Box::new(record), Watching::From(watch));
         }
-        end(&mut record, kept, report, by, costs, now);
+        end(&mut record, kept, report, by, costs, (now, self.mark()));
         Step::Close(Box::new(record))
+    }
+
+    fn mark(&self) -> u64 {
+        let mut bytes = [0; 8];
+        // Without randomness two who say the same count as one.
+        drop(self.entropy.fill(&mut bytes));
+        u64::from_le_bytes(bytes)
     }
 
     /// Whether what a finished job used may still be told by another answer.
@@ -378,10 +385,17 @@ fn cost(record: &mut Record, due: Option<&Arc<Due>>, report: &Report) -> Costs {
 }
 
 /// Writes the end into the record: how, by whom, and what the receipt will say.
-fn end(record: &mut Record, kept: &Kept, report: &Report, by: By, costs: Costs, now: Timestamp) {
+fn end(
+    record: &mut Record,
+    kept: &Kept,
+    report: &Report,
+    by: By,
+    costs: Costs,
+    (now, mark): (Timestamp, u64),
+) {
     let class = class_word(report.class);
     let charged = matches!(costs.word, LastWord::Settle(_));
-    record.end = Some(Ended { by, class: report.class, at: now, word: costs.word });
+    record.end = Some(Ended { by, class: report.class, at: now, word: costs.word, mark });
     let told = &mut record.told;
     told.outcome.clone_from(&class);
     told.why = why(report.class, &report.charge).to_owned();
