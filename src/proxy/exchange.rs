@@ -45,7 +45,7 @@ pub(super) struct Exchange {
     /// The money side; `None`: the route is free.
     pub(super) account: Option<Account>,
     /// The job that it is about, on a free route.
-    pub(super) touched: Option<Touched>,
+    pub(super) touched: Option<Box<Touched>>,
     /// What of its answer is turned to this gateway.
     pub(super) rewriting: Option<Rewriting>,
     /// How large the request's body may be.
@@ -155,7 +155,9 @@ impl Exchange {
         } else if !self.head_only
             && let Some(rewriting) = self.rewriting.take_if(|own| own.reads(&parts.headers))
         {
-            return self.rewritten(upstream, (parts, length), body, head, watch, &rewriting).await;
+            let whole = (parts, length);
+            let work = self.rewritten(upstream, whole, body, head, watch, &rewriting);
+            return Box::pin(work).await;
         }
         let (sender, relayed) = pipe(length);
         let client = match head.send(Ok(Response::from_parts(parts, relayed))) {
@@ -259,10 +261,17 @@ impl Exchange {
     /// Judges and queues the settlement, once; for a job, waits until the ledger has it.
     async fn conclude(&mut self, watch: &mut Option<Watch>, end: End) {
         let Some(watch) = watch.take() else { return };
-        if let Some(account) = self.account.take() {
-            account.conclude(watch, end).await;
-        } else if let Some(touched) = self.touched.take() {
-            touched.conclude(watch, end).await;
+        // Boxed: most exchanges have no job, and each would be as large as those that have one.
+        match self.account.take() {
+            Some(account) if account.begins_job() => {
+                Box::pin(account.conclude_job(watch, end)).await;
+            }
+            Some(account) => account.conclude(watch, end),
+            None => {
+                if let Some(touched) = self.touched.take() {
+                    Box::pin(touched.conclude(watch, end)).await;
+                }
+            }
         }
     }
 

@@ -126,7 +126,7 @@ pub(super) struct Metered {
     /// How it is priced, its hold and the duty to end it; `None`: the route is free.
     pub admitted: Option<(Arc<Due>, Admitted)>,
     /// The job that it is about, on a free route.
-    pub touched: Option<Touched>,
+    pub touched: Option<Box<Touched>>,
     /// What the log line will say.
     pub story: Rc<Story>,
 }
