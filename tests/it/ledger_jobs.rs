@@ -1,14 +1,19 @@
 //! Jobs: charges that outlive their exchange, and what is kept of them, on every store.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use futures_util::StreamExt;
 use tollgate::credit::{AccountId, ChargeId};
+use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
-use tollgate::seam::Timestamp;
+use tollgate::seam::{Clock, SimulatedClock, Timestamp};
 
+use crate::ledger_disk::SimulatedDisk;
+use crate::ledger_redis::RedisStore;
 use crate::ledger_world::{
-    DAY, HOUR, LEASE, MINUTE, World, credits, key_of, neighbour, new_account, no, ok,
-    on_every_store, wait,
+    DAY, HOUR, LEASE, MINUTE, NOON, Store, World, credits, key_of, neighbour, new_account, no, ok,
+    on_every_store, wait, world_on,
 };
 
 pub(crate) fn job_name() -> JobName {
@@ -284,9 +289,9 @@ fn recovery_and_restarts_leave_a_job_alone() {
         };
         assert_eq!(open_of("i1"), [running.charge]);
         match &w.store {
-            crate::ledger_world::Store::Model(ledger) => ledger.restart(),
-            crate::ledger_world::Store::Embedded(_) => {}
-            crate::ledger_world::Store::Redis(store) => store.ledger.restart(w.clock.clone()),
+            Store::Model(ledger) => ledger.restart(),
+            Store::Embedded(_) => {}
+            Store::Redis(store) => store.ledger.restart(w.clock.clone()),
         }
         w.clock.advance(3 * LEASE);
         while w.tick() > 0 {}
@@ -441,7 +446,8 @@ fn a_hundred_watchers_get_a_job_once() {
             ok(w.hand_over(&HandOver { watch_at, ..w.handing(call.charge, &n.to_string(), HOUR) }));
         }
         let asked = (0..100).map(|_| w.store.ledger().watch_jobs(3, MINUTE));
-        let answers = wait(futures_util::future::join_all(asked));
+        let answers =
+            wait(futures_util::stream::iter(asked).buffer_unordered(20).collect::<Vec<_>>());
         let given: Vec<String> =
             answers.into_iter().flat_map(ok).map(|job| job.upstream_id).collect();
         let once: BTreeSet<&String> = given.iter().collect();
@@ -551,4 +557,61 @@ fn jobs_are_forgotten_a_day_after_their_last_deadline() {
         let handed = ok(w.hand_over(&w.handing(call.charge, "y", 400 * DAY)));
         assert_eq!(handed.until, w.now().plus_ms(JOB_TTL_MAX_MS));
     });
+}
+
+#[test]
+fn jobs_outlive_the_process() {
+    let disk = SimulatedDisk::default();
+    let w = world_on(&disk);
+    w.buy("a", 100);
+    let call = w.call(10);
+    ok(w.reserve(&call));
+    let watch_at = Some(w.now());
+    ok(w.hand_over(&HandOver { watch_at, ..w.handing(call.charge, "x", HOUR) }));
+    let World { clock, store, account, .. } = w;
+    drop(store);
+    clock.advance(HOUR / 2);
+    let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+    let ledger = EmbeddedLedger::open_with(disk.opener(), LEASE, shared).unwrap();
+    assert_eq!(ok(wait(ledger.open_of("i1".into()))), []);
+    let given = ok(wait(ledger.watch_jobs(9, MINUTE)));
+    assert_eq!((given.len(), given[0].charge), (1, call.charge));
+    clock.advance(HOUR / 2 - 1);
+    assert_eq!(ok(wait(ledger.tick(account.clone()))), 0);
+    clock.advance(1);
+    assert_eq!(ok(wait(ledger.tick(account.clone()))), 1);
+    let job = ok(wait(ledger.job(account, job_name(), "x".into())));
+    assert_eq!(job.state, JobState::Open { unknown: true });
+    // What is forgotten leaves the file, with what led to it.
+    clock.advance(2 * JOB_KEPT_MS);
+    assert_eq!(ok(wait(ledger.watch_jobs(9, MINUTE))), []);
+}
+
+/// Many cores of many instances, on one server: each job is given once, and noted by one of those who try.
+#[test]
+fn instances_share_jobs_without_a_word() {
+    let clock = Arc::new(SimulatedClock::at(NOON));
+    let w = World::with(Store::Redis(Box::new(RedisStore::start(&clock))), clock.clone());
+    let Store::Redis(store) = &w.store else { panic!("it is in Redis") };
+    let settings = crate::ledger_redis::settings(store.server());
+    let cores: Vec<_> = (0..4).map(|_| crate::ledger_redis::open(&settings, &clock)).collect();
+    w.buy("a", 100);
+    for n in 0..50 {
+        let call = w.call(1);
+        ok(w.reserve(&call));
+        let watch_at = Some(w.now());
+        ok(w.hand_over(&HandOver { watch_at, ..w.handing(call.charge, &n.to_string(), HOUR) }));
+    }
+    let asked =
+        cores.iter().flat_map(|core| [core.watch_jobs(20, MINUTE), core.watch_jobs(20, MINUTE)]);
+    let answers = wait(futures_util::future::join_all(asked));
+    let given: Vec<String> = answers.into_iter().flat_map(ok).map(|job| job.upstream_id).collect();
+    let once: BTreeSet<&String> = given.iter().collect();
+    assert_eq!((given.len(), once.len()), (50, 50), "{given:?}");
+    let noting = |n: usize| NoteJob { ended: true, ..w.noting("7", 1, &format!("by {n}")) };
+    let noted = cores.iter().enumerate().map(|(n, core)| core.note_job(noting(n)));
+    let answers = wait(futures_util::future::join_all(noted));
+    let won = answers.iter().filter(|answer| matches!(answer, Answer::Applied(_))).count();
+    let lost = answers.iter().filter(|a| **a == Answer::Refused(Refusal::Conflict)).count();
+    assert_eq!((won, lost), (1, 3), "{answers:?}");
 }

@@ -108,7 +108,7 @@ pub(crate) fn play_beside(
 
 /// What every run of the default length must have come across, or it has not tested much, and how often at
 /// least.
-const MUST_SEE: [(&str, u64); 75] = [
+const MUST_SEE: [(&str, u64); 82] = [
     ("applied reserve", 2_000),
     ("applied quote", 500),
     ("applied settle", 1_000),
@@ -122,6 +122,13 @@ const MUST_SEE: [(&str, u64); 75] = [
     ("applied adjust", 200),
     ("applied withdraw", 200),
     ("applied freeze", 200),
+    ("applied hand_over", 100),
+    ("applied job", 100),
+    ("applied note_job", 70),
+    ("applied watch_jobs", 200),
+    ("waits for a job", 50),
+    ("watched", 10),
+    ("UnknownJob", 50),
     ("applied claim_free", 200),
     ("applied view", 300),
     ("applied charge", 300),

@@ -49,7 +49,7 @@ fn money(world: &World, damaged: &str) -> Value {
         table.sort(keys)
         for _, key in ipairs(keys) do
             local hint = string.find(key, ':epoch') or string.find(key, ':leases')
-                or string.find(key, ':wakes') or string.find(key, ':[hi]:') or key == 'kept'
+                or string.find(key, ':wakes') or string.find(key, ':watches') or string.find(key, ':[hi]:') or key == 'kept'
                 or string.find(key, ARGV[1], 1, true)
             local kind = redis.call('TYPE', key).ok
             if not hint and kind == 'hash' then

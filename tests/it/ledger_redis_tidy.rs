@@ -108,6 +108,11 @@ fn after_ten_thousand_ends_every_key_ends_by_itself_or_is_bounded() {
             0 => drop(ok(world.settle(call.charge, 1))),
             1 => drop(ok(world.release(call.charge))),
             2 => ok(world.doubt(call.charge)),
+            _ if round % 8 == 3 => {
+                let watch_at = Some(world.now().plus_ms(round));
+                let handing = world.handing(call.charge, &round.to_string(), 2 * MINUTE);
+                ok(world.hand_over(&HandOver { watch_at, ..handing }));
+            }
             _ => {}
         }
         if round % 16 == 0 {
@@ -120,6 +125,13 @@ fn after_ten_thousand_ends_every_key_ends_by_itself_or_is_bounded() {
         world.clock.advance(DAY);
         while world.tick() > 0 {}
     }
+    // Those that nobody asked about in time leave the index when somebody comes.
+    let jobs = |world: &World| -> u64 {
+        redis(world).server().say(&format!("ZCARD {}", key(world, "watches")))
+    };
+    while jobs(&world) > 0 {
+        assert_eq!(ok(wait(world.store.ledger().watch_jobs(100, MINUTE))), []);
+    }
     let lives = lives(&world);
     // The account, its document, its history, its key, its grant, and the grant's claim; the partition's
     // epoch, its accounts, its stream; its indexes only while something is to come.
@@ -128,7 +140,11 @@ fn after_ten_thousand_ends_every_key_ends_by_itself_or_is_bounded() {
     for (key, ms) in lives.iter().filter(|(key, _)| !key.ends_with(":epoch")) {
         let kind = key.rsplit_once("}:").map_or("", |(_, rest)| rest.split(':').next().unwrap());
         *kinds.entry(kind).or_default() += 1;
-        let bound = if kind == "x" { HOUR } else { KEPT + 10 * MINUTE + MINUTE };
+        let bound = match kind {
+            "x" => HOUR,
+            "j" => JOB_KEPT_MS + 3 * MINUTE,
+            _ => KEPT + 10 * MINUTE + MINUTE,
+        };
         let bounded = *ms > 0 && u64::try_from(*ms).unwrap() <= bound;
         assert!(bounded || (*ms == -1 && for_ever.contains(&kind)), "{key} lives for {ms} ms");
     }

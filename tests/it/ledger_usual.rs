@@ -119,6 +119,11 @@ impl World {
         }
     }
 
+    fn wait_for_job(&self, dice: &Dice, charge: ChargeId) -> String {
+        let call = self.handing(charge, &dice.below(40).to_string(), dice.below(DAY));
+        format!("{:?}", self.hand_over(&call))
+    }
+
     fn top_up(&self, dice: &Dice, step: u64) -> String {
         let class = *dice.pick(&[Class::Purchased, Class::Goodwill, Class::Bonus]);
         let call = Grant {
@@ -143,6 +148,7 @@ fn step(world: &World, seed: u64, at: u64, open: &[ChargeId], new: ChargeId) -> 
         }
         5..=50 => world.ask(&dice, new),
         51..=53 if !open.is_empty() => world.ask(&dice, *dice.pick(open)),
+        54..=58 if !open.is_empty() => world.wait_for_job(&dice, *dice.pick(open)),
         _ if !open.is_empty() => world.end(&dice, open[open.len() - 1]),
         _ => world.ask(&dice, new),
     }

@@ -108,6 +108,7 @@ mod ledger_equivalences;
 mod ledger_failover;
 #[cfg(test)]
 mod ledger_faults;
+#[cfg(test)]
 mod ledger_jobs;
 #[cfg(test)]
 mod ledger_numbers;

@@ -9,6 +9,7 @@
 
 mod export;
 mod job;
+mod jobs;
 mod stream;
 mod tables;
 mod writer;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
+use super::jobs::Jobs;
 use super::stream::{Keeping, Stream, Waiting};
 use crate::credit::{AccountId, AliasId, BucketId, ChargeId, KeyId};
 use crate::ledger::Alias;
@@ -48,11 +49,6 @@ const ALIASES: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("alia
 const GRANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("grants");
 /// Person → the accounts that have the person's free credits.
 const CLAIMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("claims");
-/// Jobs by their hash, and that by when somebody is to ask about them, and by when they are forgotten.
-const JOBS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("jobs");
-const WATCHES: TableDefinition<'_, (u64, [u8; 32]), ()> = TableDefinition::new("watches");
-const JOB_PURGES: TableDefinition<'_, (u64, [u8; 32]), ()> = TableDefinition::new("job_purges");
-
 /// All tables within one transaction.
 pub(super) struct Tables<'t> {
     meta: Table<'t, &'static str, u64>,
@@ -70,9 +66,7 @@ pub(super) struct Tables<'t> {
     explanations: Table<'t, Id, &'static [u8]>,
     grants: Table<'t, &'static str, &'static [u8]>,
     claims: Table<'t, &'static str, &'static [u8]>,
-    jobs: Table<'t, [u8; 32], &'static [u8]>,
-    watches: Table<'t, (u64, [u8; 32]), ()>,
-    job_purges: Table<'t, (u64, [u8; 32]), ()>,
+    jobs: Jobs<'t>,
     stream: Stream<'t>,
     /// Accounts as this transaction left them: calls of one group often come from one account. It ends
     /// with the transaction, so it can never be older than the file.
@@ -113,9 +107,7 @@ impl<'t> Tables<'t> {
             explanations: transaction.open_table(EXPLANATIONS)?,
             grants: transaction.open_table(GRANTS)?,
             claims: transaction.open_table(CLAIMS)?,
-            jobs: transaction.open_table(JOBS)?,
-            watches: transaction.open_table(WATCHES)?,
-            job_purges: transaction.open_table(JOB_PURGES)?,
+            jobs: Jobs::open(transaction)?,
             stream: Stream::open(transaction, keeping)?,
             loaded: RefCell::default(),
             written: false,
@@ -183,30 +175,6 @@ impl<'t> Tables<'t> {
             if !after.open.contains_key(charge) {
                 self.open.remove((id, *charge.as_bytes()))?;
             }
-        }
-        Ok(())
-    }
-
-    /// Takes a job out of the lists that lead to it.
-    fn unlist_job(&mut self, key: JobKey, job: &JobRecord) -> Result<(), Stop> {
-        self.job_purges.remove((job.forget_at.0, key.0))?;
-        if let Some(at) = job.watch_at {
-            self.watches.remove((at.0, key.0))?;
-        }
-        Ok(())
-    }
-
-    /// Forgets jobs whose time is over; of one that cannot be read, all but what leads to it.
-    fn purge_jobs(&mut self, now: Timestamp, limit: usize) -> Result<(), Stop> {
-        let over = self.job_purges.range(..(now.0.saturating_add(1), [0; 32]))?;
-        let over: Vec<_> =
-            over.take(limit).map(|row| Ok(row?.0.value())).collect::<Result<_, StorageError>>()?;
-        for (at, hash) in over {
-            self.job_purges.remove((at, hash))?;
-            if let Ok(Some(job)) = self.job(JobKey(hash)) {
-                self.unlist_job(JobKey(hash), &job)?;
-            }
-            self.jobs.remove(hash)?;
         }
         Ok(())
     }
@@ -396,8 +364,7 @@ impl Records for Tables<'_> {
     }
 
     fn job(&self, key: JobKey) -> Result<Option<JobRecord>, Stop> {
-        let job = self.jobs.get(key.0)?;
-        job.map(|job| unpack(job.value(), "a job")).transpose()
+        self.jobs.get(key)
     }
 
     fn save_job(
@@ -407,20 +374,11 @@ impl Records for Tables<'_> {
         after: &JobRecord,
     ) -> Result<(), Stop> {
         self.written = true;
-        if let Some(before) = before {
-            self.unlist_job(key, before)?;
-        }
-        self.jobs.insert(key.0, pack(after)?.as_slice())?;
-        self.job_purges.insert((after.forget_at.0, key.0), ())?;
-        if let Some(at) = after.watch_at {
-            self.watches.insert((at.0, key.0), ())?;
-        }
-        Ok(())
+        self.jobs.save(key, before, after)
     }
 
     fn watches(&self, now: Timestamp, limit: usize) -> Result<Vec<JobKey>, Stop> {
-        let range = self.watches.range(..(now.0.saturating_add(1), [0; 32]))?;
-        range.take(limit).map(|row| Ok(JobKey(row?.0.value().1))).collect()
+        self.jobs.waiting(now, limit)
     }
 
     fn due(&self, now: Timestamp, skip: usize, limit: usize) -> Result<Vec<AccountId>, Stop> {
@@ -484,6 +442,6 @@ impl Records for Tables<'_> {
                 self.history.remove((owner.as_str(), charge))?;
             }
         }
-        self.purge_jobs(now, limit)
+        self.jobs.purge(now, limit)
     }
 }

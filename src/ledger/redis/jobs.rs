@@ -21,8 +21,10 @@ use crate::ledger::{
 };
 use crate::seam::Timestamp;
 
-/// Jobs that one call finds in the index of a partition, at most.
-const LIST_MAX: usize = 256;
+/// Jobs that one call finds in the index of a partition, at most: as many as one call gives.
+const LIST_MAX: &str = "256";
+/// Indexes that are asked at a time: requests must not find the way to the ledger full.
+const AT_ONCE: usize = 128;
 /// Jobs that one call tries to have, at most.
 const SCAN_MAX: usize = 1_024;
 
@@ -161,35 +163,46 @@ async fn watch(
     if bytes.is_empty() { Ok(None) } else { Ok(Some(record(bytes)?.watched())) }
 }
 
+/// A job in the index: since when somebody is to ask about it, which, and where.
+type Waiting = (Timestamp, JobKey, Partition);
+
 /// Jobs that somebody is to ask about, those first that wait longest.
-async fn waiting(desk: &Desk, now: Timestamp) -> Result<Vec<(Timestamp, JobKey, Partition)>, Stop> {
-    let asked = Partition::all().map(|partition| {
-        let (key, now, most) =
-            (desk.keys.watches(partition), now.0.to_string(), LIST_MAX.to_string());
-        let words: [&[u8]; 8] = [
-            b"ZRANGEBYSCORE",
-            &key,
-            b"-inf",
-            now.as_bytes(),
-            b"WITHSCORES",
-            b"LIMIT",
-            b"0",
-            most.as_bytes(),
-        ];
-        let list = desk.command(partition, words.map(<[u8]>::to_vec).to_vec());
-        async move { (partition, list.await) }
-    });
-    let reader = Reader::new(&[], "the index of jobs");
+async fn waiting(desk: &Desk, now: Timestamp) -> Result<Vec<Waiting>, Stop> {
+    let partitions: Vec<Partition> = Partition::all().collect();
     let mut found = Vec::new();
-    for (partition, list) in join_all(asked).await {
-        for (name, at) in looking::pairs(list?)? {
-            let key = JobKey::named(&name).ok_or_else(|| reader.broken("names no job"))?;
-            found.push((Timestamp(reader.parse(&at)?), key, partition));
+    for some in partitions.chunks(AT_ONCE) {
+        for list in join_all(some.iter().map(|partition| waiting_in(desk, *partition, now))).await {
+            found.extend(list?);
         }
     }
     found.sort_unstable_by_key(|(at, key, _)| (*at, *key));
     found.truncate(SCAN_MAX);
     Ok(found)
+}
+
+async fn waiting_in(
+    desk: &Desk,
+    partition: Partition,
+    now: Timestamp,
+) -> Result<Vec<Waiting>, Stop> {
+    let (key, now) = (desk.keys.watches(partition), now.0.to_string());
+    let words: [&[u8]; 8] = [
+        b"ZRANGEBYSCORE",
+        &key,
+        b"-inf",
+        now.as_bytes(),
+        b"WITHSCORES",
+        b"LIMIT",
+        b"0",
+        LIST_MAX.as_bytes(),
+    ];
+    let list = desk.command(partition, words.map(<[u8]>::to_vec).to_vec()).await?;
+    let reader = Reader::new(&[], "the index of jobs");
+    let read = |(name, at): looking::Pair| {
+        let key = JobKey::named(&name).ok_or_else(|| reader.broken("names no job"))?;
+        Ok((Timestamp(reader.parse(&at)?), key, partition))
+    };
+    looking::pairs(list)?.into_iter().map(read).collect()
 }
 
 /// A job's record as the scripts pack it.

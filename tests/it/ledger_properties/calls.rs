@@ -33,7 +33,8 @@ impl History {
         let dice = step.dice();
         match dice.below(100) {
             0..=24 => self.reserving(step, &dice),
-            25..=35 => self.settling(step, &dice),
+            25..=33 => self.settling(step, &dice),
+            34..=35 => self.jobs(step, &dice),
             36..=41 => self.releasing(step, &dice),
             42..=44 => self.doubting(step, &dice),
             45..=46 => self.extending(step, &dice),
@@ -489,6 +490,49 @@ impl History {
             _ => {
                 let call = self.new_key(place);
                 let _ = ask!(self, create_key(call));
+            }
+        }
+        Ok(())
+    }
+
+    /// A charge begins to wait for a job, or something is done with a job.
+    fn jobs(&mut self, step: Step, dice: &Dice) -> Result<(), String> {
+        let now = self.clock.now();
+        let (account, charge) = self.earlier(step, dice);
+        let job: JobName = (*dice.pick(&["video", "image"])).parse().unwrap();
+        let upstream_id = format!("job/{}", dice.below(6));
+        let (until, record) = (now.plus_ms(dice.below(3 * HOUR)), vec![b'r'; step.at % 9]);
+        let watch_at = dice.one_in(2).then(|| now.plus_ms(dice.below(10 * MINUTE)));
+        let name = upstream_id.clone();
+        let call = HandOver { account, charge, job, upstream_id, until, watch_at, record };
+        if !dice.one_in(3)
+            && let Answer::Applied(handed) = ask!(self, hand_over(call))
+        {
+            self.count("waits for a job", handed.state == ChargeState::Held);
+        }
+        let (account, job) = (call.account, call.job);
+        let known = ask!(self, job(account, job, name));
+        let version = if let Answer::Applied(known) = known { known.version } else { 1 };
+        let watch = *dice.pick(&[
+            Watching::AsBefore,
+            Watching::From(now.plus_ms(dice.below(HOUR))),
+            Watching::Stopped,
+        ]);
+        let call = NoteJob {
+            account,
+            job,
+            upstream_id: name,
+            version: version.saturating_sub(u64::from(dice.one_in(4))),
+            record: vec![b'n'; usize::try_from(dice.below(3)).unwrap()],
+            watch,
+            ended: dice.one_in(4),
+        };
+        let _ = ask!(self, note_job(call));
+        // It asks all partitions. A server that dies meanwhile has given some, and nobody knows which.
+        if dice.one_in(3) && !self.is_mortal() {
+            let (limit, lease_ms) = (2_usize, dice.below(HOUR));
+            if let Answer::Applied(given) = ask!(self, watch_jobs(limit, lease_ms)) {
+                self.count("watched", !given.is_empty());
             }
         }
         Ok(())

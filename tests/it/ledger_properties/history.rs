@@ -293,6 +293,10 @@ impl History {
         }
     }
 
+    pub(super) fn is_mortal(&self) -> bool {
+        self.stores.iter().any(|store| matches!(store, Judged::Mortal(_)))
+    }
+
     /// The charge that this step is about, if it reserves one.
     pub(super) fn charge_of(&mut self, step: Step) -> (AccountId, ChargeId) {
         let account = self.accounts[usize::from(step.seed & 4 != 0)].clone();
