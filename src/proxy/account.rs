@@ -30,7 +30,7 @@ pub(super) struct Account {
     zone: crate::credit::Zone,
     told: Explanation,
     /// The job that its answer may begin.
-    own: Option<OwnJob>,
+    own: Option<Box<OwnJob>>,
 }
 
 /// What is known of a job before its answer comes.
@@ -50,11 +50,9 @@ impl Account {
         (route, captures): (&Route, Vec<(String, String)>),
     ) -> Self {
         let Admitted { ticket, held, reserved, identity } = admitted;
-        let own = Beginning::of(&due).map(|beginning| OwnJob {
-            beginning,
-            account: identity.document.account.clone(),
-            route: route.name.clone(),
-            captures,
+        let own = Beginning::of(&due).map(|beginning| {
+            let (account, route) = (identity.document.account.clone(), route.name.clone());
+            Box::new(OwnJob { beginning, account, route, captures })
         });
         let upstream = core.upstreams.get(route.upstream).map(super::upstream::Upstream::name);
         let mut told = Explanation {
@@ -147,13 +145,21 @@ impl Account {
         }
     }
 
-    /// Judges the answer and says the word that ends the charge, or hands it over to the job that has begun.
-    /// Comes back when that is queued, or the ledger has the job.
-    pub(super) async fn conclude(mut self, watch: Watch, end: End) {
-        let Some(own) = self.own.take() else {
-            let verdict = watch.finish(end, &self.due, &self.held);
-            return self.say(verdict);
-        };
+    /// Whether its answer may begin a job.
+    pub(super) const fn begins_job(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Judges the answer and says the word that ends the charge.
+    pub(super) fn conclude(self, watch: Watch, end: End) {
+        let verdict = watch.finish(end, &self.due, &self.held);
+        self.say(verdict);
+    }
+
+    /// Judges an answer that may begin a job, and hands the charge over to it. Comes back when the ledger has the
+    /// job, or that takes too long.
+    pub(super) async fn conclude_job(mut self, watch: Watch, end: End) {
+        let Some(own) = self.own.take() else { return self.conclude(watch, end) };
         // A client that was slow has cut off the answer, not the job.
         let end = if end == End::Cancelled { End::Broken } else { end };
         let begun = own.beginning.finish(watch, end, &self.held);
@@ -173,9 +179,9 @@ impl Account {
     }
 
     /// The exchange is over, and the job is not, or has ended already.
-    async fn hand_over(self, own: OwnJob, begun: Begun, status: u16) {
+    async fn hand_over(self, own: Box<OwnJob>, begun: Begun, status: u16) {
         let Self { core, due, ticket, held, told, .. } = self;
-        let OwnJob { account, route, captures, .. } = own;
+        let OwnJob { account, route, captures, .. } = *own;
         let handing = Handing { account, route, captures, due, held, told };
         let own = core.clone();
         let work = async move {

@@ -23,11 +23,12 @@ use tokio::sync::oneshot;
 use super::account::Account;
 use super::body::{Body, Outgoing, Pipe, pipe, told};
 use super::core::Core;
+use super::gathering::{Last, gather};
 use super::headers::{inward, strip_seals};
 use super::hops::{trailers_inward, via};
 use super::jobs::Touched;
 use super::patience::Patience;
-use super::rewriting::{BODY_MAX, Rewriting};
+use super::rewriting::Rewriting;
 use super::taking_out::TakingOut;
 use super::upload::{Fault, Faults};
 use super::upstream::{Dialled, SendError, Upstream, framed_twice};
@@ -47,7 +48,7 @@ pub(super) struct Exchange {
     /// The money side; `None`: the route is free.
     pub(super) account: Option<Account>,
     /// The job that it is about, on a free route.
-    pub(super) touched: Option<Touched>,
+    pub(super) touched: Option<Box<Touched>>,
     /// What of its answer is turned to this gateway.
     pub(super) rewriting: Option<Rewriting>,
     /// How large the request's body may be.
@@ -164,7 +165,9 @@ impl Exchange {
         } else if !self.head_only
             && let Some(rewriting) = self.rewriting.take_if(|own| own.reads(&parts.headers))
         {
-            return self.rewritten(upstream, (parts, length), body, head, watch, &rewriting).await;
+            let whole = (parts, length);
+            let work = self.rewritten(upstream, whole, body, head, watch, &rewriting);
+            return Box::pin(work).await;
         }
         let taking_out = self.taking_out(&mut parts);
         let (sender, relayed) = pipe(length.filter(|_| taking_out.is_none()));
@@ -196,7 +199,7 @@ impl Exchange {
         mut watch: Option<Watch>,
         rewriting: &Rewriting,
     ) {
-        let gathered = self.gather(upstream, &mut body, &mut watch).await;
+        let gathered = gather(&self.core, upstream, &mut body, &mut watch).await;
         let whole = matches!(gathered.last, Last::End);
         match &gathered.last {
             Last::End => self.conclude(&mut watch, End::Complete).await,
@@ -226,44 +229,6 @@ impl Exchange {
             Last::End => client.map_or((), Pipe::end),
             Last::Broken => {}
             Last::More => self.relay(upstream, body, client, (watch, None)).await,
-        }
-    }
-
-    /// The beginning of an answer, or all of it.
-    async fn gather(
-        &self,
-        upstream: &Upstream,
-        body: &mut Incoming,
-        watch: &mut Option<Watch>,
-    ) -> Gathered {
-        let (clock, timeouts) = (self.core.meter.clock.clone(), upstream.timeouts());
-        let patience = Patience::begin(clock, timeouts, 0);
-        let mut gathered = Gathered { bytes: Vec::new(), trailers: None, last: Last::End };
-        loop {
-            match next(body, &patience, None).await {
-                Next::Frame(frame) => match frame.into_data() {
-                    Ok(data) => {
-                        watch.iter_mut().for_each(|watch| watch.feed(&data));
-                        gathered.bytes.extend_from_slice(&data);
-                    }
-                    Err(frame) => {
-                        let trailers = frame.into_trailers().ok();
-                        if let (Some(watch), Some(trailers)) = (watch.as_mut(), &trailers) {
-                            watch.trailers(trailers);
-                        }
-                        gathered.trailers = trailers;
-                    }
-                },
-                Next::End | Next::ClientLeft => return gathered,
-                Next::Broken(why) => {
-                    tracing::warn!(upstream = upstream.name(), why, "the answer broke off");
-                    return Gathered { last: Last::Broken, ..gathered };
-                }
-            }
-            if gathered.bytes.len() > BODY_MAX {
-                tracing::warn!(upstream = upstream.name(), "an answer is too large to rewrite");
-                return Gathered { last: Last::More, ..gathered };
-            }
         }
     }
 
@@ -326,10 +291,17 @@ impl Exchange {
     /// Judges and queues the settlement, once; for a job, waits until the ledger has it.
     async fn conclude(&mut self, watch: &mut Option<Watch>, end: End) {
         let Some(watch) = watch.take() else { return };
-        if let Some(account) = self.account.take() {
-            account.conclude(watch, end).await;
-        } else if let Some(touched) = self.touched.take() {
-            touched.conclude(watch, end).await;
+        // Boxed: most exchanges have no job, and each would be as large as those that have one.
+        match self.account.take() {
+            Some(account) if account.begins_job() => {
+                Box::pin(account.conclude_job(watch, end)).await;
+            }
+            Some(account) => account.conclude(watch, end),
+            None => {
+                if let Some(touched) = self.touched.take() {
+                    Box::pin(touched.conclude(watch, end)).await;
+                }
+            }
         }
     }
 
@@ -413,7 +385,7 @@ impl Exchange {
 }
 
 /// The next part of the answer, unless the client leaves before it comes.
-async fn next(body: &mut Incoming, patience: &Patience, client: Option<&Pipe>) -> Next {
+pub(super) async fn next(body: &mut Incoming, patience: &Patience, client: Option<&Pipe>) -> Next {
     let Some(limit) = patience.with_upstream() else {
         return Next::Broken("the exchange took too long".to_owned());
     };
@@ -484,25 +456,8 @@ enum Reach {
     Sent,
 }
 
-/// What was read of an answer.
-struct Gathered {
-    bytes: Vec<u8>,
-    trailers: Option<http::HeaderMap>,
-    last: Last,
-}
-
-/// Where reading has stopped.
-enum Last {
-    /// At the end.
-    End,
-    /// The rest is lost.
-    Broken,
-    /// There is more, which passes as it comes.
-    More,
-}
-
 /// What came next.
-enum Next {
+pub(super) enum Next {
     Frame(Frame<Bytes>),
     End,
     Broken(String),

@@ -15,6 +15,7 @@ mod fetch;
 mod forward;
 mod forwarded;
 mod framing;
+mod gathering;
 mod guard;
 mod headers;
 mod hooks;

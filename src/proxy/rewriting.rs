@@ -19,8 +19,7 @@ use crate::observe::{encoded, is_json, media_type, string_at, strings};
 /// The longest body that is rewritten, in bytes; a longer one passes as it came.
 pub(super) const BODY_MAX: usize = 1 << 20;
 /// Parameters of a query by which storage services sign URLs: the host is signed too.
-const SIGNATURES: [&str; 6] =
-    ["x-amz-signature", "x-goog-signature", "signature", "sig", "se", "token"];
+const SIGNATURES: [&str; 4] = ["x-amz-signature", "x-goog-signature", "signature", "sig"];
 /// The methods by which what is behind a URL may be asked for.
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
 

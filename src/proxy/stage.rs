@@ -163,7 +163,7 @@ pub(super) struct Metered {
     /// The WebSocket that it asks for.
     pub handshake: Option<Handshake>,
     /// The job that it is about, on a free route.
-    pub touched: Option<Touched>,
+    pub touched: Option<Box<Touched>>,
     /// What the log line will say.
     pub story: Rc<Story>,
 }

@@ -283,7 +283,10 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         allowed?;
         let query = head.uri.query().unwrap_or_default();
         let touched = match &route.touch {
-            Some(touch) => Some(Touched::find(&core, &account, touch, &captures, query).await?),
+            Some(touch) => {
+                let found = Touched::find(&core, &account, touch, &captures, query).await?;
+                Some(Box::new(found))
+            }
             None => None,
         };
         let admitted = None;

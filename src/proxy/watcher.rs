@@ -40,7 +40,7 @@ pub async fn watch_jobs(core: &Rc<Core>, room: &Arc<Semaphore>) {
         let (own, cut) = (core.clone(), core.cut.clone());
         core.tasks.spawn(async move {
             // Cut at the end of the drain time: the lease ends, and another instance asks.
-            cut.run_until_cancelled(look(&own, kept)).await;
+            cut.run_until_cancelled(Box::pin(look(&own, kept))).await;
             drop(permit);
         });
     }

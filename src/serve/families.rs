@@ -30,8 +30,7 @@ impl<'a> Sums<'a> {
         let mut kinds = together(cores.iter().map(|core| &core.kinds));
         // Every price has a kind, and every kind of a price has a row.
         kinds.remove(Rows::<KindTally>::NAMELESS);
-        let mut jobs = together(cores.iter().map(|core| &core.jobs));
-        jobs.remove(Rows::<JobTally>::NAMELESS);
+        let jobs = together(cores.iter().map(|core| &core.jobs));
         Self { cores, routes, kinds, jobs }
     }
 

@@ -85,6 +85,8 @@ mod hostile;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod languages;

@@ -5,6 +5,7 @@
 //! Invariant: a job has one end. What contradicts it later is recorded, and moves no money.
 //! Invariant: a status that nobody has declared means that the job goes on; it never means that it is free.
 
+mod ending;
 mod handing;
 mod job;
 mod record;

@@ -72,6 +72,8 @@ pub struct Ended {
     pub at: Timestamp,
     /// What becomes of the charge.
     pub word: LastWord,
+    /// A number of whoever wrote this, at random: two who say the same at one moment have not written the same.
+    pub mark: u64,
 }
 
 /// What becomes of a job's charge.
@@ -215,4 +217,107 @@ fn narrowed(due: &Due, facts: &Facts) -> Price {
         });
     }
     price
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credit::{Decimal, Line, Rounding, Row, Table, Value};
+    use crate::ledger::{OnUnknown, OverRun};
+    use crate::meter::settings::{
+        Missing, OnDisconnect, Quantity, ResponseSource, StreamRules, ValueType,
+    };
+
+    fn amount(whole: u64) -> Amount {
+        Amount::from_micro(whole * 1_000_000).unwrap()
+    }
+
+    fn quantity(name: &str, value: ValueType, response: Vec<ResponseSource>) -> Quantity {
+        let (request, default, missing) = (Vec::new(), None, Missing::Hold);
+        Quantity { name: name.parse().unwrap(), value, request, default, response, missing }
+    }
+
+    /// A rate for each of a thousand sizes and two qualities, of which a request says the size.
+    fn due() -> Due {
+        let row = |size: usize, quality: Option<&str>, rate| Row {
+            when: vec![
+                Some(format!("size-{size}-{}", "x".repeat(100))),
+                quality.map(str::to_owned),
+            ],
+            rate: amount(rate),
+        };
+        let rows = (0..1_000).flat_map(|size| [row(size, Some("high"), 2), row(size, None, 1)]);
+        let by = vec!["size".parse().unwrap(), "quality".parse().unwrap()];
+        let line = Line {
+            label: "Seconds".to_owned(),
+            quantities: vec!["seconds".parse().unwrap()],
+            per: std::num::NonZeroU64::MIN,
+            rounding: Rounding::Exact,
+            rate: Rate::Table(Table { by, rows: rows.collect(), otherwise: None }),
+        };
+        let price = Price {
+            name: "video".parse().unwrap(),
+            kind: "credits".parse().unwrap(),
+            lines: vec![line],
+            minimum: Amount::ZERO,
+            maximum: None,
+        };
+        let told = vec![ResponseSource::Job("/x".parse().unwrap())];
+        let any = Decimal::ZERO..=Decimal::whole(100).unwrap();
+        Due {
+            price: std::sync::Arc::new(price),
+            quantities: vec![
+                quantity("size", ValueType::Text(Vec::new()), Vec::new()),
+                quantity("quality", ValueType::Text(Vec::new()), told.clone()),
+                quantity("seconds", ValueType::Seconds(any), told),
+            ],
+            outcomes: Vec::new(),
+            stream: StreamRules::default(),
+            on_disconnect: OnDisconnect::Finish,
+            on_unknown: OnUnknown::Hold,
+            reconcile_ms: 0,
+            over_run: OverRun::Absorb,
+            job: None,
+        }
+    }
+
+    fn facts(quality: &str, seconds: u64) -> Facts {
+        let size = Value::Text(format!("size-500-{}", "x".repeat(100)));
+        let seconds = Value::Number(Decimal::whole(seconds).unwrap());
+        let quality = Value::Text(quality.to_owned());
+        let pairs = [("size", size), ("quality", quality), ("seconds", seconds)];
+        Facts(pairs.into_iter().map(|(name, value)| (name.parse().unwrap(), value)).collect())
+    }
+
+    #[test]
+    fn a_long_price_is_kept_as_far_as_it_can_still_count() {
+        let (due, asked) = (due(), facts("high", 10));
+        let priced = due.price.of(&asked).unwrap();
+        let held = Held { facts: asked, priced, changes: Default::default() };
+        let (route, told) = ("film".parse().unwrap(), Explanation::default());
+        let record = Record::begin(route, Vec::new(), &due, held, BTreeSet::new(), told);
+        let bytes = record.bytes();
+        assert!(bytes.len() < 4_096, "{}", bytes.len());
+        let read = Record::read(&bytes).unwrap();
+        assert_eq!(read, record);
+        for (quality, seconds) in [("high", 3), ("low", 3), ("high", 100)] {
+            let facts = facts(quality, seconds);
+            let kept = read.price.as_ref().unwrap().of(&facts).unwrap();
+            assert_eq!(kept.total, due.price.of(&facts).unwrap().total, "{quality}");
+        }
+        let newer = String::from_utf8(bytes).unwrap().replace("\"version\":1", "\"version\":2");
+        assert!(Record::read(newer.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_record_has_a_bound() {
+        let (mut due, asked) = (due(), facts("high", 10));
+        let priced = due.price.of(&asked).unwrap();
+        due.quantities[0].response = vec![ResponseSource::Job("/size".parse().unwrap())];
+        let held = Held { facts: asked, priced, changes: Default::default() };
+        let (route, told) = ("film".parse().unwrap(), Explanation::default());
+        let record = Record::begin(route, Vec::new(), &due, held.clone(), BTreeSet::new(), told);
+        let read = Record::read(&record.bytes()).unwrap();
+        assert_eq!((read.price, read.held), (None, held));
+    }
 }

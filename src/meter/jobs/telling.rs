@@ -6,21 +6,17 @@
 //!
 //! Invariant: money moves by what the record says, never by what was only read.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::ending::{cost, end};
 use super::job::{Job, Touch};
-use super::record::{By, Done, Ended, LastWord, Record};
-use super::rules;
+use super::record::{By, Done, LastWord, Record};
 use super::sight::{JobSight, Report, is_id};
-use crate::credit::{AccountId, Amount, ChargeId, Facts, Name, Priced};
+use crate::credit::{AccountId, Amount, ChargeId};
 use crate::ledger::{self, Answer, Doubt, JobState, NoteJob, Refusal, Release, Settle, Watching};
 use crate::meter::admit::Meter;
-use crate::meter::flag::Flag;
-use crate::meter::pricing::Held;
-use crate::meter::receipt::{Event, JobNote};
 use crate::meter::rejection::Rejection;
-use crate::meter::settings::{Class, Due, Missing, Work};
+use crate::meter::settings::{Due, Work};
 use crate::meter::settler::Ending;
 use crate::meter::verdict::Charge;
 use crate::seam::Timestamp;
@@ -172,8 +168,15 @@ impl Meter {
             let watch = if result { now } else { now.plus_ms(kept.job.grace_ms) };
             return Step::Wait(Box::new(record), Watching::From(watch));
         }
-        end(&mut record, kept, report, by, costs, now);
+        end(&mut record, kept, report, by, costs, (now, self.mark()));
         Step::Close(Box::new(record))
+    }
+
+    fn mark(&self) -> u64 {
+        let mut bytes = [0; 8];
+        // Without randomness two who say the same count as one.
+        drop(self.entropy.fill(&mut bytes));
+        u64::from_le_bytes(bytes)
     }
 
     /// Whether what a finished job used may still be told by another answer.
@@ -298,132 +301,5 @@ fn vanished(record: &Record) -> Due {
         reconcile_ms: 0,
         over_run: OverRun::Absorb,
         job: None,
-    }
-}
-
-/// What a report comes to.
-struct Costs {
-    word: LastWord,
-    facts: Facts,
-    priced: Priced,
-    flags: Vec<Flag>,
-}
-
-/// What a report comes to, with what earlier ones stated; that is noted in the record.
-fn cost(record: &mut Record, due: Option<&Arc<Due>>, report: &Report) -> Costs {
-    let mut flags: Vec<Flag> = report.flags.clone();
-    let known = |name: &Name, stated: &BTreeSet<Name>| stated.contains(name);
-    flags.retain(|flag| match flag {
-        Flag::MissingQuantity(name) => !known(name, &record.stated),
-        _ => true,
-    });
-    let held = &record.held;
-    let full = |flags| Costs {
-        word: LastWord::Settle(held.priced.total),
-        facts: held.facts.clone(),
-        priced: held.priced.clone(),
-        flags,
-    };
-    match &report.charge {
-        Charge::None => Costs { word: LastWord::Release, ..full(flags) },
-        Charge::Hold => Costs { word: LastWord::Doubt, ..full(flags) },
-        Charge::Fee(fee) => {
-            let fee = (*fee).min(held.priced.total);
-            Costs { word: LastWord::Settle(fee), ..full(flags) }
-        }
-        Charge::Full => full(flags),
-        Charge::Settle { facts, .. } => {
-            let mut all = held.facts.clone();
-            let said = facts.0.iter().filter(|(name, value)| {
-                !report.missing.contains(*name) && held.facts.0.get(*name) != Some(*value)
-            });
-            let said: Vec<_> = said.map(|(name, value)| (name.clone(), value.clone())).collect();
-            let quantities = due.map_or(&[][..], |due| due.quantities.as_slice());
-            let stated = quantities.iter().filter(|quantity| {
-                let of_job = quantity.response.iter().any(rules::is_of_job);
-                of_job && !report.missing.contains(&quantity.name)
-            });
-            let stated: Vec<Name> = stated.map(|quantity| quantity.name.clone()).collect();
-            all.0.extend(said);
-            let noted = all.clone();
-            for quantity in quantities {
-                let lacks = report.missing.contains(&quantity.name)
-                    && !record.stated.contains(&quantity.name);
-                if let (true, Missing::Value(value)) = (lacks, &quantity.missing) {
-                    all.0.insert(quantity.name.clone(), value.clone());
-                }
-            }
-            let price = record.price.as_ref();
-            let priced =
-                price.map(|price| price.of(&all).and_then(|priced| held.changes.apply(priced)));
-            match priced {
-                Some(Ok(priced)) => {
-                    record.stated.extend(stated);
-                    if let Some(Ok(now)) =
-                        price.map(|price| price.of(&noted).and_then(|one| held.changes.apply(one)))
-                    {
-                        record.held = Held { facts: noted, priced: now, ..held.clone() };
-                    }
-                    Costs { word: LastWord::Settle(priced.total), facts: all, priced, flags }
-                }
-                Some(Err(crate::credit::PriceError::OutOfRange)) => {
-                    flags.push(Flag::AmountOutOfRange);
-                    full(flags)
-                }
-                Some(Err(_)) | None => {
-                    flags.push(Flag::NoRate);
-                    full(flags)
-                }
-            }
-        }
-    }
-}
-
-/// Writes the end into the record: how, by whom, and what the receipt will say.
-fn end(record: &mut Record, kept: &Kept, report: &Report, by: By, costs: Costs, now: Timestamp) {
-    let class = class_word(report.class);
-    let charged = matches!(costs.word, LastWord::Settle(_));
-    record.end = Some(Ended { by, class: report.class, at: now, word: costs.word });
-    let told = &mut record.told;
-    told.outcome.clone_from(&class);
-    told.why = why(report.class, &report.charge).to_owned();
-    told.upstream_status = Some(report.status);
-    for flag in costs.flags.iter().map(ToString::to_string) {
-        if !told.flags.contains(&flag) {
-            told.flags.push(flag);
-        }
-    }
-    if charged && !matches!(report.charge, Charge::Fee(_)) {
-        told.inputs = costs.facts;
-        told.lines = costs.priced.lines;
-        told.overrides = costs.priced.overrides;
-    }
-    told.timeline.push(Event { at: now, event: format!("{class}, told by {by}") });
-    told.job = Some(JobNote {
-        name: kept.job.name.to_string(),
-        id: kept.id.clone(),
-        state: Some(class),
-        told_by: Some(by.to_string()),
-    });
-}
-
-fn class_word(class: Class) -> String {
-    let word = serde_json::to_value(class).ok();
-    word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-const fn why(class: Class, charge: &Charge) -> &'static str {
-    match (class, charge) {
-        (_, Charge::Fee(_)) => "The route charges a fee for this outcome.",
-        (_, Charge::Hold) => "The answer does not say how the work ended.",
-        (Class::Completed, Charge::None) => "The route does not charge for this outcome.",
-        (Class::Completed, _) => "The work was done.",
-        (Class::Partial, _) => "A part of the work was done.",
-        (Class::Failed, _) => "The service failed.",
-        (Class::Rejected, _) => "The service refused the request.",
-        (Class::Blocked, _) => "The service refused the content.",
-        (Class::Cancelled, _) => "The job was stopped.",
-        (Class::Pending, _) => "The work goes on.",
-        (Class::Unknown, _) => "Nobody knows how the work ended.",
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn detail(detail: &Detail) -> String {
             "Une clé valide est nécessaire : envoyez-la sous la forme \"Authorization: Bearer tk_…\".".into()
         }
         Detail::Job => {
-            "Ce compte n’a pas de tâche avec cet identifiant. Est-il complet, et la tâche a-t-elle été lancée avec une clé de ce compte ?".to_owned()
+            "Ce compte n’a pas de tâche avec cet identifiant. Est-il complet, et la tâche a-t-elle été lancée avec une clé de ce compte ?".to_owned()
         }
         Detail::Charge { id } => {
             format!("Ce compte n’a aucun débit {id}. L’identifiant est-il complet ?")

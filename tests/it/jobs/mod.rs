@@ -1,0 +1,10 @@
+//! Jobs: work that outlives the request that began it, through the gateway, before upstreams that behave like
+//! Replicate, fal and Runway.
+
+mod crowd;
+mod life;
+mod rig;
+mod urls;
+mod usage;
+mod watcher;
+mod webhooks;
