@@ -87,7 +87,7 @@ impl Meter {
             Ok((held, _)) | Err((Some(held), _)) => Some(held.priced.total),
             Err((None, _)) => None,
         };
-        let mut body = quote_body(&wanted.route, &zone, quoted, language);
+        let mut body = quote_body(wanted.route, &zone, quoted, language);
         body["balance"] = match price {
             Some(price) => self.covers(account, plan, wanted, price).await,
             None => Value::Null,
