@@ -6,7 +6,7 @@ import anthropic
 
 import refusals
 from refusals import raised
-from rig import Suite, background, until
+from rig import Suite
 
 ANSWER = "Every credit is held before it is spent."
 INPUT, OUTPUT = Decimal("0.003"), Decimal("0.015")

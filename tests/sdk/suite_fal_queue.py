@@ -5,7 +5,6 @@ has it. All of it goes over a line that can be cut. Its pauses between attempts 
 """
 
 import os
-import threading
 import time
 import types
 from decimal import Decimal

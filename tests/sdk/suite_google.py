@@ -5,7 +5,6 @@ Films (Veo) are made by suite_veo.py: this SDK offers them on Vertex alone.
 
 from decimal import Decimal
 
-import httpx
 from google import genai
 from google.genai import errors
 

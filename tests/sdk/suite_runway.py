@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import runwayml
-from runwayml import TaskFailedError
 
 import refusals
 from refusals import raised
