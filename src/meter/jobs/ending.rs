@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use super::record::{By, Ended, LastWord, Record};
+use super::rules;
 use super::sight::Report;
 use super::telling::Kept;
 use crate::credit::{Facts, Name, PriceError, Priced};
 use crate::meter::flag::Flag;
 use crate::meter::pricing::Held;
 use crate::meter::receipt::{Event, JobNote};
-use crate::meter::settings::{Class, Due, Missing, Quantity, ResponseSource};
+use crate::meter::settings::{Class, Due, Missing, Quantity};
 use crate::meter::verdict::Charge;
 use crate::seam::Timestamp;
 
@@ -89,13 +90,13 @@ fn settled(
 
 /// Notes what was stated.
 fn note(record: &mut Record, quantities: &[Quantity], report: &Report, facts: Facts) {
-    let of_job = |quantity: &&Quantity| quantity.response.iter().any(ResponseSource::is_of_job);
+    let of_job = |quantity: &&Quantity| quantity.response.iter().any(rules::is_of_job);
     let stated = quantities.iter().filter(of_job).map(|quantity| &quantity.name);
     let stated: Vec<Name> =
         stated.filter(|name| !report.missing.contains(*name)).cloned().collect();
     record.stated.extend(stated);
     if let Ok(priced) = priced(record, &facts) {
-        record.held = Held { facts, priced, changes: record.held.changes.clone() };
+        record.held = Held { facts, priced, ..record.held.clone() };
     }
 }
 

@@ -225,8 +225,9 @@ mod tests {
     use crate::credit::{Decimal, Line, Rounding, Row, Table, Value};
     use crate::ledger::{OnUnknown, OverRun};
     use crate::meter::settings::{
-        Missing, OnDisconnect, Quantity, ResponseSource, StreamRules, ValueType,
+        Merge, Missing, OnDisconnect, Quantity, ResponseSource, ValueType,
     };
+    use crate::meter::stream::StreamRules;
 
     fn amount(whole: u64) -> Amount {
         Amount::from_micro(whole * 1_000_000).unwrap()
@@ -234,7 +235,9 @@ mod tests {
 
     fn quantity(name: &str, value: ValueType, response: Vec<ResponseSource>) -> Quantity {
         let (request, default, missing) = (Vec::new(), None, Missing::Hold);
-        Quantity { name: name.parse().unwrap(), value, request, default, response, missing }
+        let (name, merge) = (name.parse().unwrap(), Merge::default());
+        let response = response.into_iter().map(Into::into).collect();
+        Quantity { name, value, request, default, response, merge, missing }
     }
 
     /// A rate for each of a thousand sizes and two qualities, of which a request says the size.
@@ -273,6 +276,7 @@ mod tests {
             ],
             outcomes: Vec::new(),
             stream: StreamRules::default(),
+            decode: true,
             on_disconnect: OnDisconnect::Finish,
             on_unknown: OnUnknown::Hold,
             reconcile_ms: 0,
@@ -293,7 +297,7 @@ mod tests {
     fn a_long_price_is_kept_as_far_as_it_can_still_count() {
         let (due, asked) = (due(), facts("high", 10));
         let priced = due.price.of(&asked).unwrap();
-        let held = Held { facts: asked, priced, changes: Default::default() };
+        let held = Held { facts: asked, priced, changes: Default::default(), flags: Vec::new() };
         let (route, told) = ("film".parse().unwrap(), Explanation::default());
         let record = Record::begin(route, Vec::new(), &due, held, BTreeSet::new(), told);
         let bytes = record.bytes();
@@ -313,8 +317,8 @@ mod tests {
     fn a_record_has_a_bound() {
         let (mut due, asked) = (due(), facts("high", 10));
         let priced = due.price.of(&asked).unwrap();
-        due.quantities[0].response = vec![ResponseSource::Job("/size".parse().unwrap())];
-        let held = Held { facts: asked, priced, changes: Default::default() };
+        due.quantities[0].response = vec![ResponseSource::Job("/size".parse().unwrap()).into()];
+        let held = Held { facts: asked, priced, changes: Default::default(), flags: Vec::new() };
         let (route, told) = ("film".parse().unwrap(), Explanation::default());
         let record = Record::begin(route, Vec::new(), &due, held.clone(), BTreeSet::new(), told);
         let read = Record::read(&record.bytes()).unwrap();

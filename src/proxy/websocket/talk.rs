@@ -84,13 +84,13 @@ impl Exchange {
         }
         let ours = handshake.switch.ask();
         if head.send(Ok(Response::from_parts(parts, whole(Bytes::new())))).is_err() {
-            return self.end(session, End::Cancelled, None).await;
+            return self.end(session, End::Cancelled, None);
         }
         let Ok(Ok(theirs)) = tokio::time::timeout(HANDING_OVER, theirs).await else {
-            return self.end(session, End::Broken, None).await;
+            return self.end(session, End::Broken, None);
         };
         let Ok(Ok(ours)) = tokio::time::timeout(HANDING_OVER, ours).await else {
-            return self.end(session, End::Cancelled, None).await;
+            return self.end(session, End::Cancelled, None);
         };
         self.talk(handshake.rules, session, ours, theirs).await;
     }
@@ -128,7 +128,7 @@ impl Exchange {
         tracing::debug!(?over, "the WebSocket is over");
         let session = talk.finish(&over);
         let flag = matches!(over, Over::UsedUp).then_some(Flag::HoldUsedUp);
-        self.end(session, over.end(), flag).await;
+        self.end(session, over.end(), flag);
         tokio::join!(
             close(to_client, from_client, over.to_client()),
             close(to_upstream, from_upstream, over.to_upstream()),
@@ -136,10 +136,10 @@ impl Exchange {
     }
 
     /// Judges and queues the settlement.
-    async fn end(mut self, session: Option<Session>, end: End, flag: Option<Flag>) {
+    fn end(mut self, session: Option<Session>, end: End, flag: Option<Flag>) {
         if let (Some(mut account), Some(session)) = (self.account.take(), session) {
             account.flags(flag);
-            account.conclude(session.over(), end).await;
+            account.conclude(session.over(), end);
         }
     }
 }
