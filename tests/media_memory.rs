@@ -1,10 +1,15 @@
 //! How much memory the reading of a file's length takes. A program of its own, since its allocator counts: whatever
 //! else ran would be counted too.
 
+#![expect(clippy::print_stdout, reason = "what was counted is printed")]
+
+#[cfg(test)]
 #[path = "it/media/bytes.rs"]
 mod bytes;
+#[cfg(test)]
 #[path = "it/media/generated.rs"]
 mod generated;
+#[cfg(test)]
 #[expect(dead_code, reason = "how long a hostile file is does not matter here")]
 #[path = "it/media/hostile.rs"]
 mod hostile;

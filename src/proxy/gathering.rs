@@ -5,7 +5,7 @@
 use hyper::body::Incoming;
 
 use super::core::Core;
-use super::exchange::{Next, next};
+use super::frames::{Next, next};
 use super::patience::Patience;
 use super::rewriting::BODY_MAX;
 use super::upstream::Upstream;

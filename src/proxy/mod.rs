@@ -14,6 +14,7 @@ mod exchange;
 mod fetch;
 mod forward;
 mod forwarded;
+mod frames;
 mod framing;
 mod gathering;
 mod guard;

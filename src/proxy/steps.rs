@@ -260,6 +260,36 @@ fn taken(core: &Core, upstream: usize) -> Taken {
 
 /// Prices and reserves: the last step that can refuse, and the first that holds anything.
 pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
+    match priced.route.work {
+        Work::Paid(_) => paid(core, priced).await,
+        Work::Free => free(core, priced).await,
+    }
+}
+
+/// What costs nothing holds nothing; of a job its owner alone may ask.
+async fn free(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
+    let Priced { head, body, route, captures, handshake, identity, onward, quote, story, .. } =
+        priced;
+    let account = identity.document.account.clone();
+    let allowed = core.meter.free_route(identity, &route).await;
+    if quote {
+        let language = Language::of(&head.headers);
+        return Err(Stop::Answered(json(&free_quote(&route, allowed.err(), language))));
+    }
+    allowed?;
+    let query = head.uri.query().unwrap_or_default();
+    let touched = match &route.touch {
+        Some(touch) => {
+            let found = Touched::find(&core, &account, touch, &captures, query).await?;
+            Some(Box::new(found))
+        }
+        None => None,
+    };
+    let admitted = None;
+    Ok(Metered { head, body, route, onward, captures, admitted, touched, handshake, story })
+}
+
+async fn paid(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
     let Priced {
         head,
         body,
@@ -274,33 +304,7 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
         story,
     } = priced;
     let Work::Paid(due) = &route.work else {
-        let account = identity.document.account.clone();
-        let allowed = core.meter.free_route(identity, &route).await;
-        if quote {
-            let language = Language::of(&head.headers);
-            return Err(Stop::Answered(json(&free_quote(&route, allowed.err(), language))));
-        }
-        allowed?;
-        let query = head.uri.query().unwrap_or_default();
-        let touched = match &route.touch {
-            Some(touch) => {
-                let found = Touched::find(&core, &account, touch, &captures, query).await?;
-                Some(Box::new(found))
-            }
-            None => None,
-        };
-        let admitted = None;
-        return Ok(Metered {
-            head,
-            body,
-            route,
-            onward,
-            captures,
-            admitted,
-            touched,
-            handshake,
-            story,
-        });
+        return Err(Rejection::metering_unavailable("the route has no price").into());
     };
     let total = core.upstreams.get(route.upstream).map_or(0, |up| up.timeouts().total_ms);
     let longest = route.websocket.map_or(total, |rules| rules.longest_ms.max(total));

@@ -166,6 +166,7 @@ mod packaging;
 mod panes;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
 mod portal;
 #[cfg(test)]
 mod price_overrides;
@@ -211,6 +212,7 @@ mod upstream;
 mod verdict;
 #[cfg(test)]
 mod websocket;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod world;

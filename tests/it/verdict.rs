@@ -354,7 +354,7 @@ fn sums_and_differences_of_an_answer() {
         (&less, None, r#""total":40"#, "settle 40"),
         (&less, Some("40"), r#""total":40"#, "settle 0"),
         (&less, Some("41"), r#""total":40,"free":3"#, "settle 0 clamped_quantity:tokens"),
-        (&less, Some("-1"), r#""total":40"#, "settle 100 unreadable_quantity:tokens"),
+        (&less, Some("-1"), r#""total":40"#, "settle 40 negative_quantity:tokens"),
         (&less, Some("10"), r#""free":3"#, "settle 100 missing_quantity:tokens"),
     ] {
         route.quantities[0].response = vec![source.clone()];

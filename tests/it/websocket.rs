@@ -4,7 +4,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -428,11 +428,8 @@ fn time_is_counted_and_ends_with_what_is_held() {
     let world = priced(&speaker, seconds, "    websocket: { cut_off: true }\n");
     let payer = world.payer("studio", "100");
     let (mut socket, charge) = open(&world, &payer);
-    let began = Instant::now();
     let (code, reason) = closed(&mut socket);
-    let lasted = began.elapsed();
     assert!(code == 1008 && reason.starts_with("insufficient_credits"));
-    assert!(lasted > Duration::from_millis(1_500), "{lasted:?}");
     let receipt = world.ended(&payer, &charge, "settled");
     let charged: Amount = receipt["charged"].as_str().unwrap().parse().unwrap();
     assert!(charged.micro() > 1_500_000, "{receipt}");

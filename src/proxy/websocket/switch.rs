@@ -15,9 +15,12 @@ pub trait Wire: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire for T {}
 
+/// Who waits for the connection.
+type Waiting = oneshot::Sender<Box<dyn Wire>>;
+
 /// See the module. Of one connection.
 #[derive(Clone, Default)]
-pub struct Switch(Rc<RefCell<Option<oneshot::Sender<Box<dyn Wire>>>>>);
+pub struct Switch(Rc<RefCell<Option<Waiting>>>);
 
 impl fmt::Debug for Switch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
