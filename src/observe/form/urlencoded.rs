@@ -47,7 +47,10 @@ impl Urlencoded {
     fn piece(&mut self, bytes: &[u8], fields: &mut Fields) -> Result<(), FormProblem> {
         for byte in bytes {
             match (&self.state, byte) {
-                (_, b';') => return Err(FormProblem::Semicolon),
+                (_, b';') => {
+                    self.pass(fields)?;
+                    return Err(FormProblem::Semicolon);
+                }
                 (_, b'&') => self.end(fields)?,
                 (State::Name, b'=') => self.name(fields)?,
                 (State::Name, byte) => {
@@ -87,7 +90,7 @@ impl Urlencoded {
         }
         if self.state == State::Value {
             if !self.held.is_empty() {
-                return Err(fields.badly_escaped());
+                return Err(self.badly_escaped(fields));
             }
             self.pass(fields)?;
             fields.end()?;
@@ -99,7 +102,7 @@ impl Urlencoded {
     fn value(&mut self, byte: u8, fields: &mut Fields) -> Result<(), FormProblem> {
         // Of bytes that should be escaped some servers make other characters.
         if !byte.is_ascii() {
-            return Err(fields.badly_escaped());
+            return Err(self.badly_escaped(fields));
         }
         if byte != b'%' && self.held.is_empty() {
             self.plain.push(if byte == b'+' { b' ' } else { byte });
@@ -107,11 +110,18 @@ impl Urlencoded {
         }
         self.held.push(byte);
         if self.held.len() == 3 {
-            let plain = escape(&self.held).ok_or_else(|| fields.badly_escaped())?;
+            let Some(plain) = escape(&self.held) else {
+                return Err(self.badly_escaped(fields));
+            };
             self.held.clear();
             self.plain.push(plain);
         }
         Ok(())
+    }
+
+    /// What is wrong first is told, wherever a piece ends.
+    fn badly_escaped(&mut self, fields: &mut Fields) -> FormProblem {
+        self.pass(fields).err().unwrap_or_else(|| fields.badly_escaped())
     }
 
     fn pass(&mut self, fields: &mut Fields) -> Result<(), FormProblem> {

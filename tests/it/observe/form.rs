@@ -354,6 +354,9 @@ fn what_some_server_reads_otherwise_is_refused() {
         ("n=%zz", FormProblem::Escape(n())),
         ("n=%", FormProblem::Escape(n())),
         ("n=%4&a=1", FormProblem::Escape(n())),
+        // What is wrong first is told.
+        ("n=%F0%9F%91A8%7&a=1", FormProblem::NotUtf8(n())),
+        ("n=%F0%9F%91A;", FormProblem::NotUtf8(n())),
         ("n=é", FormProblem::Escape(n())),
         ("n=%ff", NotUtf8(n())),
         ("n=%EF%BB%BF4", NotUtf8(n())),
@@ -451,6 +454,8 @@ proptest! {
         body.splice(at..at, bits.iter().copied());
         prop_assert_eq!(read(MULTIPART, cut(&body, &cuts)), read(MULTIPART, [&*body]));
         let body = [b"n=4&a=".as_slice(), &bits, b"&f=1"].concat();
+        prop_assert_eq!(read(URLENCODED, cut(&body, &cuts)), read(URLENCODED, [&*body]));
+        let body = [b"a=1&n=".as_slice(), &bits, b"&f=1"].concat();
         prop_assert_eq!(read(URLENCODED, cut(&body, &cuts)), read(URLENCODED, [&*body]));
     }
 }
