@@ -1,5 +1,6 @@
 //! What a configuration says about routes, once it has been resolved: it cannot be wrong any more.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -374,6 +375,13 @@ pub enum Class {
     Pending,
     /// Nobody knows.
     Unknown,
+}
+
+/// As it is written everywhere: `completed`.
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        serde::Serialize::serialize(self, f)
+    }
 }
 
 /// What an outcome costs.

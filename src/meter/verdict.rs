@@ -49,6 +49,27 @@ pub enum Charge {
     Hold,
 }
 
+impl Charge {
+    /// Why an answer of this class costs this, in a sentence for its receipt; `cancelled` is the one for what was
+    /// cut off, which only the caller knows by whom.
+    #[must_use]
+    pub const fn why(&self, class: Class, cancelled: &'static str) -> &'static str {
+        match (class, self) {
+            (_, Self::Fee(_)) => "The route charges a fee for this outcome.",
+            (_, Self::Hold) => "The answer does not say how the work ended.",
+            (Class::Completed, Self::None) => "The route does not charge for this outcome.",
+            (Class::Completed, _) => "The work was done.",
+            (Class::Partial, _) => "A part of the work was done.",
+            (Class::Failed, _) => "The service failed.",
+            (Class::Rejected, _) => "The service refused the request.",
+            (Class::Blocked, _) => "The service refused the content.",
+            (Class::Cancelled, _) => cancelled,
+            (Class::Pending, _) => "The work goes on.",
+            (Class::Unknown, _) => "Nobody knows how the work ended.",
+        }
+    }
+}
+
 /// What is known about a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evidence<'a> {
