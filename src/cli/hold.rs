@@ -15,7 +15,7 @@ use crate::credit::ChargeId;
 Example:
   tollgate hold list acct_maria --older-than 10m")]
 pub(super) enum Hold {
-    /// List open charges, the oldest first: of an account, or of an instance and those that wait for jobs
+    /// List open charges, the oldest first: of an account, or of an instance
     #[command(after_help = "\
 Examples:
   tollgate hold list acct_maria

@@ -151,7 +151,6 @@ fn two(twins: &Twins, payer: &Payer, authority: &str, more: &[(&str, &str)]) -> 
         let handshake =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
         let (mut sender, connection) = handshake.await.unwrap();
-        let talking = tokio::task::spawn(async move { drop(connection.await) });
         let mut request = http::Request::post(format!("http://{authority}{FLUX}"))
             .header("authorization", format!("Bearer {}", payer.key))
             .header("content-type", "application/json");
@@ -159,13 +158,18 @@ fn two(twins: &Twins, payer: &Payer, authority: &str, more: &[(&str, &str)]) -> 
             request = request.header(*name, *value);
         }
         let body = http_body_util::Full::new(bytes::Bytes::from_static(b"{\"num_images\":1}"));
-        let reply = sender.send_request(request.body(body).unwrap()).await.unwrap();
-        let charge =
-            reply.headers().get("credits-charge-id").map(|id| id.to_str().unwrap().to_owned());
-        let status = reply.status().as_u16();
-        let body = http_body_util::BodyExt::collect(reply.into_body()).await.unwrap().to_bytes();
-        talking.abort();
-        (status, charge, body)
+        let asking = async {
+            let reply = sender.send_request(request.body(body).unwrap()).await.unwrap();
+            let charge = reply.headers().get("credits-charge-id");
+            let charge = charge.map(|id| id.to_str().unwrap().to_owned());
+            let status = reply.status().as_u16();
+            let body = http_body_util::BodyExt::collect(reply.into_body()).await.unwrap();
+            (status, charge, body.to_bytes())
+        };
+        tokio::select! {
+            told = asking => told,
+            ended = connection => panic!("the connection has ended: {ended:?}"),
+        }
     });
     match charge {
         Some(charge) if status == 200 => {
