@@ -15,6 +15,7 @@ mod eye;
 mod flag;
 mod free;
 mod gates;
+mod host;
 mod identity;
 mod jobs;
 mod journal;
@@ -59,6 +60,7 @@ pub use code::{Code, Hundred};
 pub use content::{Content, Need, Passed, Passing};
 pub use flag::Flag;
 pub use gates::{Place, gates};
+pub use host::{Host, HostPattern, NoHost};
 pub use identity::{
     AccountHeader, Directory, Finder, Identity, IdentityRules, Issuer, KEY_HEADERS, KEY_SCHEMES,
     KEY_SET_MAX, KeyRules, KeySet, KeySetError, KeySets, KeySource, Named, Said, SetPlace, Shown,

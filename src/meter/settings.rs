@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
+use super::host::HostPattern;
 use super::identity::{IdentityRules, Ways};
 use super::jobs::{Job, Rewrite, Touch};
 use super::rejection::Dialect;
@@ -45,8 +46,12 @@ pub struct Route {
     pub feature: Option<Name>,
     /// Which method it matches.
     pub method: Method,
-    /// Which paths: segments, `{name}` for one segment, `{*name}` at the end for one or more.
+    /// Which paths, without the prefix: segments, `{name}` for one segment, `{*name}` at the end for one or more.
     pub path: String,
+    /// What stands before such a path in a request and is taken off; empty, or with a slash before each segment.
+    pub prefix: String,
+    /// The hosts that a request may be for; none: any.
+    pub hosts: Vec<HostPattern>,
     /// The index of its upstream in the proxy's settings.
     pub upstream: usize,
     /// What it does and costs.
@@ -325,8 +330,8 @@ pub struct OutcomeRule {
     pub status: Vec<StatusSet>,
     /// A header that must pass the test.
     pub header: Option<(HeaderName, Test)>,
-    /// A place in the JSON body, or in an event's data, that must pass the test.
-    pub body: Option<(Pointer, Test)>,
+    /// Places in the JSON body, or in the data of events, that must pass their tests, each one.
+    pub body: Vec<(Pointer, Test)>,
     /// What the answer was.
     pub class: Class,
     /// What is charged.

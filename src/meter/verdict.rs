@@ -9,6 +9,7 @@
 
 use super::eye::Eye;
 use super::flag::Flag;
+use super::outcome::BodyTest;
 use super::pricing::Held;
 use super::reading::Reading;
 use super::said::Seen;
@@ -101,7 +102,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Verdict 
 pub(super) fn at_head(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Option<Verdict> {
     let first = due.outcomes.iter().zip(evidence.heads).find(|(_, head)| **head);
     let (class, charge) = match first {
-        Some((rule, _)) if rule.body.is_some() => return None,
+        Some((rule, _)) if !rule.body.is_empty() => return None,
         Some((rule, _)) => (rule.class, rule.charge),
         None => evidence.otherwise(),
     };
@@ -147,7 +148,8 @@ impl Evidence<'_> {
     /// rules that expect that count, and those that have seen proof of a failure: many streams report an
     /// error and then end without their end mark.
     fn counts(&self, number: usize, rule: &OutcomeRule) -> bool {
-        let proven = || self.eye.tests.iter().any(|test| test.rule == number && test.is_proven());
+        let mut tests = self.eye.tests.iter().filter(|test| test.rule == number).peekable();
+        let mut proven = || tests.peek().is_some() && tests.all(BodyTest::is_proven);
         match (self.end, rule.class) {
             (End::Complete, _) => true,
             _ if !is_success(self.status) => true,

@@ -60,8 +60,7 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
     let Sending { body, faults, limit, take_out } = body;
-    let named = head.uri.authority().cloned();
-    let rewriting = Rewriting::of(core, &route, &head.headers, named.as_ref(), onward.origin);
+    let rewriting = Rewriting::of(core, &route, &head, onward.origin);
     let observed = admitted.is_some() || touched.is_some() || rewriting.is_some();
     let opens = handshake.is_some();
     let onward = Going { onward, pass: route.pass, story: &story, observed, opens };

@@ -38,6 +38,14 @@ pub struct ProxySettings {
     pub webhooks: Option<WebhookSettings>,
 }
 
+impl ProxySettings {
+    /// The port of the scheme that clients speak to our own listener.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        if self.tls { 443 } else { 80 }
+    }
+}
+
 /// What all webhooks have in common.
 #[derive(Clone, Debug)]
 pub struct WebhookSettings {

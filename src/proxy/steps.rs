@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Method, StatusCode, Version};
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 
 use super::bearer::{believe, take_key};
@@ -21,8 +22,8 @@ use super::upload::Upload;
 use super::upstream::Upstream;
 use super::websocket::{self, Handshake, Switch};
 use crate::meter::{
-    Asked, Cause, Detail, Found, Language, Need, Rejection, Route, Shown, Wanted, Work, canonical,
-    free_quote,
+    Asked, Cause, Detail, Found, Host, Language, Need, Rejection, Route, Shown, Wanted, Work,
+    canonical, free_quote,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -131,9 +132,10 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
 /// Finds the one route; no match is never forwarded.
 pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     let Arrived { request, switch, address, origin, story } = arrived;
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let host = core.meter.routes.has_hosts().then(|| host(core, &head)).flatten();
     let path = head.uri.path();
-    let found = core.meter.routes.find(&head.method, path);
+    let found = core.meter.routes.find(host.as_ref(), &head.method, path);
     let Found::Route(route, captures) = found else {
         return Err(Rejection::unknown_route(head.method.as_str(), path).into());
     };
@@ -142,7 +144,29 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
     let handshake = opens(&head, route, switch)?;
     let route = route.clone();
+    // From here on the path is the upstream's: what is priced, written down and forwarded.
+    head.uri = below(head.uri, &route.prefix)?;
     Ok(Routed { head, body, route, captures, handshake, address, origin, story })
+}
+
+/// The host that a request is for: `:authority`, or what its target or `Host` says, of which there is one.
+pub(super) fn host(core: &Core, head: &Parts) -> Option<Host> {
+    let said = || head.headers.get(HOST)?.to_str().ok();
+    let text = head.uri.authority().map(Authority::as_str).or_else(said)?;
+    Host::read(text, core.settings.port())
+}
+
+/// A target without the prefix that its route has matched.
+fn below(uri: Uri, prefix: &str) -> Result<Uri, Rejection> {
+    if prefix.is_empty() {
+        return Ok(uri);
+    }
+    let mut parts = uri.into_parts();
+    let target = parts.path_and_query.as_ref().map_or("", PathAndQuery::as_str);
+    let rest = target.strip_prefix(prefix).and_then(|rest| rest.parse().ok());
+    let broken = || Rejection::bad_request(Detail::Unforwardable);
+    parts.path_and_query = Some(rest.ok_or_else(broken)?);
+    Uri::from_parts(parts).map_err(|_| broken())
 }
 
 /// The WebSocket that a request asks for, where its route and its connection can have one.

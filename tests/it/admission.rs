@@ -75,6 +75,8 @@ fn meter(
         feature: None,
         method: Method::POST,
         path: "/v1/images".into(),
+        prefix: String::new(),
+        hosts: Vec::new(),
         upstream: 0,
         work: Work::Paid(due.clone()),
         body_limit: 1_000,

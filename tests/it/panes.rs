@@ -399,6 +399,8 @@ fn rules() -> Rules {
         feature: None,
         method: http::Method::POST,
         path: "/v1/images/generations".to_owned(),
+        prefix: String::new(),
+        hosts: Vec::new(),
         upstream: 0,
         work: Work::Paid(Arc::new(due(Vec::new(), vec![line(&[], fixed("1"))]))),
         body_limit: 1024,

@@ -28,7 +28,7 @@ pub(super) use job::{
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use pack::Pack;
 pub(super) use plan::{Cap, Concurrency, Plan, Rate};
-pub(super) use preset::Preset;
+pub(super) use preset::{Preset, PresetUse};
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom, UploadedAs};
 pub(super) use rights::OptionRight;

@@ -55,6 +55,7 @@ impl Meter {
             state: None,
             told_by: None,
         });
+        let explanation = told.bytes();
         let record = Record::begin(route, captures, &due, new, stated, told);
         let call = HandOver {
             account: account.clone(),
@@ -64,6 +65,7 @@ impl Meter {
             until: now.plus_ms(job.ttl_ms),
             watch_at: job.watching.as_ref().map(|own| now.plus_ms(own.after_ms)),
             record: record.bytes(),
+            explanation,
         };
         let version = ticket.hand_over(adjust, call)?.await.ok()?;
         self.tally.jobs.row(job.name.as_str()).begun.one();

@@ -3,7 +3,7 @@
 
 mod crowd;
 mod life;
-mod rig;
+pub(crate) mod rig;
 mod urls;
 mod usage;
 mod watcher;
