@@ -34,10 +34,9 @@ impl Touched {
         core: &Rc<Core>,
         account: &AccountId,
         touch: &Touch,
-        captures: &[(String, String)],
-        query: &str,
+        id: Option<String>,
     ) -> Result<Self, Rejection> {
-        let id = touch.named.id(captures, query).ok_or_else(Rejection::unknown_job)?;
+        let id = id.ok_or_else(Rejection::unknown_job)?;
         let kept = core.meter.job(account, &touch.job, &id).await?;
         let sight = core.meter.sight(&kept, touch.deed == Deed::Fetch);
         let by = match touch.deed {

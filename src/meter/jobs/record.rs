@@ -50,6 +50,9 @@ pub struct Record {
     pub later: Vec<Later>,
     /// How often our own asking has failed in a row.
     pub failures: u32,
+    /// Until when an alias leads from its id to it; `None`: none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_until: Option<Timestamp>,
 }
 
 /// The work is done, and what it used is not known yet.
@@ -154,6 +157,7 @@ impl Record {
             end: None,
             later: Vec::new(),
             failures: 0,
+            found_until: None,
         }
     }
 
