@@ -47,6 +47,11 @@ impl Touched {
         Ok(Self { core: core.clone(), kept, sight, by })
     }
 
+    /// Which host of its upstream has it.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.kept.record.host.as_deref()
+    }
+
     /// Begins to watch the answer.
     pub(super) fn watch(&mut self, head: &Parts) -> Watch {
         self.sight.watch(head.status.as_u16(), &head.headers)

@@ -83,7 +83,9 @@ async fn ask(core: &Core, kept: &Kept, question: &Question) -> Result<Report, St
     let upstream = route.and_then(|route| core.upstreams.get(route.upstream));
     let upstream = upstream.ok_or("its route is gone")?;
     let asked: PathAndQuery = path.parse().map_err(|error| format!("{path}: {error}"))?;
-    let target = upstream.target(Some(&asked)).map_err(|error| error.to_string())?;
+    let target = upstream
+        .target(Some(&asked), kept.record.host.as_deref())
+        .map_err(|error| error.to_string())?;
     let body = match &question.body {
         Some(json) => whole(json.clone()),
         None if method == Method::POST => whole(""),

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 
-use super::Resolver;
-use super::values;
+use super::{Resolver, values};
 use crate::config::mirror;
 use crate::config::placed::At;
 use crate::config::problem::Place;
 use crate::credit::Name;
 use crate::meter::{HookKeys, HookSecret, IdPlace, Proof, Receiver, Verify};
+use crate::observe::Pointer;
 
 impl Resolver<'_, '_> {
     /// `None`: there is an error.
@@ -37,6 +37,11 @@ impl Resolver<'_, '_> {
         if name.as_str().contains('.') {
             let message = "the name of a receiver stands in its path, without a point";
             self.findings.error("malformed", receiver.name.place, message);
+        }
+        let many = |at: &&At<Pointer>| at.value.list().is_some();
+        if let Some(at) = receiver.at.as_ref().filter(many) {
+            let message = "`at` names one place: without `*`";
+            self.findings.error("malformed", at.place, message);
         }
         Some(Receiver {
             jobs: values(&receiver.jobs),

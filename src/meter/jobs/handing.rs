@@ -29,6 +29,8 @@ pub struct Handing {
     pub due: Arc<Due>,
     /// What is held.
     pub held: Held,
+    /// Which host of its upstream the answer says that it is at, with its port.
+    pub host: Option<String>,
     /// The receipt so far.
     pub told: Explanation,
 }
@@ -37,7 +39,7 @@ impl Meter {
     /// Hands the charge over to its job. Comes back when the ledger has it; `None`: it will never, and somebody
     /// else has had the last word.
     pub async fn hand_over(&self, ticket: Ticket, handing: Handing, begun: &Begun) -> Option<Kept> {
-        let Handing { account, route, captures, due, held, mut told } = handing;
+        let Handing { account, route, captures, due, held, host, mut told } = handing;
         let (job, id) = (due.job.clone()?, begun.id.clone()?);
         let (charge, now) = (ticket.charge(), self.now());
         let (new, stated) =
@@ -57,6 +59,7 @@ impl Meter {
             told_by: None,
         });
         let mut record = Record::begin(route, captures, &due, new, stated, told);
+        record.host = host;
         let until = now.plus_ms(job.ttl_ms);
         record.found_until = job.observed.then(|| found_until(until, due.reconcile_ms));
         let alias = record.found_until.map(|_| alias(&account, &job.name, &id));
