@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -29,7 +30,9 @@ pub(super) async fn received(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Stop> {
     if request.method() != Method::POST {
-        return Ok(answered(StatusCode::METHOD_NOT_ALLOWED));
+        let mut answer = answered(StatusCode::METHOD_NOT_ALLOWED);
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return Ok(answer);
     }
     let whose = receiver.name.as_str();
     let (head, bytes, room) = read(&core, request).await?;
@@ -62,7 +65,11 @@ async fn judge(
     let asks = kept.job.watching.is_some() && kept.record.end.is_none();
     if let Some(report) = told {
         let used = |name| kept.record.stated.contains(name);
-        if !asks || !report.is_end() || report.missing.iter().all(used) {
+        let says = match report.is_end() {
+            true => report.missing.iter().all(used),
+            false => report.word.is_some(),
+        };
+        if says || !asks {
             tell(core, kept, report, By::Webhook).await;
             return Ok(());
         }
