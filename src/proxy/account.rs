@@ -41,6 +41,8 @@ struct OwnJob {
     account: AccountId,
     route: Name,
     captures: Vec<(String, String)>,
+    /// Which host of its upstream the answer says that it is at.
+    host: Option<String>,
 }
 
 impl Account {
@@ -54,7 +56,7 @@ impl Account {
         let Admitted { ticket, held, reserved, identity } = admitted;
         let own = Beginning::of(&due).map(|beginning| {
             let (account, route) = (identity.document.account.clone(), route.name.clone());
-            Box::new(OwnJob { beginning, account, route, captures })
+            Box::new(OwnJob { beginning, account, route, captures, host: None })
         });
         let upstream = core.upstreams.get(route.upstream).map(super::upstream::Upstream::name);
         let mut told = Explanation {
@@ -152,6 +154,13 @@ impl Account {
         self.own.is_some()
     }
 
+    /// Notes which host of its upstream a job is at. What the body says goes before what a header said.
+    pub(super) fn is_at(&mut self, host: Option<String>) {
+        if let Some(own) = &mut self.own {
+            own.host = host.or_else(|| own.host.take());
+        }
+    }
+
     /// Judges the answer and says the word that ends the charge.
     pub(super) fn conclude(self, watch: Watch, end: End) {
         let verdict = watch.finish(end, &self.due, &self.held);
@@ -183,8 +192,8 @@ impl Account {
     /// The exchange is over, and the job is not, or has ended already.
     async fn hand_over(self, own: Box<OwnJob>, begun: Begun, status: u16) {
         let Self { core, due, ticket, held, told, .. } = self;
-        let OwnJob { account, route, captures, .. } = *own;
-        let handing = Handing { account, route, captures, due, held, told };
+        let OwnJob { account, route, captures, host, .. } = *own;
+        let handing = Handing { account, route, captures, due, held, host, told };
         let own = core.clone();
         let work = async move {
             if let Some(kept) = own.meter.hand_over(ticket, handing, &begun).await {

@@ -91,6 +91,25 @@ impl Rewriting {
         if edits.is_empty() { None } else { replaced(json, &edits) }
     }
 
+    /// Which host of the upstream the first URL of its own in the declared headers has, before they are rewritten.
+    pub(super) fn host_in_headers(&self, headers: &HeaderMap) -> Option<String> {
+        let names = self.route.rewrite.headers.iter();
+        let mut values = names.flat_map(|name| headers.get_all(name));
+        values.find_map(|value| self.host(value.to_str().ok()?))
+    }
+
+    /// The same of the declared places of a body.
+    pub(super) fn host_in_body(&self, json: &[u8]) -> Option<String> {
+        let mut spans = self.route.rewrite.json.iter().flat_map(|place| strings(json, place));
+        spans.find_map(|span| self.host(&string_at(json, span)?))
+    }
+
+    /// The host of a URL, if that is the upstream's own.
+    fn host(&self, text: &str) -> Option<String> {
+        self.turned(text)?;
+        text.parse::<Uri>().ok()?.authority().map(ToString::to_string)
+    }
+
     /// The same URL on this gateway; `None`: it stays as it is.
     fn turned(&self, text: &str) -> Option<String> {
         let url: Uri = text.parse().ok()?;

@@ -22,7 +22,8 @@ use super::upload::Upload;
 use super::upstream::Upstream;
 use super::websocket::{self, Handshake, Switch};
 use crate::meter::{
-    Asked, Cause, Detail, Found, Host, Language, Need, Rejection, Route, Shown, Wanted, Work,
+    Asked, Cause, Detail, Found, Host, Language, NamedBy, Need, Rejection, Route, Shown, Wanted,
+    Work,
     canonical, free_quote,
 };
 
@@ -106,9 +107,9 @@ fn one_coding(request: &http::Request<Incoming>) -> Result<(), Rejection> {
 /// Hands over what belongs to the client plane.
 pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, Stop> {
     let path = arrived.request.uri().path();
-    if let Some(token) = hooks::token(&core, path).map(str::to_owned) {
+    if let Some(behind) = hooks::behind(&core, path).map(str::to_owned) {
         let Arrived { request, address, .. } = arrived;
-        let called = hooks::called(core.clone(), token, request).await;
+        let called = hooks::called(core.clone(), behind, request).await;
         if let Err(Stop::Refused(rejection)) = &called
             && matches!(rejection.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED)
         {
@@ -238,6 +239,7 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
             }
             need => need,
         },
+        Work::Free if names_in_body(&route) => Need::Whole,
         Work::Free => Need::Nothing,
     };
     let (body, read) = match need {
@@ -273,6 +275,11 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     })
 }
 
+/// Whether a request says in its body which job it is about.
+fn names_in_body(route: &Route) -> bool {
+    route.touch.as_ref().is_some_and(|touch| matches!(touch.named, NamedBy::Json(_)))
+}
+
 /// What a trailer may not say to the upstream of this index either.
 fn taken(core: &Core, upstream: usize) -> Taken {
     let credentials = core.upstreams.get(upstream).and_then(Upstream::credentials);
@@ -292,8 +299,8 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
 
 /// What costs nothing holds nothing; of a job its owner alone may ask.
 async fn free(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
-    let Priced { head, body, route, captures, handshake, identity, onward, quote, story, .. } =
-        priced;
+    let Priced { head, body, read, route, captures, handshake, .. } = priced;
+    let Priced { identity, onward, quote, story, .. } = priced;
     let account = identity.document.account.clone();
     let allowed = core.meter.free_route(identity, &route).await;
     if quote {
@@ -304,7 +311,9 @@ async fn free(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
     let query = head.uri.query().unwrap_or_default();
     let touched = match &route.touch {
         Some(touch) => {
-            let found = Touched::find(&core, &account, touch, &captures, query).await?;
+            let bytes = read.as_ref().and_then(Read::whole).map(AsRef::as_ref);
+            let id = touch.named.id(&captures, query, bytes);
+            let found = Touched::find(&core, &account, touch, id).await?;
             Some(Box::new(found))
         }
         None => None,

@@ -113,7 +113,7 @@ fn meter(
     let own = tally.clone();
     let settler =
         Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0, own).unwrap();
-    let key_sets = Arc::new(KeySets::new(&[], clock.clone()));
+    let key_sets = Arc::new(KeySets::new(&[], Vec::new(), clock.clone()));
     let finder = Finder::new(ledger.clone(), rules.clone(), key_sets, clock.clone());
     let meter = Meter {
         routes: RouteTable::new(&rules).unwrap(),

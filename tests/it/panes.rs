@@ -286,7 +286,7 @@ fn routers(
             std::future::ready(Ok(done)).boxed()
         }),
     });
-    let key_sets = Arc::new(KeySets::new(&[], Arc::<SimulatedClock>::clone(&clock)));
+    let key_sets = Arc::new(KeySets::new(&[], Vec::new(), Arc::<SimulatedClock>::clone(&clock)));
     let finder = Finder::new(
         Arc::clone(&ledger),
         Arc::clone(&rules),

@@ -23,7 +23,8 @@ pub(super) use admin::Admin;
 pub(super) use allowance::{Allowance, GrantClass, Rollover};
 pub(super) use identity::{Identity, Issuer, KeySet, Keys, Shape};
 pub(super) use job::{
-    Job, JobCharges, JobHookUrl, JobId, JobNamed, JobWatch, JobWebhook, JobWords, Rewrite, Webhooks,
+    Job, JobCharges, JobHookUrl, JobId, JobNamed, JobWatch, JobWebhook, JobWords, Receiver,
+    Rewrite, Webhooks,
 };
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use pack::Pack;

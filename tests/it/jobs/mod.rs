@@ -2,7 +2,12 @@
 //! Replicate, fal and Runway.
 
 mod crowd;
+mod early;
+mod fal;
 mod life;
+mod named;
+mod receivers;
+mod regions;
 pub(crate) mod rig;
 mod urls;
 mod usage;
