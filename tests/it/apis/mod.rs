@@ -172,7 +172,7 @@ fn request(payer: &Payer, step: &Value, told: &str) -> (Ask, String) {
 fn form(fields: &Map<String, Value>) -> Vec<u8> {
     let part = |(name, value): (&String, &Value)| {
         let content = match (&value["wav"], value) {
-            (Value::Number(seconds), _) => wav(seconds.as_f64().unwrap()),
+            (Value::Number(seconds), _) => wav(&seconds.to_string()),
             (_, Value::String(text)) => text.clone().into_bytes(),
             (_, value) => value.to_string().into_bytes(),
         };
@@ -187,8 +187,8 @@ fn form(fields: &Map<String, Value>) -> Vec<u8> {
 }
 
 /// A WAV file of so many seconds: mono, 8 bits, 1000 samples a second.
-fn wav(seconds: f64) -> Vec<u8> {
-    let samples = (seconds * 1000.0) as u32;
+fn wav(seconds: &str) -> Vec<u8> {
+    let samples = u32::try_from(micros(seconds) / 1000).unwrap();
     let mut file = b"RIFF".to_vec();
     file.extend((36 + samples).to_le_bytes());
     file.extend(b"WAVEfmt ");
