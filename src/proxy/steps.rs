@@ -23,8 +23,7 @@ use super::upstream::Upstream;
 use super::websocket::{self, Handshake, Switch};
 use crate::meter::{
     Asked, Cause, Detail, Found, Host, Language, NamedBy, Need, Rejection, Route, Shown, Wanted,
-    Work,
-    canonical, free_quote,
+    Work, canonical, free_quote,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
