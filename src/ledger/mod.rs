@@ -178,6 +178,9 @@ pub enum Refusal {
 /// The store's truth. Every verb is one atomic step, idempotent by its id.
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Holds credits and a slot for a charge, if every gate lets it pass. All or nothing.
+    ///
+    /// A charge's id is the caller's to make once: what the id of another account's open charge is answered with
+    /// differs between stores. It never moves that account's money.
     fn reserve(&self, call: Reserve) -> Reply<Reserved>;
 
     /// What `reserve` would answer; writes nothing.

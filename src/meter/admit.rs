@@ -13,12 +13,11 @@ use sha2::{Digest, Sha256};
 
 use super::gates::{Place, gates};
 use super::identity::{Directory, Identity};
+use super::note::Note;
 use super::overrides::Overrides;
 use super::price_overrides::{PriceChanges, Priceable};
 use super::pricing::{Asked, Held, Unpriceable, price_facts, read_request};
-use super::receipt::Note;
 use super::rejection::Rejection;
-use super::request_id::request_of;
 use super::rights::{entitled, options};
 use super::route::RouteTable;
 use super::settings::{Due, Route, Rules};
@@ -314,7 +313,7 @@ impl Meter {
             on_unknown: wanted.due.on_unknown,
             over_run: wanted.due.over_run,
             max_debt: plan.max_debt,
-            note: note(plan, wanted, &held, (charge, identity)).bytes(),
+            note: note(plan, wanted, &held, identity).bytes(),
         };
         Ok((call, held))
     }
@@ -350,14 +349,8 @@ fn fingerprint(identity: &Identity, wanted: &Wanted<'_>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn note(
-    plan: &Plan,
-    wanted: &Wanted<'_>,
-    held: &Held,
-    (charge, identity): (ChargeId, &Identity),
-) -> Note {
+fn note(plan: &Plan, wanted: &Wanted<'_>, held: &Held, identity: &Identity) -> Note {
     Note {
-        request_id: request_of(charge),
         method: wanted.asked.method.to_string(),
         path: wanted.path.to_owned(),
         price: wanted.due.price.name.to_string(),

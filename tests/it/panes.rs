@@ -196,7 +196,6 @@ impl Panes {
         let charge =
             ChargeId::make(self.clock.now(), Partition::of(&account), &self.entropy).unwrap();
         let note = Note {
-            request_id: "req_1".to_owned(),
             method: "POST".to_owned(),
             path: "/v1/images/generations".to_owned(),
             price: "images".to_owned(),

@@ -8,7 +8,7 @@
 use crate::seam::Timestamp;
 
 /// The format that is read and written.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// How long a record is; the first format's had the same length.
 const LENGTH: usize = 34;
 /// What a ledger that was made for tests carries: its clock may be a test's.

@@ -132,7 +132,12 @@ impl History {
 
     fn reserve(&mut self, step: Step, dice: &Dice) -> Reserve {
         let again = dice.one_in(8);
-        let (account, charge) = if again { self.earlier(step, dice) } else { self.charge_of(step) };
+        let (account, charge) = if again {
+            let earlier = self.earlier(step, dice);
+            self.as_its_own(earlier)
+        } else {
+            self.charge_of(step)
+        };
         let key = self.key(&account, dice);
         let document = wait(self.model.document(account.clone()));
         let (version, member) = match &document {
@@ -203,7 +208,8 @@ impl History {
     }
 
     fn releasing(&mut self, step: Step, dice: &Dice) -> Result<(), String> {
-        let (account, charge) = self.earlier(step, dice);
+        let earlier = self.earlier(step, dice);
+        let (account, charge) = self.as_its_own(earlier);
         let call = Release { account, charge, explanation: Vec::new() };
         let _ = ask!(self, release(call));
         Ok(())

@@ -302,6 +302,20 @@ impl History {
         (account, *self.ids.entry(step.at).or_insert_with(make))
     }
 
+    /// The charge as its own account's while it has no tombstone. That an id is another account's open charge only the
+    /// model sees when one reserves or releases it: nobody makes the same id twice.
+    pub(super) fn as_its_own(
+        &self,
+        (account, charge): (AccountId, ChargeId),
+    ) -> (AccountId, ChargeId) {
+        match wait(self.model.charge(charge)) {
+            Answer::Applied(record) if record.ended.is_none() || record.by_deadline => {
+                (record.account, charge)
+            }
+            _ => (account, charge),
+        }
+    }
+
     /// A charge of a step shortly before this one, rarely named as another account's.
     pub(super) fn earlier(&mut self, step: Step, dice: &Dice) -> (AccountId, ChargeId) {
         let reserving = self.whole[..step.at].iter().rev().filter(|step| step.reserves()).take(14);

@@ -122,11 +122,10 @@ async fn read(
         Some(charge) => {
             let name = charge.to_string();
             let own = open.iter().find(|(id, _)| *id == name.as_bytes());
-            let own = own.map(|(_, bytes)| bytes.clone());
-            let (tomb, lapsed) = (replies::text_of(tomb)?, replies::text_of(lapsed)?);
+            let own = own.map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+            let records = [own, replies::text_of(tomb)?, replies::text_of(lapsed)?];
             let kept_ms = desk.settings.refundable_for_ms;
-            let seen = Seen::of(account, charge, tomb, own, &lapsed)?;
-            seen.filter(|seen| seen.is_kept(context.now, kept_ms))
+            Seen::of(account, charge, records, |seen| seen.is_kept(context.now, kept_ms))?
         }
     };
     let known = match bytes.as_slice() {

@@ -24,11 +24,11 @@ for i = 1, n do
   local until_then = NONE
   -- One that this version cannot read is not renewed; the others must not suffer.
   if bytes and string.byte(bytes, 1) == VERSION then
-    local _, unknown, lease_end, rest = unpack('<BBi7', bytes)
-    if unknown == 0 and (grace or lease_end > now) then
+    local _, flags, lease_end, rest = unpack('<BBi7', bytes)
+    if flags % 2 == 0 and (grace or lease_end > now) then
       until_then = math.max(lease_end, math.min(now + lease_ms, MAX))
       if until_then ~= lease_end then
-        renewed[charge] = pack('<BBi7', VERSION, unknown, until_then) .. string.sub(bytes, rest)
+        renewed[charge] = pack('<BBi7', VERSION, flags, until_then) .. string.sub(bytes, rest)
       end
     end
   end
