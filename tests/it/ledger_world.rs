@@ -180,7 +180,7 @@ impl World {
     }
 
     pub(crate) fn id(&self) -> ChargeId {
-        ChargeId::make(self.now(), Partition::of(&self.account), &self.entropy).unwrap()
+        ChargeId::make(self.now(), &self.account, &self.entropy).unwrap()
     }
 
     /// A reserve of this much, for a new charge, without gates.
