@@ -51,7 +51,7 @@ impl Keys {
         self.of(Partition::of(id), &format!("d:{id}"))
     }
 
-    /// An account's open charges (hash by the 16 bytes of their ids).
+    /// An account's open charges (hash by their ids).
     pub(super) fn open(&self, id: &AccountId) -> Vec<u8> {
         self.of(Partition::of(id), &format!("o:{id}"))
     }

@@ -179,7 +179,7 @@ pub(super) fn write_money(money: &Money, head: &Head) -> Result<Vec<u8>, Stop> {
         w.text(limit_name(&pace.name, &pace.scope))?.number(pace.tat_us);
         Ok(())
     })?);
-    let allowances = items(&money.allowances, |w, state| write_allowance(w, state))?;
+    let allowances = items(&money.allowances, write_allowance)?;
     w.short(money.allowances.len())?.text(&allowances)?;
     let mut dead = Writer::default();
     for (number, purse) in purses_of(money, head, &head.dead)? {
