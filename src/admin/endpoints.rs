@@ -121,7 +121,7 @@ endpoints! {
     post "/admin/v1/test_clock/advance" OWNER test_clock::advance, "Set the clock of a ledger for tests forward";
     get "/admin/v1/audit" ANY audit::list, "Check accounts, in the order of their ids";
     get "/admin/v1/accounts/{account}/audit" ANY audit::one, "Check an account";
-    get "/admin/v1/holds" ANY holds::of_instance, "List the open charges of an instance, the oldest first";
+    get "/admin/v1/holds" ANY holds::of_instance, "List the open charges of an instance, and those that wait for jobs, the oldest first";
 }
 
 /// The table as a service.

@@ -17,6 +17,8 @@ use crate::meter::{Page, request_of, statement};
 
 /// How many charges are looked up at once.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(25).unwrap();
+/// Whose the charges are that wait for jobs.
+const NOBODY: &str = "";
 
 /// `GET /accounts/{id}/holds`.
 pub(super) async fn of_account(
@@ -31,15 +33,20 @@ pub(super) async fn of_account(
     listed(&parts, open, older, &page).await
 }
 
-/// `GET /holds`: those whose exchanges one instance runs or ran, by default the one that is asked.
+/// `GET /holds`: those whose exchanges one instance runs or ran, by default the one that is asked and those that
+/// wait for jobs, which are no instance's.
 pub(super) async fn of_instance(
     State(parts): Shared,
     mut parameters: Parameters,
 ) -> Result<Json<Value>> {
-    let instance = parameters.optional("instance")?.unwrap_or_else(|| parts.instance.clone());
+    let named = parameters.optional("instance")?;
+    let instance = named.clone().unwrap_or_else(|| parts.instance.clone());
     let older = older_than(&mut parameters)?;
     let page = parameters.page()?;
-    let open = applied(parts.ledger.open_of(instance.clone()).await)?;
+    let mut open = applied(parts.ledger.open_of(instance.clone()).await)?;
+    if named.is_none() {
+        open.extend(applied(parts.ledger.open_of(NOBODY.to_owned()).await)?);
+    }
     let Json(mut body) = listed(&parts, open, older, &page).await?;
     body["instance"] = instance.into();
     Ok(Json(body))
@@ -80,6 +87,12 @@ async fn listed(
     Ok(Json(statement::page(&data, next.as_deref())))
 }
 
+/// The job that a charge waits for, or `null`.
+fn job(record: &ChargeRecord) -> Value {
+    let told: Value = serde_json::from_slice(&record.explanation).unwrap_or_default();
+    told["job"].clone()
+}
+
 fn shown(parts: &Parts, hold: &OpenRef, record: Option<&ChargeRecord>) -> Value {
     let begun = record.map_or(hold.charge.born(), |record| record.begun);
     let deadline = record.and_then(|record| record.deadline);
@@ -93,7 +106,8 @@ fn shown(parts: &Parts, hold: &OpenRef, record: Option<&ChargeRecord>) -> Value 
         "held": hold.held,
         "route": record.map(|record| record.route.clone()),
         "key": record.and_then(|record| record.key),
-        "instance": hold.instance,
+        "instance": Some(&hold.instance).filter(|instance| *instance != NOBODY),
+        "job": record.map(job),
         "created": begun.to_string(),
         "age_s": parts.clock.now().ms_since(begun) / 1_000,
         "unknown_until": deadline.map(|moment| moment.to_string()),

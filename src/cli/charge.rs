@@ -146,6 +146,8 @@ const SHOWN: &[Column] = &[
     ("revision", "/decision/revision"),
     ("outcome", "/outcome"),
     ("upstream", "/upstream/status"),
+    ("job", "/job/name"),
+    ("job's id", "/job/id"),
     ("flags", "/flags"),
 ];
 const REFUNDED: &[Column] = &[

@@ -28,7 +28,7 @@ Examples:
 pub(super) struct List {
     /// Whose; without it, those of an instance
     account: Option<Who>,
-    /// Which instance's [default: the one that is asked]
+    /// Which instance's alone [default: the one that is asked, and those that wait for jobs]
     #[arg(long, conflicts_with = "account")]
     instance: Option<String>,
     /// Only those that are at least so old, such as 10m
@@ -53,6 +53,8 @@ const COLUMNS: &[Column] = &[
     ("age s", "/age_s"),
     ("route", "/route"),
     ("instance", "/instance"),
+    ("job", "/job/name"),
+    ("job's id", "/job/id"),
     ("unknown until", "/unknown_until"),
 ];
 

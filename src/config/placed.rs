@@ -21,12 +21,12 @@ pub(super) struct At<T> {
     pub(super) place: Place,
 }
 
-/// A text, or a mapping that says where it is kept.
+/// A text, or a mapping that says where it is kept or says more.
 #[derive(Clone, Debug)]
 pub(super) enum TextOr<T, O> {
     /// The text itself.
     Text(At<T>),
-    /// Something else, which is a choice of mappings.
+    /// Something else, which is a mapping or a choice of mappings.
     Other(O),
 }
 
@@ -126,13 +126,69 @@ impl<T: Format, O: JsonSchema> JsonSchema for TextOr<T, O> {
         format!("TextOr{}", O::schema_name()).into()
     }
 
-    /// The other's choices, and the text before them.
+    /// The other's choices, or the one mapping that it is, and the text before them.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = O::json_schema(generator);
-        if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
-            choices.insert(0, T::schema().into());
+        match schema.get_mut("oneOf") {
+            Some(Value::Array(choices)) => choices.insert(0, T::schema().into()),
+            _ => schema = json_schema!({ "oneOf": [T::schema(), schema] }),
         }
         schema
+    }
+}
+
+/// One of these, or a list of them; none where nothing is written.
+#[derive(Clone, Debug)]
+pub(super) struct OneOrMore<T>(pub(super) Vec<T>);
+
+impl<T> Default for OneOrMore<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+struct OneOrMoreVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMoreVisitor<T> {
+    type Value = OneOrMore<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping or a list of them")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, entries: A) -> Result<OneOrMore<T>, A::Error> {
+        let one = T::deserialize(de::value::MapAccessDeserializer::new(entries))?;
+        Ok(OneOrMore(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMore<T>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(OneOrMore(all))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMoreVisitor(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMore<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMore{}", T::schema_name()).into()
+    }
+
+    /// A mapping or a list of it: two choices that no text can be mistaken between.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "oneOf": [one, { "type": "array", "minItems": 1, "items": one }] })
     }
 }
 

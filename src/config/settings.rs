@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::admin::Token;
 use crate::ledger::{ExportSettings, embedded, redis};
-use crate::meter::Rules;
+use crate::meter::{HookKeys, Rules};
 use crate::proxy::ProxySettings;
 use crate::tls::ServerFiles;
 
@@ -31,6 +31,17 @@ pub struct Settings {
     pub rules: Arc<Rules>,
     /// Upstreams and limits.
     pub proxy: Arc<ProxySettings>,
+}
+
+impl Settings {
+    /// The keys that webhooks are signed with, as far as there may be any.
+    #[must_use]
+    pub fn hook_keys(&self) -> Vec<Arc<HookKeys>> {
+        let wrapped = self.rules.jobs.iter().filter(|_| self.proxy.webhooks.is_some());
+        let wrapped = wrapped.filter_map(|job| job.webhook.as_ref()).map(|hook| &hook.proof);
+        let received = self.proxy.receivers.iter().map(|receiver| &receiver.proof);
+        wrapped.chain(received).filter_map(|proof| proof.keys.clone()).collect()
+    }
 }
 
 /// Where the ledger lies.

@@ -15,6 +15,7 @@ mod eye;
 mod flag;
 mod free;
 mod gates;
+mod host;
 mod identity;
 mod jobs;
 mod journal;
@@ -60,15 +61,16 @@ pub use code::{Code, Hundred};
 pub use content::{Content, Need, Passed, Passing};
 pub use flag::Flag;
 pub use gates::{Place, gates};
+pub use host::{Host, HostPattern, NoHost};
 pub use identity::{
-    AccountHeader, Directory, Finder, Identity, IdentityRules, Issuer, KEY_HEADERS, KEY_SCHEMES,
-    KEY_SET_MAX, KeyRules, KeySet, KeySetError, KeySets, KeySource, Named, Said, SetPlace, Shown,
-    Way, Ways,
+    AccountHeader, Directory, Finder, HookKeys, Identity, IdentityRules, Issuer, KEY_HEADERS,
+    KEY_SCHEMES, KEY_SET_MAX, KeyRules, KeySet, KeySetError, KeySets, KeySource, Named, Said,
+    SetPlace, Shown, Way, Ways,
 };
 pub use jobs::{
     Beginning, Begun, By, Deed, Handing, HookPlace, HookSecret, IdPlace, Job, JobAsked, JobSight,
-    Kept, Look, NamedBy, Record, Report, Rewrite, Sealed, Touch, Unproven, Verify, Watching,
-    Webhook, WordCharges, Words, is_id, open, proven, seal,
+    Kept, Look, NamedBy, Proof, Question, Receiver, Record, Report, Rewrite, Sealed, Touch,
+    Unproven, Verify, Watching, Webhook, WordCharges, Words, fal_signed, is_id, open, proven, seal,
 };
 pub use journal::{Journal, Marks, instance};
 pub use key::{ImportedKey, NewKeyText, PresentedKey};

@@ -1,7 +1,7 @@
 //! The parts of a route's outcome table that can be tried: on the head at once, on the body as it passes.
 //!
 //! In a stream a body test passes as soon as one event passes it: an event that says `failed` is not undone
-//! by the next one.
+//! by the next one. Of a rule with several body tests each passes for itself, perhaps in another event.
 //!
 //! Invariant: a body that was not read passes no body test, not even `exists: false`.
 
@@ -133,7 +133,7 @@ mod tests {
         let rule = |status: &[(u16, u16)], test: Option<Test>| OutcomeRule {
             status: status.iter().map(|&(first, last)| StatusSet { first, last }).collect(),
             header: test.map(|test| ("x-verdict".parse().unwrap(), test)),
-            body: None,
+            body: Vec::new(),
             class: Class::Blocked,
             charge: ChargeRule::None,
         };

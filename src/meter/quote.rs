@@ -1,12 +1,14 @@
 //! Quotes as clients see them: the price, line by line, and what the ledger would decide at this moment.
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::admit::{Meter, Wanted};
 use super::content::Content;
+use super::host::Host;
 use super::identity::{Identity, Shown};
 use super::look::look;
 use super::path::canonical;
@@ -29,7 +31,7 @@ pub struct QuoteRequest {
     pub method: Method,
     /// Its path, with its query if it has one.
     pub path: PathAndQuery,
-    /// Its headers, without credentials.
+    /// Its headers, without credentials; `Host` among them.
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
@@ -38,17 +40,22 @@ pub struct QuoteRequest {
 }
 
 impl Meter {
-    /// What a request would cost and whether it would pass. Writes nothing.
+    /// What a request would cost and whether it would pass. Writes nothing. `port`: that of the scheme that clients
+    /// speak.
     ///
     /// # Errors
     /// When the question itself makes no sense: the key, the path, no route.
-    pub async fn quote_request(&self, asked: QuoteRequest) -> Result<Value, Rejection> {
+    pub async fn quote_request(&self, asked: QuoteRequest, port: u16) -> Result<Value, Rejection> {
         let identity = self.directory.payer(&asked.shown).await?;
         let path = asked.path.path();
         canonical(path).map_err(|problem| Rejection::bad_request(Detail::Path(problem)))?;
-        let Found::Route(route, captures) = self.routes.find(&asked.method, path) else {
+        let host = asked.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let host = host.and_then(|text| Host::read(text, port));
+        let found = self.routes.find(host.as_ref(), &asked.method, path);
+        let Found::Route(route, captures) = found else {
             return Err(Rejection::unknown_route(asked.method.as_str(), path));
         };
+        let path = path.strip_prefix(route.prefix.as_str()).unwrap_or(path);
         let Work::Paid(due) = &route.work else {
             let allowed = self.free_route(identity, route).await;
             return Ok(free_quote(route, allowed.err(), asked.language));

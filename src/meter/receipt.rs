@@ -1,7 +1,7 @@
 //! Receipts: why a charge is what it is, from its id, in one look.
 //!
 //! What the request was and why it was held is written at reserve (`Note`); what the upstream did and why
-//! the charge is what it is, at the end (`Explanation`). The receipt puts both beside the ledger's numbers.
+//! the charge is what it is, at the end (`Explanation`), and before that when it begins to wait for a job. The receipt puts both beside the ledger's numbers.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::credit::{Amount, Facts, Priced, PricedLine, PricedOverride};
 use crate::ledger::{AdjustPart, CapState, ChargeRecord, ChargeState, NOTE_MAX, RefundPart};
 use crate::seam::Timestamp;
 
-/// What is known when a charge ends.
+/// What is known when a charge ends, or begins to wait for its job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The class of the outcome: `completed`, `failed`, …
@@ -57,7 +57,7 @@ impl Explanation {
     /// As the ledger keeps it.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        bounded(self, || json!({ "outcome": self.outcome, "why": self.why }))
+        bounded(self, || json!({ "outcome": self.outcome, "why": self.why, "job": self.job }))
     }
 }
 
@@ -143,7 +143,7 @@ pub fn receipt(record: &ChargeRecord) -> Value {
             "hold": { "inputs": note["inputs"], "lines": stored_lines(&note) },
         },
         "tags": note.get("tags").cloned().unwrap_or_else(|| json!({})),
-        "outcome": end["outcome"],
+        "outcome": end["outcome"].as_str().filter(|outcome| !outcome.is_empty()),
         "job": end["job"],
         "lines": stored_lines(&end),
         "inputs": end["inputs"],
@@ -215,6 +215,9 @@ fn why(record: &ChargeRecord, end: &Value, refunded: Amount) -> String {
     let said = end["why"].as_str().unwrap_or_default();
     let taken = record.charged.saturating_add(refunded);
     let told = match record.state {
+        ChargeState::Held if end["job"].is_object() => {
+            format!("{} is held while its job runs.", record.held)
+        }
         ChargeState::Held => format!("{} is held while the request runs.", record.held),
         ChargeState::Unknown => {
             format!("{} is held: the outcome is not known. {said}", record.held)

@@ -1,9 +1,10 @@
 //! The route table: which route a request is, or that it is none.
 //!
-//! Within one method a catch-all gets only what nothing else matches; among the others text wins over a
-//! capture, in the first segment where they differ. A path that a lenient
-//! server could take for another route than the one that matches here (other case, a slash at its end, an
-//! encoded delimiter of a template) is no route at all, so that it cannot slip past a price.
+//! Routes for the request's own host go first, then those for hosts below a longer and then a shorter name, then
+//! those for any host; of one name those for the very port go first. Within these and one method a catch-all gets only
+//! what nothing else matches; among the others text wins over a capture, in the first segment where they differ. A path
+//! that a lenient server could take for another route than the one that matches here (other case, a slash at its end,
+//! an encoded delimiter of a template) is no route at all, so that it cannot slip past a price.
 //!
 //! Invariant: the answer depends on the declared routes alone, not on their order.
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use http::Method;
 use matchit::{InsertError, Match, Router};
 
+use super::host::{Host, HostPattern};
 use super::path::{self, is_delimiter};
 use super::settings::{Route, Rules};
 use super::template::Template;
@@ -55,11 +57,14 @@ pub enum Found<'a> {
     None,
 }
 
-/// The routes, by method and path.
+/// The routes, by host, method and path.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     entries: Vec<Entry>,
-    methods: HashMap<Method, Paths>,
+    /// Those for some hosts, by the name under which their patterns stand.
+    hosted: HashMap<String, Ports>,
+    /// Those for any host.
+    anywhere: Methods,
     /// Encoded forms of delimiters that some template has as literal text.
     refused: BTreeSet<String>,
 }
@@ -70,6 +75,28 @@ struct Entry {
     names: Vec<String>,
     shape: String,
     folded: String,
+}
+
+/// The routes of one name.
+#[derive(Debug, Default)]
+struct Ports {
+    /// Those for one port.
+    one: HashMap<u16, Methods>,
+    /// Those for any.
+    any: Methods,
+}
+
+/// The routes of some hosts, by method.
+type Methods = HashMap<Method, Paths>;
+
+/// What the routes of some hosts and one method say of a path.
+enum Seen<'a> {
+    /// It is this one's.
+    Route(&'a Entry, Vec<(String, String)>),
+    /// A lenient server could take it for one of them, and it is none.
+    Alike,
+    /// It has nothing to do with them.
+    Nothing,
 }
 
 /// The paths of one method.
@@ -114,63 +141,121 @@ impl RouteTable {
         if errors.is_empty() { Ok(table) } else { Err(errors) }
     }
 
-    /// Which route `path` is, a path that `path::canonical` accepts.
+    /// Whether it matters for which host a request is.
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str) -> Found<'_> {
+    pub fn has_hosts(&self) -> bool {
+        !self.hosted.is_empty()
+    }
+
+    /// Which route `path` is, a path that `path::canonical` accepts. `host`: for which host it is asked; `None`: for
+    /// none that a route could be for.
+    #[must_use]
+    pub fn find(&self, host: Option<&Host>, method: &Method, path: &str) -> Found<'_> {
         if path.contains('%') && self.refused.iter().any(|escape| path.contains(escape.as_str())) {
             return Found::None;
         }
-        let found = self.methods.get(method).and_then(|paths| self.find_in(paths, path));
-        match found {
-            Some((entry, captures)) => Found::Route(&entry.route, captures),
-            None if self.methods.values().any(|paths| self.find_in(paths, path).is_some()) => {
-                Found::OtherMethod
+        for methods in self.tiers(host) {
+            match methods.get(method).map(|paths| self.find_in(paths, path)) {
+                Some(Seen::Route(entry, captures)) => return Found::Route(&entry.route, captures),
+                // What another host's routes say of it does not count: it must not slip past these.
+                Some(Seen::Alike) => break,
+                Some(Seen::Nothing) | None => {}
             }
-            None => Found::None,
         }
+        let mut all = self.tiers(host).flat_map(HashMap::values);
+        if all.any(|paths| matches!(self.find_in(paths, path), Seen::Route(..))) {
+            return Found::OtherMethod;
+        }
+        Found::None
     }
 
-    fn find_in(&self, paths: &Paths, path: &str) -> Option<(&Entry, Vec<(String, String)>)> {
-        let matched = paths.exact.at(path)?;
-        let entry = self.entries.get(*matched.value)?;
+    /// The routes that may be a request's, those first that go first.
+    fn tiers(&self, host: Option<&Host>) -> impl Iterator<Item = &Methods> {
+        let host = host.filter(|_| self.has_hosts());
+        let hosted = host.into_iter().flat_map(|host| {
+            let named = host.names().filter_map(|name| self.hosted.get(name));
+            named.flat_map(|ports| ports.one.get(&host.port()).into_iter().chain([&ports.any]))
+        });
+        hosted.chain([&self.anywhere])
+    }
+
+    fn find_in(&self, paths: &Paths, path: &str) -> Seen<'_> {
         let folded = fold(path);
-        let lenient = paths.folded.at(&folded);
-        let other = lenient.and_then(|lenient| self.entries.get(*lenient.value));
+        let lenient = || paths.folded.at(&folded);
+        let matched = paths.exact.at(path);
+        let entry = matched.as_ref().and_then(|matched| self.entries.get(*matched.value));
+        let (Some(matched), Some(entry)) = (matched, entry) else {
+            return if lenient().is_some() { Seen::Alike } else { Seen::Nothing };
+        };
+        let other = lenient().and_then(|lenient| self.entries.get(*lenient.value));
         if other.is_some_and(|other| other.folded != entry.folded) {
-            return None;
+            return Seen::Alike;
         }
         let values = matched.params.iter().map(|(_, value)| value.to_owned());
-        Some((entry, entry.names.iter().cloned().zip(values).collect()))
+        Seen::Route(entry, entry.names.iter().cloned().zip(values).collect())
     }
 
     fn insert(&mut self, route: &Arc<Route>) -> Result<(), RouteProblem> {
+        let whole = format!("{}{}", route.prefix, route.path);
         let Template { shape, names, literals, example } =
-            Template::parse(&route.path).ok_or(RouteProblem::Template)?;
+            Template::parse(&whole).ok_or(RouteProblem::Template)?;
         path::canonical(&example).map_err(RouteProblem::Unmatchable)?;
         let folded = fold(&shape);
         let index = self.entries.len();
-        let paths = self.methods.entry(route.method.clone()).or_default();
-        let exact = paths.exact.insert(&shape, index);
-        // Routes that differ by case alone share the first one's place: each is meant as declared.
-        let lenient = match paths.folded.insert(&folded, index) {
-            Err(InsertError::Conflict { with }) if with == folded => Ok(()),
-            result => result,
+        let places = if route.hosts.is_empty() {
+            vec![None]
+        } else {
+            route.hosts.iter().map(Some).collect()
         };
-        exact.and(lenient).map_err(|error| self.conflict(&error))?;
+        for host in places {
+            let inserted = self
+                .methods(host)
+                .entry(route.method.clone())
+                .or_default()
+                .insert(&shape, &folded, index);
+            inserted.map_err(|error| self.conflict(host, &error))?;
+        }
         let delimiters = literals.bytes().filter(|byte| is_delimiter(*byte));
         self.refused.extend(delimiters.map(|byte| format!("%{byte:02X}")));
         self.entries.push(Entry { route: Arc::clone(route), names, shape, folded });
         Ok(())
     }
 
-    fn conflict(&self, error: &InsertError) -> RouteProblem {
+    /// The routes of one pattern, or of any host.
+    fn methods(&mut self, host: Option<&HostPattern>) -> &mut Methods {
+        let Some(host) = host else { return &mut self.anywhere };
+        let ports = self.hosted.entry(host.name().to_owned()).or_default();
+        match host.port() {
+            Some(port) => ports.one.entry(port).or_default(),
+            None => &mut ports.any,
+        }
+    }
+
+    fn conflict(&self, host: Option<&HostPattern>, error: &InsertError) -> RouteProblem {
         let InsertError::Conflict { with } = error else {
             return RouteProblem::Template;
         };
-        let other = self.entries.iter().find(|entry| entry.shape == *with || entry.folded == *with);
+        let there = |entry: &&Entry| match host {
+            Some(host) => entry.route.hosts.contains(host),
+            None => entry.route.hosts.is_empty(),
+        };
+        let mut entries = self.entries.iter().filter(there);
+        let other = entries.find(|entry| entry.shape == *with || entry.folded == *with);
         other.map_or(RouteProblem::Template, |other| {
             RouteProblem::Conflict(other.route.name.clone())
         })
+    }
+}
+
+impl Paths {
+    fn insert(&mut self, shape: &str, folded: &str, index: usize) -> Result<(), InsertError> {
+        let exact = self.exact.insert(shape, index);
+        // Routes that differ by case alone share the first one's place: each is meant as declared.
+        let lenient = match self.folded.insert(folded, index) {
+            Err(InsertError::Conflict { with }) if with == folded => Ok(()),
+            result => result,
+        };
+        exact.and(lenient)
     }
 }
 
@@ -192,6 +277,8 @@ mod tests {
                 feature: None,
                 method: method.parse().unwrap(),
                 path: (*path).to_owned(),
+                prefix: String::new(),
+                hosts: Vec::new(),
                 upstream: 0,
                 work: Work::Free,
                 body_limit: 0,
@@ -228,7 +315,7 @@ mod tests {
     ];
 
     fn shown(table: &RouteTable, method: &str, path: &str) -> String {
-        match table.find(&method.parse().unwrap(), path) {
+        match table.find(None, &method.parse().unwrap(), path) {
             Found::Route(route, captures) => {
                 let pairs = captures.iter().map(|(name, value)| format!(" {name}={value}"));
                 format!("{}{}", route.name, pairs.collect::<String>())

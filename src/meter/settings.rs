@@ -1,10 +1,12 @@
 //! What a configuration says about routes, once it has been resolved: it cannot be wrong any more.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
+use super::host::HostPattern;
 use super::identity::{IdentityRules, Ways};
 use super::jobs::{Job, Rewrite, Touch};
 use super::rejection::Dialect;
@@ -44,8 +46,12 @@ pub struct Route {
     pub feature: Option<Name>,
     /// Which method it matches.
     pub method: Method,
-    /// Which paths: segments, `{name}` for one segment, `{*name}` at the end for one or more.
+    /// Which paths, without the prefix: segments, `{name}` for one segment, `{*name}` at the end for one or more.
     pub path: String,
+    /// What stands before such a path in a request and is taken off; empty, or with a slash before each segment.
+    pub prefix: String,
+    /// The hosts that a request may be for; none: any.
+    pub hosts: Vec<HostPattern>,
     /// The index of its upstream in the proxy's settings.
     pub upstream: usize,
     /// What it does and costs.
@@ -324,8 +330,8 @@ pub struct OutcomeRule {
     pub status: Vec<StatusSet>,
     /// A header that must pass the test.
     pub header: Option<(HeaderName, Test)>,
-    /// A place in the JSON body, or in an event's data, that must pass the test.
-    pub body: Option<(Pointer, Test)>,
+    /// Places in the JSON body, or in the data of events, that must pass their tests, each one.
+    pub body: Vec<(Pointer, Test)>,
     /// What the answer was.
     pub class: Class,
     /// What is charged.
@@ -374,6 +380,13 @@ pub enum Class {
     Pending,
     /// Nobody knows.
     Unknown,
+}
+
+/// As it is written everywhere: `completed`.
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        serde::Serialize::serialize(self, f)
+    }
 }
 
 /// What an outcome costs.

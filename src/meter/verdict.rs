@@ -9,6 +9,7 @@
 
 use super::eye::Eye;
 use super::flag::Flag;
+use super::outcome::BodyTest;
 use super::pricing::Held;
 use super::reading::Reading;
 use super::said::Seen;
@@ -49,6 +50,27 @@ pub enum Charge {
     Hold,
 }
 
+impl Charge {
+    /// Why an answer of this class costs this, in a sentence for its receipt; `cancelled` is the one for what was
+    /// cut off, which only the caller knows by whom.
+    #[must_use]
+    pub const fn why(&self, class: Class, cancelled: &'static str) -> &'static str {
+        match (class, self) {
+            (_, Self::Fee(_)) => "The route charges a fee for this outcome.",
+            (_, Self::Hold) => "The answer does not say how the work ended.",
+            (Class::Completed, Self::None) => "The route does not charge for this outcome.",
+            (Class::Completed, _) => "The work was done.",
+            (Class::Partial, _) => "A part of the work was done.",
+            (Class::Failed, _) => "The service failed.",
+            (Class::Rejected, _) => "The service refused the request.",
+            (Class::Blocked, _) => "The service refused the content.",
+            (Class::Cancelled, _) => cancelled,
+            (Class::Pending, _) => "The work goes on.",
+            (Class::Unknown, _) => "Nobody knows how the work ended.",
+        }
+    }
+}
+
 /// What is known about a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evidence<'a> {
@@ -80,7 +102,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Verdict 
 pub(super) fn at_head(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Option<Verdict> {
     let first = due.outcomes.iter().zip(evidence.heads).find(|(_, head)| **head);
     let (class, charge) = match first {
-        Some((rule, _)) if rule.body.is_some() => return None,
+        Some((rule, _)) if !rule.body.is_empty() => return None,
         Some((rule, _)) => (rule.class, rule.charge),
         None => evidence.otherwise(),
     };
@@ -126,7 +148,8 @@ impl Evidence<'_> {
     /// rules that expect that count, and those that have seen proof of a failure: many streams report an
     /// error and then end without their end mark.
     fn counts(&self, number: usize, rule: &OutcomeRule) -> bool {
-        let proven = || self.eye.tests.iter().any(|test| test.rule == number && test.is_proven());
+        let mut tests = self.eye.tests.iter().filter(|test| test.rule == number).peekable();
+        let mut proven = || tests.peek().is_some() && tests.all(BodyTest::is_proven);
         match (self.end, rule.class) {
             (End::Complete, _) => true,
             _ if !is_success(self.status) => true,

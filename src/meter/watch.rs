@@ -158,7 +158,7 @@ pub(super) const fn is_success(status: u16) -> bool {
 /// Body tests of the rules that the head leaves possible.
 fn watch_rules(due: &Due, heads: &[bool], eye: &mut Eye) {
     for (number, (rule, head)) in due.outcomes.iter().zip(heads).enumerate() {
-        if let (Some((place, test)), true) = (&rule.body, *head) {
+        for (place, test) in rule.body.iter().filter(|_| *head) {
             let place = eye.place(place);
             eye.tests.push(BodyTest::new(number, place, test.clone()));
         }
@@ -178,7 +178,7 @@ fn may_settle(due: &Due, heads: &[bool], status: u16) -> bool {
     let possible =
         || due.outcomes.iter().zip(heads).filter(|(_, head)| **head).map(|(rule, _)| rule);
     let by_rule = possible().any(|rule| rule.charge == ChargeRule::Settle);
-    let by_default = possible().all(|rule| rule.body.is_some() || rule.class == Class::Partial);
+    let by_default = possible().all(|rule| !rule.body.is_empty() || rule.class == Class::Partial);
     let when_cut = due.on_disconnect == OnDisconnect::Cancel;
     by_rule || (is_success(status) && (by_default || when_cut))
 }

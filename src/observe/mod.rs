@@ -14,6 +14,7 @@ mod span;
 mod spans;
 mod squeezed;
 mod sse;
+mod token;
 mod values;
 mod walk;
 
@@ -33,3 +34,4 @@ pub use span::{Span, Spot, spot};
 pub use spans::{string_at, strings};
 pub use squeezed::CUT;
 pub use sse::{EVENT_MAX, Event, EventReader};
+pub use token::is_token;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Query, Request};
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
@@ -21,6 +21,8 @@ const BODY_MAX: usize = 1024 * 1024;
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) uri: Uri,
+    /// The host that it is for.
+    pub(super) host: Option<HeaderValue>,
     shown: Result<Shown, Rejection>,
     body: Result<bytes::Bytes, Rejection>,
     request_id: String,
@@ -36,11 +38,13 @@ impl FromRequest<Portal> for Call {
         let rules = &portal.rules.identity;
         // Every way counts here, whatever a route says: it is the same account.
         let shown = Shown::of(rules, Ways::ALL, &head.headers, head.uri.query());
+        let named = head.uri.authority().and_then(|named| named.as_str().parse().ok());
+        let host = named.or_else(|| head.headers.get(HOST).cloned());
         let uri = without_key(rules, head.uri);
         let body = read(body).await;
         let request_id = request_id(&*portal.clock, &*portal.entropy);
         let manner = Manner::of(&head.headers, portal.rules.dialect);
-        Ok(Self { method: head.method, uri, shown, body, request_id, manner })
+        Ok(Self { method: head.method, uri, host, shown, body, request_id, manner })
     }
 }
 

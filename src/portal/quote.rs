@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
@@ -24,8 +24,12 @@ async fn quoted(portal: &Portal, call: &Call) -> Result<Value, Refused> {
     let shown = call.shown()?.clone();
     Page::none(&call.query()?)?;
     let members = Members::read(call.body()?)?;
-    let ask =
+    let mut ask =
         QuoteAsk { language: call.language(), ..read(shown, members, &portal.rules.identity)? };
+    if let Some(host) = call.host.clone() {
+        // What is asked here is meant for here, unless it says for which host.
+        ask.headers.entry(HOST).or_insert(host);
+    }
     Ok(portal.quoter.quote(ask).await?)
 }
 

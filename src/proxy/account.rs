@@ -19,6 +19,8 @@ use crate::meter::{
 
 /// The event that the mark in the journal stands for.
 const FORWARDED: &str = "forwarded";
+/// Why an exchange ended that did not come to its end.
+const CUT_OFF: &str = "The client left or took too long, and the work was cut off.";
 
 /// See the module.
 pub(super) struct Account {
@@ -39,6 +41,8 @@ struct OwnJob {
     account: AccountId,
     route: Name,
     captures: Vec<(String, String)>,
+    /// Which host of its upstream the answer says that it is at.
+    host: Option<String>,
 }
 
 impl Account {
@@ -52,7 +56,7 @@ impl Account {
         let Admitted { ticket, held, reserved, identity } = admitted;
         let own = Beginning::of(&due).map(|beginning| {
             let (account, route) = (identity.document.account.clone(), route.name.clone());
-            Box::new(OwnJob { beginning, account, route, captures })
+            Box::new(OwnJob { beginning, account, route, captures, host: None })
         });
         let upstream = core.upstreams.get(route.upstream).map(super::upstream::Upstream::name);
         let mut told = Explanation {
@@ -150,6 +154,13 @@ impl Account {
         self.own.is_some()
     }
 
+    /// Notes which host of its upstream a job is at. What the body says goes before what a header said.
+    pub(super) fn is_at(&mut self, host: Option<String>) {
+        if let Some(own) = &mut self.own {
+            own.host = host.or_else(|| own.host.take());
+        }
+    }
+
     /// Judges the answer and says the word that ends the charge.
     pub(super) fn conclude(self, watch: Watch, end: End) {
         let verdict = watch.finish(end, &self.due, &self.held);
@@ -181,8 +192,8 @@ impl Account {
     /// The exchange is over, and the job is not, or has ended already.
     async fn hand_over(self, own: Box<OwnJob>, begun: Begun, status: u16) {
         let Self { core, due, ticket, held, told, .. } = self;
-        let OwnJob { account, route, captures, .. } = *own;
-        let handing = Handing { account, route, captures, due, held, told };
+        let OwnJob { account, route, captures, host, .. } = *own;
+        let handing = Handing { account, route, captures, due, held, host, told };
         let own = core.clone();
         let work = async move {
             if let Some(kept) = own.meter.hand_over(ticket, handing, &begun).await {
@@ -196,8 +207,8 @@ impl Account {
         let amount = self.amount(&verdict.charge);
         self.note("ended");
         let Verdict { class, charge, flags } = verdict;
-        self.told.outcome = word(class);
-        self.told.why = why(class, &charge).to_owned();
+        self.told.outcome = class.to_string();
+        self.told.why = charge.why(class, CUT_OFF).to_owned();
         self.told.flags.extend(flags.iter().map(ToString::to_string));
         self.explain(&charge);
         match (charge, amount) {
@@ -223,7 +234,7 @@ impl Account {
     pub(super) fn never_forwarded(mut self, why: &str) {
         // The mark came first; a receipt that says so would contradict itself.
         self.told.timeline.retain(|event| event.event != FORWARDED);
-        self.told.outcome = word(Class::Failed);
+        self.told.outcome = Class::Failed.to_string();
         self.told.why = why.to_owned();
         self.ticket.release(&self.told);
     }
@@ -232,7 +243,7 @@ impl Account {
     pub(super) fn doubt(mut self, why: &str, rejection: Rejection) -> Rejection {
         let rejection = self.unsettled(rejection.of(self.charge()));
         self.note("lost");
-        self.told.outcome = word(Class::Unknown);
+        self.told.outcome = Class::Unknown.to_string();
         self.told.why = why.to_owned();
         self.ticket.doubt(&self.told);
         rejection
@@ -257,25 +268,5 @@ impl Account {
     pub(super) fn abandoned(self) {
         let verdict = Verdict { class: Class::Cancelled, charge: Charge::Full, flags: Vec::new() };
         self.say(verdict);
-    }
-}
-
-fn word(class: Class) -> String {
-    serde_json::to_value(class).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-const fn why(class: Class, charge: &Charge) -> &'static str {
-    match (class, charge) {
-        (_, Charge::Fee(_)) => "The route charges a fee for this outcome.",
-        (_, Charge::Hold) => "The answer does not say how the work ended.",
-        (Class::Completed, Charge::None) => "The route does not charge for this outcome.",
-        (Class::Completed, _) => "The work was done.",
-        (Class::Partial, _) => "A part of the work was done.",
-        (Class::Failed, _) => "The service failed.",
-        (Class::Rejected, _) => "The service refused the request.",
-        (Class::Blocked, _) => "The service refused the content.",
-        (Class::Cancelled, _) => "The client left or took too long, and the work was cut off.",
-        (Class::Pending, _) => "The work goes on.",
-        (Class::Unknown, _) => "Nobody knows how the work ended.",
     }
 }

@@ -1,4 +1,4 @@
-//! Calls clients at URLs that they have chosen themselves.
+//! Calls clients at URLs that they have chosen themselves, and operators at theirs.
 //!
 //! Such a URL must not lead into the operator's own network (server-side request forgery): names are looked up here
 //! and only public addresses are connected to, so that a name cannot mean one thing when it is checked and
@@ -28,7 +28,6 @@ use hyper_util::rt::TokioExecutor;
 
 use super::headers::strip_hops;
 use super::upstream::chain;
-use crate::meter::Sealed;
 use crate::tls;
 
 /// How long a client may take for its answer.
@@ -67,27 +66,37 @@ impl Caller {
         Ok(Self { client, private })
     }
 
-    /// Passes an upstream's call on; the answer is for the upstream.
-    pub(super) async fn pass_on(&self, sealed: &Sealed, head: Parts, body: Bytes) -> StatusCode {
-        let charge = sealed.charge;
-        match tokio::time::timeout(PATIENCE, self.send(&sealed.url, head, body)).await {
+    /// Passes an upstream's call on; the answer is for the upstream. `whose` is for the log.
+    pub(super) async fn pass_on(
+        &self,
+        url: Option<&Uri>,
+        whose: &str,
+        head: Parts,
+        body: Bytes,
+    ) -> StatusCode {
+        match tokio::time::timeout(PATIENCE, self.send(url, head, body)).await {
             Ok(Ok(status)) => {
-                tracing::info!(%charge, %status, "a webhook was passed on");
+                tracing::info!(whose, %status, "a webhook was passed on");
                 status
             }
             Ok(Err(why)) => {
-                tracing::warn!(%charge, why, "a webhook could not be passed on");
+                tracing::warn!(whose, why, "a webhook could not be passed on");
                 StatusCode::BAD_GATEWAY
             }
             Err(_) => {
-                tracing::warn!(%charge, "a webhook was not taken in time");
+                tracing::warn!(whose, "a webhook was not taken in time");
                 StatusCode::GATEWAY_TIMEOUT
             }
         }
     }
 
-    async fn send(&self, url: &str, mut head: Parts, body: Bytes) -> Result<StatusCode, String> {
-        let url: Uri = url.parse().map_err(|error| format!("{error}"))?;
+    async fn send(
+        &self,
+        url: Option<&Uri>,
+        mut head: Parts,
+        body: Bytes,
+    ) -> Result<StatusCode, String> {
+        let url = url.cloned().ok_or("its URL cannot be read")?;
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
         // Names are looked up by the resolver; an address is not.
         if !self.private && host.parse::<IpAddr>().is_ok_and(|address| !is_public(address)) {

@@ -19,7 +19,7 @@ use super::caller::Caller;
 use super::guard::Guard;
 use super::settings::ProxySettings;
 use super::upstream::Upstream;
-use crate::meter::Meter;
+use crate::meter::{KeySets, Meter};
 use crate::seam::{Disk, Tasks};
 
 /// The client plane, handed down from above: it answers what begins with the client prefix.
@@ -47,6 +47,10 @@ pub struct Core {
     pub requests: Rc<Cell<usize>>,
     /// Passes webhooks on; `None`: there are none.
     pub caller: Option<Caller>,
+    /// Passes them on to URLs of the operator's own; `None`: there are none.
+    pub forwarder: Option<Caller>,
+    /// The keys that webhooks are signed with.
+    pub key_sets: Arc<KeySets>,
     /// The client plane.
     pub client_plane: ClientPlane,
     /// Whether the instance is about to stop.

@@ -158,6 +158,9 @@ impl Exchange {
             account.sign(&mut parts.headers, watch);
         }
         if let Some(rewriting) = &self.rewriting {
+            if let Some(account) = &mut self.account {
+                account.is_at(rewriting.host_in_headers(&parts.headers));
+            }
             rewriting.headers(&mut parts.headers);
         }
         if http_body::Body::is_end_stream(&body) {
@@ -201,6 +204,9 @@ impl Exchange {
     ) {
         let gathered = gather(&self.core, upstream, &mut body, &mut watch).await;
         let whole = matches!(gathered.last, Last::End);
+        if let Some(account) = self.account.as_mut().filter(|_| whole) {
+            account.is_at(rewriting.host_in_body(&gathered.bytes));
+        }
         match &gathered.last {
             Last::End => self.conclude(&mut watch, End::Complete).await,
             Last::Broken => self.conclude(&mut watch, End::Broken).await,

@@ -60,11 +60,11 @@ fn start(core: &Rc<Core>, metered: Metered) -> Result<Answer, Stop> {
     let upstream = core.upstreams.get(index).ok_or_else(|| broken("the route has no upstream"))?;
     let head_only = head.method == Method::HEAD;
     let Sending { body, faults, limit, take_out } = body;
-    let named = head.uri.authority().cloned();
-    let rewriting = Rewriting::of(core, &route, &head.headers, named.as_ref(), onward.origin);
+    let rewriting = Rewriting::of(core, &route, &head, onward.origin);
     let observed = admitted.is_some() || touched.is_some() || rewriting.is_some();
     let opens = handshake.is_some();
-    let onward = Going { onward, pass: route.pass, story: &story, observed, opens };
+    let host = touched.as_ref().and_then(|touched| touched.host());
+    let onward = Going { onward, pass: route.pass, story: &story, host, observed, opens };
     let request = outgoing(core, upstream, head, body, &onward)?;
     let account = admitted
         .map(|(due, admitted)| Account::open(core.clone(), due, admitted, (&route, captures)));
@@ -118,6 +118,8 @@ struct Going<'a> {
     /// Whether the client's credential does.
     pass: bool,
     story: &'a Story,
+    /// Which host of the upstream it goes to, if not that of its URL.
+    host: Option<&'a str>,
     observed: bool,
     /// Whether it opens a WebSocket.
     opens: bool,
@@ -133,7 +135,7 @@ fn outgoing(
     going: &Going<'_>,
 ) -> Result<Request<Outgoing>, Rejection> {
     let asked = going.onward.target.as_ref().or_else(|| head.uri.path_and_query());
-    let target = upstream.target(asked).map_err(|error| {
+    let target = upstream.target(asked, going.host).map_err(|error| {
         Rejection::bad_request(Detail::Unforwardable).because(error.to_string())
     })?;
     let how = upstream.settings().map(|own| own.client_address).unwrap_or_default();

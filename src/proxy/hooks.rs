@@ -14,20 +14,22 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{Body, Sending, whole};
 use super::core::Core;
 use super::headers::Taken;
 use super::jobs::tell;
 use super::reading::{collect, room};
+use super::receiving::received;
 use super::rewriting::replaced;
 use super::stage::{Onward, Stop};
 use super::upload::Upload;
 use crate::credit::{AccountId, ChargeId};
 use crate::ledger::{Answer, ChargeState};
 use crate::meter::{
-    BodyLimit, By, Due, End, HookPlace, IdPlace, Job, Rejection, Sealed, Webhook, open, parameter,
-    proven, seal,
+    BodyLimit, By, Due, End, HookPlace, IdPlace, Job, Kept, Proof, Rejection, Report, Sealed,
+    Unproven, Verify, Webhook, fal_signed, open, parameter, proven, seal,
 };
 use crate::observe::{Fact, response, string_at, strings};
 
@@ -123,48 +125,97 @@ fn in_query(
     format!("{}?{query}", target.path()).parse().ok().filter(|_| changed)
 }
 
-/// The token in the path of a call, if it is one.
-pub(super) fn token<'a>(core: &Core, path: &'a str) -> Option<&'a str> {
-    core.settings.webhooks.as_ref()?;
+/// What stands behind the path where upstreams call.
+pub(super) fn behind<'a>(core: &Core, path: &'a str) -> Option<&'a str> {
     path.strip_prefix(core.settings.client_prefix.as_str())?.strip_prefix(PATH)
 }
 
-/// Takes an upstream's call.
+/// Takes an upstream's call: at the URL of one job, or at one for all jobs.
 pub(super) async fn called(
     core: Rc<Core>,
-    token: String,
+    behind: String,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Stop> {
+    let mut receivers = core.settings.receivers.iter();
+    if let Some(receiver) = receivers.find(|receiver| receiver.name.as_str() == behind).cloned() {
+        return received(core, &receiver, request).await;
+    }
     let webhooks = core.settings.webhooks.as_ref();
-    let sealed = webhooks.and_then(|own| open(&own.secret, &token));
+    let sealed = webhooks.and_then(|own| open(&own.secret, &behind));
     let sealed = sealed.ok_or_else(Rejection::unknown_job)?;
-    let (head, body) = request.into_parts();
-    let length = http_body::Body::size_hint(&body).exact();
-    let room = room(&core, length, CALL_MAX)?;
-    let limit = BodyLimit { bytes: CALL_MAX, plan: None };
-    let (limits, clock) = (&core.settings.limits, core.meter.clock.clone());
-    let upload = Upload::new(body, limit, limits.body_rate, clock);
-    let (bytes, _) = collect(upload, limits.body_ms, &Taken::new([])).await?;
+    let (head, bytes, room) = read(&core, request).await?;
     let job = core.meter.rules.jobs.iter().find(|job| job.name == sealed.job).cloned();
     if let Some(job) = &job
         && let Some(hook) = &job.webhook
     {
-        let now = core.meter.clock.now();
-        proven(hook.verify, &hook.secret, &head.headers, &bytes, now).map_err(|why| {
-            let (job, charge) = (&sealed.job, sealed.charge);
-            tracing::warn!(%job, %charge, %why, "a webhook is not believed");
-            Rejection::invalid_key().because(why.to_string())
-        })?;
+        if hook.proof.how != Verify::None && hook.proof.is_there() {
+            believe(&core, &hook.proof, job.name.as_str(), &head.headers, &bytes).await?;
+        }
         judge(&core, job, &sealed, &head, &bytes).await?;
     }
     let status = match &core.caller {
-        Some(caller) => caller.pass_on(&sealed, head, bytes).await,
+        Some(caller) => {
+            let url = sealed.url.parse::<Uri>();
+            caller.pass_on(url.ok().as_ref(), &sealed.charge.to_string(), head, bytes).await
+        }
         None => StatusCode::BAD_GATEWAY,
     };
     drop(room);
+    Ok(answered(status))
+}
+
+/// What the upstream gets.
+pub(super) fn answered(status: StatusCode) -> Response<Body> {
     let mut answer = Response::new(whole(""));
     *answer.status_mut() = status;
-    Ok(answer)
+    answer
+}
+
+/// Reads a call; the room that its body takes is given back at the end.
+pub(super) async fn read(
+    core: &Core,
+    request: Request<Incoming>,
+) -> Result<(Parts, Bytes, OwnedSemaphorePermit), Stop> {
+    let (head, body) = request.into_parts();
+    let length = http_body::Body::size_hint(&body).exact();
+    let room = room(core, length, CALL_MAX)?;
+    let limit = BodyLimit { bytes: CALL_MAX, plan: None };
+    let (limits, clock) = (&core.settings.limits, core.meter.clock.clone());
+    let upload = Upload::new(body, limit, limits.body_rate, clock);
+    let (bytes, _) = collect(upload, limits.body_ms, &Taken::new([])).await?;
+    Ok((head, bytes, room))
+}
+
+/// Refuses a call that is not proven. One whose proof needs keys that nobody could read yet is not believed either,
+/// and the upstream is asked to call again.
+pub(super) async fn believe(
+    core: &Core,
+    proof: &Proof,
+    whose: &str,
+    head: &HeaderMap,
+    bytes: &[u8],
+) -> Result<(), Rejection> {
+    let now = core.meter.clock.now();
+    let proven = match &proof.keys {
+        None => proven(proof.how, &proof.secret, head, bytes, now),
+        Some(keys) => match fal_signed(head, bytes, now) {
+            Ok((message, signature)) => {
+                match core.key_sets.has_signed(keys, &message, &signature).await {
+                    Some(true) => Ok(()),
+                    Some(false) => Err(Unproven::Wrong),
+                    None => {
+                        let why = format!("the keys of webhooks of {whose} have not been read yet");
+                        return Err(Rejection::metering_unavailable(why));
+                    }
+                }
+            }
+            Err(why) => Err(why),
+        },
+    };
+    proven.map_err(|why| {
+        tracing::warn!(whose, %why, "a webhook is not believed");
+        Rejection::invalid_key().because(why.to_string())
+    })
 }
 
 /// Acts on what the call says of its job.
@@ -175,7 +226,7 @@ async fn judge(
     head: &Parts,
     bytes: &[u8],
 ) -> Result<(), Rejection> {
-    let Some(id) = id_of(job, &head.headers, bytes) else {
+    let Some(id) = id_of(&job.id, &head.headers, bytes) else {
         tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names no job");
         return Ok(());
     };
@@ -190,14 +241,19 @@ async fn judge(
         tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names another job");
         return Ok(());
     }
-    let mut sight = core.meter.sight(&kept, false);
+    let report = heard(core, &kept, head, bytes);
+    tell(core, kept, report, By::Webhook).await;
+    Ok(())
+}
+
+/// What a call says of its job.
+pub(super) fn heard(core: &Core, kept: &Kept, head: &Parts, bytes: &[u8]) -> Report {
+    let mut sight = core.meter.sight(kept, false);
     let mut headers = head.headers.clone();
     headers.remove(CONTENT_LENGTH);
     let mut watch = sight.watch(StatusCode::OK.as_u16(), &headers);
     watch.feed(bytes);
-    let report = sight.report(watch, End::Complete);
-    tell(core, kept, report, By::Webhook).await;
-    Ok(())
+    sight.report(watch, End::Complete)
 }
 
 /// The upstream was faster than its own answer: it is asked to call again, as long as the exchange runs.
@@ -212,8 +268,9 @@ async fn not_yet(core: &Core, sealed: &Sealed) -> Result<(), Rejection> {
     }
 }
 
-fn id_of(job: &Job, head: &HeaderMap, bytes: &[u8]) -> Option<String> {
-    match &job.id {
+/// The id at this place of a call.
+pub(super) fn id_of(place: &IdPlace, head: &HeaderMap, bytes: &[u8]) -> Option<String> {
+    match place {
         IdPlace::Header(name) => head.get(name)?.to_str().ok().map(str::to_owned),
         IdPlace::Json(place) => match response(bytes, &[place]).ok()?.at(0) {
             [Fact::Text(id)] => Some(id.clone().into_owned()),

@@ -34,10 +34,9 @@ impl Touched {
         core: &Rc<Core>,
         account: &AccountId,
         touch: &Touch,
-        captures: &[(String, String)],
-        query: &str,
+        id: Option<String>,
     ) -> Result<Self, Rejection> {
-        let id = touch.named.id(captures, query).ok_or_else(Rejection::unknown_job)?;
+        let id = id.ok_or_else(Rejection::unknown_job)?;
         let kept = core.meter.job(account, &touch.job, &id).await?;
         let sight = core.meter.sight(&kept, touch.deed == Deed::Fetch);
         let by = match touch.deed {
@@ -46,6 +45,11 @@ impl Touched {
             Deed::Cancel => By::Cancel,
         };
         Ok(Self { core: core.clone(), kept, sight, by })
+    }
+
+    /// Which host of its upstream has it.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.kept.record.host.as_deref()
     }
 
     /// Begins to watch the answer.

@@ -24,6 +24,7 @@ mod hops;
 mod jobs;
 mod patience;
 mod reading;
+mod receiving;
 mod rewriting;
 mod settings;
 mod spool;

@@ -8,12 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Uri};
 
 use super::core::Core;
 use super::stage::Origin;
-use crate::meter::{Found, Route};
+use super::steps::host;
+use crate::meter::{Found, Host, Route};
 use crate::observe::{encoded, is_json, media_type, string_at, strings};
 
 /// The longest body that is rewritten, in bytes; a longer one passes as it came.
@@ -27,23 +29,29 @@ const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DE
 pub(super) struct Rewriting {
     core: Rc<Core>,
     route: Arc<Route>,
-    /// Scheme and host of this gateway.
-    here: String,
+    here: Here,
+}
+
+/// Where this gateway is, as the client has reached it.
+struct Here {
+    /// Scheme and host.
+    url: String,
+    /// The host that a request there is for.
+    host: Option<Host>,
 }
 
 impl Rewriting {
-    /// For the answers of a route that says so. `came`: the head of the request; `authority`: what its target names.
+    /// For the answers of a route that says so. `came`: the head of the request.
     pub(super) fn of(
         core: &Rc<Core>,
         route: &Arc<Route>,
-        came: &HeaderMap,
-        authority: Option<&Authority>,
+        came: &Parts,
         origin: Origin,
     ) -> Option<Self> {
         if route.rewrite.is_empty() {
             return None;
         }
-        let here = here(core, came, authority, origin)?;
+        let here = here(core, route, came, origin)?;
         Some(Self { core: core.clone(), route: route.clone(), here })
     }
 
@@ -83,6 +91,25 @@ impl Rewriting {
         if edits.is_empty() { None } else { replaced(json, &edits) }
     }
 
+    /// Which host of the upstream the first URL of its own in the declared headers has, before they are rewritten.
+    pub(super) fn host_in_headers(&self, headers: &HeaderMap) -> Option<String> {
+        let names = self.route.rewrite.headers.iter();
+        let mut values = names.flat_map(|name| headers.get_all(name));
+        values.find_map(|value| self.host(value.to_str().ok()?))
+    }
+
+    /// The same of the declared places of a body.
+    pub(super) fn host_in_body(&self, json: &[u8]) -> Option<String> {
+        let mut spans = self.route.rewrite.json.iter().flat_map(|place| strings(json, place));
+        spans.find_map(|span| self.host(&string_at(json, span)?))
+    }
+
+    /// The host of a URL, if that is the upstream's own.
+    fn host(&self, text: &str) -> Option<String> {
+        self.turned(text)?;
+        text.parse::<Uri>().ok()?.authority().map(ToString::to_string)
+    }
+
     /// The same URL on this gateway; `None`: it stays as it is.
     fn turned(&self, text: &str) -> Option<String> {
         let url: Uri = text.parse().ok()?;
@@ -103,44 +130,47 @@ impl Rewriting {
         }
         let prefix = own.base.path().trim_end_matches('/');
         let path = url.path().strip_prefix(prefix).filter(|path| path.starts_with('/'))?;
-        if self.leads_elsewhere(path) {
+        let path = format!("{}{path}", self.route.prefix);
+        if self.leads_elsewhere(&path) {
             return None;
         }
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        Some(format!("{}{path}{query}", self.here))
+        Some(format!("{}{path}{query}", self.here.url))
     }
 
     /// Whether somebody who asks for this path here would be sent to another upstream.
     fn leads_elsewhere(&self, path: &str) -> bool {
         METHODS.iter().any(|method| {
-            let found = self.core.meter.routes.find(method, path);
+            let found = self.core.meter.routes.find(self.here.host.as_ref(), method, path);
             matches!(found, Found::Route(route, _) if route.upstream != self.route.upstream)
         })
     }
 }
 
-/// Scheme and host by which the client has reached us.
-fn here(
-    core: &Core,
-    came: &HeaderMap,
-    authority: Option<&Authority>,
-    origin: Origin,
-) -> Option<String> {
+/// Where the client has reached us: `public_url`, of which a route that is for some hosts takes the scheme alone;
+/// else what the request says.
+fn here(core: &Core, route: &Route, came: &Parts, origin: Origin) -> Option<Here> {
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     const HOST_NAME: HeaderName = HeaderName::from_static("x-forwarded-host");
-    if let Some(url) = &core.settings.public_url {
-        return Some(url.clone());
+    let public = core.settings.public_url.as_deref();
+    let public = public.and_then(|url| Some((url, url.split_once("://")?)));
+    if let Some((url, (_, host))) = public.filter(|_| route.hosts.is_empty()) {
+        let host = Host::read(host, core.settings.port());
+        return Some(Here { url: url.to_owned(), host });
     }
     let told = |name: &HeaderName| {
-        let text = came.get(name).filter(|_| origin.trusted)?.to_str().ok()?;
+        let text = came.headers.get(name).filter(|_| origin.trusted)?.to_str().ok()?;
         Some(text.split(',').next()?.trim().to_owned())
     };
-    let host = came.get(HOST).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let host = told(&HOST_NAME).or(host).or_else(|| authority.map(ToString::to_string))?;
-    let host: Authority = host.parse().ok()?;
+    let said = came.headers.get(HOST).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let named = || came.uri.authority().map(ToString::to_string);
+    let name: Authority = told(&HOST_NAME).or(said).or_else(named)?.parse().ok()?;
     let own = if core.settings.tls { "https" } else { "http" };
     let proto = told(&PROTO).filter(|proto| proto == "http" || proto == "https");
-    Some(format!("{}://{host}", proto.as_deref().unwrap_or(own)))
+    let own = public.map_or(own, |(_, (scheme, _))| scheme);
+    let url = format!("{}://{name}", proto.as_deref().unwrap_or(own));
+    // A proxy before us that says another name has turned it into ours, and will again.
+    Some(Here { url, host: host(core, came) })
 }
 
 /// Whether a query carries a signature of the whole URL.

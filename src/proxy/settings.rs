@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 
 use crate::credit::Name;
-use crate::meter::HookSecret;
+use crate::meter::{HookSecret, Receiver};
 use crate::tls::IdentityFiles;
 
 /// Everything that the path of a request goes by, beside the meter's rules.
@@ -36,6 +37,16 @@ pub struct ProxySettings {
     pub public_url: Option<String>,
     /// What our webhook URLs are sealed with, and whom they may lead to; `None`: there are none.
     pub webhooks: Option<WebhookSettings>,
+    /// The URLs that upstreams call for all their jobs.
+    pub receivers: Vec<Arc<Receiver>>,
+}
+
+impl ProxySettings {
+    /// The port of the scheme that clients speak to our own listener.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        if self.tls { 443 } else { 80 }
+    }
 }
 
 /// What all webhooks have in common.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Method, StatusCode, Version};
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 
 use super::bearer::{believe, take_key};
@@ -21,8 +22,8 @@ use super::upload::Upload;
 use super::upstream::Upstream;
 use super::websocket::{self, Handshake, Switch};
 use crate::meter::{
-    Asked, Cause, Detail, Found, Language, Need, Rejection, Route, Shown, Wanted, Work, canonical,
-    free_quote,
+    Asked, Cause, Detail, Found, Host, Language, NamedBy, Need, Rejection, Route, Shown, Wanted,
+    Work, canonical, free_quote,
 };
 
 /// Refuses floods and what comes while the instance stops: before any work.
@@ -105,9 +106,9 @@ fn one_coding(request: &http::Request<Incoming>) -> Result<(), Rejection> {
 /// Hands over what belongs to the client plane.
 pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arrived, Stop> {
     let path = arrived.request.uri().path();
-    if let Some(token) = hooks::token(&core, path).map(str::to_owned) {
+    if let Some(behind) = hooks::behind(&core, path).map(str::to_owned) {
         let Arrived { request, address, .. } = arrived;
-        let called = hooks::called(core.clone(), token, request).await;
+        let called = hooks::called(core.clone(), behind, request).await;
         if let Err(Stop::Refused(rejection)) = &called
             && matches!(rejection.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED)
         {
@@ -131,9 +132,10 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
 /// Finds the one route; no match is never forwarded.
 pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     let Arrived { request, switch, address, origin, story } = arrived;
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let host = core.meter.routes.has_hosts().then(|| host(core, &head)).flatten();
     let path = head.uri.path();
-    let found = core.meter.routes.find(&head.method, path);
+    let found = core.meter.routes.find(host.as_ref(), &head.method, path);
     let Found::Route(route, captures) = found else {
         return Err(Rejection::unknown_route(head.method.as_str(), path).into());
     };
@@ -142,7 +144,29 @@ pub(super) fn route(core: &Core, arrived: Arrived) -> Result<Routed, Stop> {
     _ = story.counts.set(core.meter.tally.routes.row(route.name.as_str()));
     let handshake = opens(&head, route, switch)?;
     let route = route.clone();
+    // From here on the path is the upstream's: what is priced, written down and forwarded.
+    head.uri = below(head.uri, &route.prefix)?;
     Ok(Routed { head, body, route, captures, handshake, address, origin, story })
+}
+
+/// The host that a request is for: `:authority`, or what its target or `Host` says, of which there is one.
+pub(super) fn host(core: &Core, head: &Parts) -> Option<Host> {
+    let said = || head.headers.get(HOST)?.to_str().ok();
+    let text = head.uri.authority().map(Authority::as_str).or_else(said)?;
+    Host::read(text, core.settings.port())
+}
+
+/// A target without the prefix that its route has matched.
+fn below(uri: Uri, prefix: &str) -> Result<Uri, Rejection> {
+    if prefix.is_empty() {
+        return Ok(uri);
+    }
+    let mut parts = uri.into_parts();
+    let target = parts.path_and_query.as_ref().map_or("", PathAndQuery::as_str);
+    let rest = target.strip_prefix(prefix).and_then(|rest| rest.parse().ok());
+    let broken = || Rejection::bad_request(Detail::Unforwardable);
+    parts.path_and_query = Some(rest.ok_or_else(broken)?);
+    Uri::from_parts(parts).map_err(|_| broken())
 }
 
 /// The WebSocket that a request asks for, where its route and its connection can have one.
@@ -214,6 +238,7 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
             }
             need => need,
         },
+        Work::Free if names_in_body(&route) => Need::Whole,
         Work::Free => Need::Nothing,
     };
     let (body, read) = match need {
@@ -249,6 +274,11 @@ pub(super) async fn read(core: Rc<Core>, identified: Identified) -> Result<Price
     })
 }
 
+/// Whether a request says in its body which job it is about.
+fn names_in_body(route: &Route) -> bool {
+    route.touch.as_ref().is_some_and(|touch| matches!(touch.named, NamedBy::Json(_)))
+}
+
 /// What a trailer may not say to the upstream of this index either.
 fn taken(core: &Core, upstream: usize) -> Taken {
     let credentials = core.upstreams.get(upstream).and_then(Upstream::credentials);
@@ -268,8 +298,8 @@ pub(super) async fn reserve(core: Rc<Core>, priced: Priced) -> Result<Metered, S
 
 /// What costs nothing holds nothing; of a job its owner alone may ask.
 async fn free(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
-    let Priced { head, body, route, captures, handshake, identity, onward, quote, story, .. } =
-        priced;
+    let Priced { head, body, read, route, captures, handshake, .. } = priced;
+    let Priced { identity, onward, quote, story, .. } = priced;
     let account = identity.document.account.clone();
     let allowed = core.meter.free_route(identity, &route).await;
     if quote {
@@ -280,7 +310,9 @@ async fn free(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
     let query = head.uri.query().unwrap_or_default();
     let touched = match &route.touch {
         Some(touch) => {
-            let found = Touched::find(&core, &account, touch, &captures, query).await?;
+            let bytes = read.as_ref().and_then(Read::whole).map(AsRef::as_ref);
+            let id = touch.named.id(&captures, query, bytes);
+            let found = Touched::find(&core, &account, touch, id).await?;
             Some(Box::new(found))
         }
         None => None,

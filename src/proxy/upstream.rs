@@ -3,7 +3,8 @@
 //! hyper-util's client pools, re-dials and speaks TLS, and HTTP/2 on one connection for all; it sends a request
 //! a second time only if no byte of it was written. Idle connections are dropped after four seconds, before servers that close at five do.
 //!
-//! Invariant: redirects are not followed, and nothing is sent anywhere but to the configured authority.
+//! Invariant: redirects are not followed, and nothing is sent anywhere but to the configured authority and,
+//! for jobs that it says are there, to the other hosts that are declared.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -160,15 +161,33 @@ impl Upstream {
         self.own().map_or(NONE, |own| own.timeouts)
     }
 
-    /// Where a request of this path goes; the path's bytes stay as they were priced.
+    /// One of its other hosts, as it is declared now: `None`: it is none of them. Nothing is sent anywhere else.
+    pub(super) fn other(&self, host: &str) -> Option<&Authority> {
+        let asked: Authority = host.parse().ok()?;
+        let default = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
+        let port = |one: &Authority| one.port_u16().unwrap_or(default);
+        let same = |one: &&Authority| {
+            one.host().eq_ignore_ascii_case(asked.host()) && port(one) == port(&asked)
+        };
+        let others = &self.own()?.hosts;
+        others.iter().find(same).filter(|_| !same(&&self.authority))
+    }
+
+    /// Where a request of this path goes; the path's bytes stay as they were priced. `host`: which host of it the
+    /// request is for; one that is not declared counts as none.
     ///
     /// # Errors
     /// When prefix and path make no URI.
-    pub fn target(&self, asked: Option<&PathAndQuery>) -> Result<Uri, http::Error> {
+    pub fn target(
+        &self,
+        asked: Option<&PathAndQuery>,
+        host: Option<&str>,
+    ) -> Result<Uri, http::Error> {
         let asked = asked.map_or("/", PathAndQuery::as_str);
+        let authority = host.and_then(|host| self.other(host)).unwrap_or(&self.authority);
         Uri::builder()
             .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
+            .authority(authority.clone())
             .path_and_query(format!("{}{asked}", self.prefix))
             .build()
     }

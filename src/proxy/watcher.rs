@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, USER_AGENT,
+};
 use http::uri::PathAndQuery;
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -18,7 +20,7 @@ use tokio::sync::Semaphore;
 use super::body::{Sending, whole};
 use super::core::Core;
 use super::upload::Faults;
-use crate::meter::{End, JobAsked, Kept, Look};
+use crate::meter::{End, JobAsked, Kept, Look, Question, Report};
 
 /// How many jobs one instance asks about at once.
 pub const AT_ONCE: usize = 64;
@@ -26,6 +28,8 @@ pub const AT_ONCE: usize = 64;
 const LEASE_MS: u64 = 60_000;
 /// How long an upstream may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take while somebody waits for what we learn.
+const PATIENCE_ONCE: Duration = Duration::from_secs(10);
 /// How much of an answer is read, in bytes.
 const BODY_MAX: usize = 4 << 20;
 
@@ -47,14 +51,23 @@ pub async fn watch_jobs(core: &Rc<Core>, room: &Arc<Semaphore>) {
 }
 
 async fn look(core: &Core, kept: Kept) {
-    let Look::Ask { method, path, result } = core.meter.look_at(&kept).await else { return };
-    let asked = match tokio::time::timeout(PATIENCE, ask(core, &kept, method, &path, result)).await
-    {
-        Ok(Ok(asked)) => asked,
+    let Look::Ask(question) = core.meter.look_at(&kept).await else { return };
+    let asked = match tokio::time::timeout(PATIENCE, ask(core, &kept, &question)).await {
+        Ok(Ok(report)) => JobAsked::Answered(Box::new(report)),
         Ok(Err(why)) => failed(&kept, &why),
         Err(_) => failed(&kept, "no answer in time"),
     };
     core.meter.watched(kept, asked).await;
+}
+
+/// Asks about a job now, whenever it is due.
+///
+/// # Errors
+/// Why there is no answer, for the log.
+pub(super) async fn ask_once(core: &Core, kept: &Kept) -> Result<Report, String> {
+    let question = core.meter.question(kept).ok_or("nothing says how it is asked about")?;
+    let asked = tokio::time::timeout(PATIENCE_ONCE, ask(core, kept, &question)).await;
+    asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
 fn failed(kept: &Kept, why: &str) -> JobAsked {
@@ -63,23 +76,27 @@ fn failed(kept: &Kept, why: &str) -> JobAsked {
 }
 
 /// What the upstream says; `Err`: why it says nothing.
-async fn ask(
-    core: &Core,
-    kept: &Kept,
-    method: Method,
-    path: &str,
-    result: bool,
-) -> Result<JobAsked, String> {
+async fn ask(core: &Core, kept: &Kept, question: &Question) -> Result<Report, String> {
+    let Question { method, path, result, .. } = question;
     let rules = &core.meter.rules;
     let route = rules.routes.iter().find(|route| route.name == kept.record.route);
     let upstream = route.and_then(|route| core.upstreams.get(route.upstream));
     let upstream = upstream.ok_or("its route is gone")?;
     let asked: PathAndQuery = path.parse().map_err(|error| format!("{path}: {error}"))?;
-    let target = upstream.target(Some(&asked)).map_err(|error| error.to_string())?;
-    let body = if method == Method::POST { whole("") } else { Sending::nothing().body };
+    let target = upstream
+        .target(Some(&asked), kept.record.host.as_deref())
+        .map_err(|error| error.to_string())?;
+    let body = match &question.body {
+        Some(json) => whole(json.clone()),
+        None if method == Method::POST => whole(""),
+        None => Sending::nothing().body,
+    };
     let mut request = Request::new(body);
-    (*request.method_mut(), *request.uri_mut()) = (method, target);
+    (*request.method_mut(), *request.uri_mut()) = (method.clone(), target);
     let headers = request.headers_mut();
+    if question.body.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.1"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
@@ -89,7 +106,7 @@ async fn ask(
     }
     let sent = upstream.send(request, &Faults::default()).await;
     let (head, mut body) = sent.map_err(|error| format!("{error:?}"))?.into_parts();
-    let mut sight = core.meter.sight(kept, result);
+    let mut sight = core.meter.sight(kept, *result);
     let mut watch = sight.watch(head.status.as_u16(), &head.headers);
     let long = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let (mut end, mut read) = (End::Complete, 0_usize);
@@ -104,13 +121,13 @@ async fn ask(
         }
         // A film, and no word about one: what the head says is enough, or nothing is.
         if read > BODY_MAX || long.is_some_and(|long: usize| long > BODY_MAX) {
-            end = if result { End::Complete } else { End::Broken };
+            end = if *result { End::Complete } else { End::Broken };
             break;
         }
     }
     let report = sight.report(watch, end);
     if report.is_end() || head.status.is_success() {
-        return Ok(JobAsked::Answered(Box::new(report)));
+        return Ok(report);
     }
     Err(format!("it answered {}", head.status))
 }

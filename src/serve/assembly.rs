@@ -125,6 +125,8 @@ pub(super) fn assemble(
         room: if same_room { lasting.room.clone() } else { room(proxy.limits.bodies) },
         spool: spool(shared, lasting, proxy)?,
         caller: caller(proxy)?,
+        forwarder: forwarder(proxy)?,
+        key_sets: shared.key_sets.clone(),
         client_plane: client_plane(&proxy.client_prefix, portal),
         draining: shared.stop.draining.clone(),
     };
@@ -146,6 +148,12 @@ fn spool(shared: &Shared, lasting: &Lasting, proxy: &ProxySettings) -> io::Resul
 fn caller(proxy: &ProxySettings) -> io::Result<Option<Caller>> {
     let webhooks = proxy.webhooks.as_ref();
     webhooks.map(|own| Caller::open(own.private_addresses)).transpose()
+}
+
+/// The operator's own URLs may be private ones.
+fn forwarder(proxy: &ProxySettings) -> io::Result<Option<Caller>> {
+    let any = proxy.receivers.iter().any(|receiver| receiver.forward_to.is_some());
+    any.then(|| Caller::open(true)).transpose()
 }
 
 fn meter(

@@ -236,7 +236,8 @@ fn quotes(core: &Rc<Core>, mut asks: Asks) -> impl Future<Output = ()> + 'static
     async move {
         while let Some((asked, answer)) = asks.recv().await {
             let Some(core) = core.upgrade() else { return };
-            drop(answer.send(core.meter.quote_request(asked).await));
+            let port = core.settings.port();
+            drop(answer.send(core.meter.quote_request(asked, port).await));
         }
     }
 }

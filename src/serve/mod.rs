@@ -240,7 +240,7 @@ fn open(settings: Settings) -> io::Result<Shared> {
         certificates: ListenerCertificates::load(&settings)?,
         guard: Arc::new(Guard::new(&settings.proxy.flood, clock.clone())),
         ledgers,
-        key_sets: Arc::new(KeySets::new(&settings.rules.identity.issuers, clock.clone())),
+        key_sets: Arc::new(key_sets(&settings, &clock)),
         settings: Arc::new(settings),
         stop: Stop::default(),
         healthy: Arc::new(AtomicBool::new(true)),
@@ -250,6 +250,10 @@ fn open(settings: Settings) -> io::Result<Shared> {
         entropy,
         disk,
     })
+}
+
+fn key_sets(settings: &Settings, clock: &Arc<dyn Clock>) -> KeySets {
+    KeySets::new(&settings.rules.identity.issuers, settings.hook_keys(), clock.clone())
 }
 
 fn no_folder(folder: &Path, error: &io::Error) -> io::Error {

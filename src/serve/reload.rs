@@ -197,12 +197,14 @@ fn fixed(before: &Settings, after: &Settings) -> Vec<&'static str> {
     let admin_tls = |settings: &Settings| settings.admin.as_ref().map(|admin| admin.tls.clone());
     // Their key sets are kept by number.
     let issuers = |settings: &Settings| format!("{:?}", settings.rules.identity.issuers);
+    let hooks = |settings: &Settings| format!("{:?}", settings.hook_keys());
     let exchanges = |settings: &Settings| settings.proxy.limits.exchanges;
     let changed = [
         ("listen", before.listen != after.listen),
         ("cores", before.cores != after.cores),
         ("store", before.store != after.store),
         ("issuers", issuers(before) != issuers(after)),
+        ("jwks of webhooks", hooks(before) != hooks(after)),
         ("tls", before.tls != after.tls),
         ("proxy_protocol", before.proxy_protocol != after.proxy_protocol),
         ("admin.tls", admin_tls(before) != admin_tls(after)),

@@ -75,6 +75,8 @@ fn meter(
         feature: None,
         method: Method::POST,
         path: "/v1/images".into(),
+        prefix: String::new(),
+        hosts: Vec::new(),
         upstream: 0,
         work: Work::Paid(due.clone()),
         body_limit: 1_000,
@@ -111,7 +113,7 @@ fn meter(
     let own = tally.clone();
     let settler =
         Settler::start(ledger.clone(), Tasks::default(), 9, disk, folder, 0, own).unwrap();
-    let key_sets = Arc::new(KeySets::new(&[], clock.clone()));
+    let key_sets = Arc::new(KeySets::new(&[], Vec::new(), clock.clone()));
     let finder = Finder::new(ledger.clone(), rules.clone(), key_sets, clock.clone());
     let meter = Meter {
         routes: RouteTable::new(&rules).unwrap(),

@@ -30,6 +30,7 @@ impl World {
             until: self.now().plus_ms(lives_ms),
             watch_at: None,
             record: b"first".to_vec(),
+            explanation: Vec::new(),
         }
     }
 
@@ -117,6 +118,35 @@ fn a_charge_outlives_its_exchange_and_ends_with_its_job() {
         };
         assert_eq!((state, charged, ended), (ChargeState::Settled, credits(7), at));
         assert!(!by_deadline);
+        w.audit_is_clean();
+    });
+}
+
+#[test]
+fn what_is_said_of_a_charge_that_waits_stays_until_its_end_says_more() {
+    on_every_store(|w| {
+        w.buy("a", 100);
+        let [first, second] = [w.call(10), w.call(10)];
+        let said = |charge| ok(w.charge(charge)).explanation;
+        for (call, id) in [(&first, "x"), (&second, "y")] {
+            ok(w.reserve(call));
+            let explanation = b"waits".to_vec();
+            let handing = HandOver { explanation, ..w.handing(call.charge, id, HOUR) };
+            let long = HandOver { explanation: vec![b'x'; NOTE_MAX + 1], ..handing.clone() };
+            assert!(matches!(no(w.hand_over(&long)), Refusal::Invalid(_)));
+            assert_eq!(said(call.charge), b"", "a refusal says nothing");
+            ok(w.hand_over(&handing));
+            assert_eq!(said(call.charge), b"waits");
+            // Who says it again changes nothing.
+            ok(w.hand_over(&HandOver { explanation: b"other".to_vec(), ..handing }));
+            assert_eq!(said(call.charge), b"waits");
+        }
+        ok(w.settle(first.charge, 7));
+        assert_ne!(said(first.charge), b"");
+        // Nobody says how this one ends.
+        w.clock.advance(2 * HOUR);
+        w.tick();
+        assert_eq!(said(second.charge), b"waits");
         w.audit_is_clean();
     });
 }

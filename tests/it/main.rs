@@ -165,6 +165,8 @@ mod packaging;
 #[cfg(test)]
 mod panes;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod portal;

@@ -284,7 +284,7 @@ fn routers(
             std::future::ready(Ok(done)).boxed()
         }),
     });
-    let key_sets = Arc::new(KeySets::new(&[], Arc::<SimulatedClock>::clone(&clock)));
+    let key_sets = Arc::new(KeySets::new(&[], Vec::new(), Arc::<SimulatedClock>::clone(&clock)));
     let finder = Finder::new(
         Arc::clone(&ledger),
         Arc::clone(&rules),
@@ -397,6 +397,8 @@ fn rules() -> Rules {
         feature: None,
         method: http::Method::POST,
         path: "/v1/images/generations".to_owned(),
+        prefix: String::new(),
+        hosts: Vec::new(),
         upstream: 0,
         work: Work::Paid(Arc::new(due(Vec::new(), vec![line(&[], fixed("1"))]))),
         body_limit: 1024,

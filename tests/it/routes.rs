@@ -8,16 +8,26 @@ use http::Method;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tollgate::meter::{
-    Dialect, Found, Route, RouteError, RouteTable, Rules, Ways, Work, canonical,
+    Dialect, Found, Host, Route, RouteError, RouteTable, Rules, Ways, Work, canonical,
 };
 
 fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
-    let route = |(number, path): (usize, &String)| {
+    let anywhere: Vec<_> = paths.iter().map(|path| (Vec::new(), path.clone())).collect();
+    hosted(&anywhere)
+}
+
+/// Hosts and a path.
+type Declared = (Vec<String>, String);
+
+fn hosted(routes: &[Declared]) -> Result<RouteTable, Vec<RouteError>> {
+    let route = |(number, (hosts, path)): (usize, &Declared)| {
         Arc::new(Route {
             name: format!("r{number}").parse().unwrap(),
             feature: None,
             method: Method::POST,
             path: path.clone(),
+            prefix: String::new(),
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
             upstream: 0,
             work: Work::Free,
             body_limit: 0,
@@ -33,7 +43,7 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
         free_accounts: 2,
         packs: Vec::new(),
         revision: String::new(),
-        routes: paths.iter().enumerate().map(route).collect(),
+        routes: routes.iter().enumerate().map(route).collect(),
         jobs: Vec::new(),
         plans: Vec::new(),
         dialect: Dialect::Openai,
@@ -43,7 +53,7 @@ fn table(paths: &[String]) -> Result<RouteTable, Vec<RouteError>> {
 }
 
 fn found(table: &RouteTable, path: &str) -> Option<String> {
-    match table.find(&Method::POST, path) {
+    match table.find(None, &Method::POST, path) {
         Found::Route(route, _) => Some(route.path.clone()),
         Found::OtherMethod | Found::None => None,
     }
@@ -217,4 +227,119 @@ fn no_spelling_slips_past_a_price() {
     }
     println!("{cases} spellings");
     assert!(cases >= 400, "{cases}");
+}
+
+/// How specific a pattern is where it matches a host: whether by the whole name, how long what it says of it is,
+/// whether it says the port; the most specific is the largest. Nothing said is the smallest.
+fn fits(pattern: Option<&str>, (name, port): (&str, u16)) -> Option<(bool, usize, bool)> {
+    let Some(pattern) = pattern else { return Some((false, 0, false)) };
+    let (host, wanted) = match pattern.split_once(':') {
+        Some((host, wanted)) => (host, Some(wanted.parse::<u16>().unwrap())),
+        None => (pattern, None),
+    };
+    if wanted.is_some_and(|wanted| wanted != port) {
+        return None;
+    }
+    match host.strip_prefix('*') {
+        Some(rest) => name.ends_with(rest).then_some((false, rest.len(), wanted.is_some())),
+        None => (host == name).then_some((true, host.len(), wanted.is_some())),
+    }
+}
+
+#[test]
+fn the_most_specific_host_that_has_the_path_wins() {
+    const NAMES: [&str; 8] = ["x", "a.x", "b.x", "a.a.x", "b.a.x", "*.x", "*.a.x", "*.b.x"];
+    let pattern = (prop::sample::select(&NAMES[..]), prop::option::of(1_u16..3));
+    let pattern = pattern.prop_map(|(name, port)| match port {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    });
+    let pattern = prop_oneof![1 => Just(None), 6 => pattern.prop_map(Some)];
+    let path = prop::sample::select(&["/p", "/q"][..]);
+    let routes = prop::collection::btree_set((pattern, path), 1..12)
+        .prop_map(|set| set.into_iter().collect::<Vec<_>>())
+        .prop_shuffle();
+    let [tried, matched] = [const { std::cell::Cell::new(0) }; 2];
+    let config = Config { cases: 500, failure_persistence: None, ..Config::default() };
+    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    TestRunner::new_with_rng(config, seed)
+        .run(&routes, |routes| {
+            let declared: Vec<Declared> = routes
+                .iter()
+                .map(|(host, path)| (host.iter().cloned().collect(), (*path).to_owned()))
+                .collect();
+            let table = hosted(&declared).unwrap();
+            let hosts = ["x", "a.x", "b.x", "c.x", "a.a.x", "c.a.x", "c.b.x", "a.b.a.x", "ax", "y"];
+            for (name, port) in hosts.iter().flat_map(|name| [1, 2, 3].map(|port| (*name, port))) {
+                let host = Host::read(&format!("{}.:{port}", name.to_uppercase()), 80);
+                for path in ["/p", "/q"] {
+                    let of_path = routes.iter().enumerate().filter(|(_, (_, own))| *own == path);
+                    let ranked = of_path.filter_map(|(number, (pattern, _))| {
+                        Some((fits(pattern.as_deref(), (name, port))?, number))
+                    });
+                    let best = ranked.max().map(|(_, number)| format!("r{number}"));
+                    let found = match table.find(host.as_ref(), &Method::POST, path) {
+                        Found::Route(route, _) => Some(route.name.to_string()),
+                        Found::OtherMethod | Found::None => None,
+                    };
+                    matched.set(matched.get() + u32::from(best.is_some()));
+                    tried.set(tried.get() + 1);
+                    prop_assert_eq!(found, best, "{}:{} {} in {:?}", name, port, path, &routes);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    println!("{} look-ups, {} matched", tried.get(), matched.get());
+    assert!(tried.get() > 20_000 && matched.get() > 8_000);
+}
+
+#[test]
+fn what_slips_past_one_hosts_routes_does_not_fall_to_anothers() {
+    let declared = |hosts: &[&str], path: &str| {
+        (hosts.iter().map(|&host| host.to_owned()).collect::<Vec<_>>(), path.to_owned())
+    };
+    let table = hosted(&[
+        declared(&["a.x", "*.b.x"], "/v1/images"),
+        declared(&[], "/v1/{*rest}"),
+        declared(&["b.x"], "/v1/other"),
+    ])
+    .unwrap();
+    let found = |host: &str, path: &str| match table.find(
+        Host::read(host, 80).as_ref(),
+        &Method::POST,
+        path,
+    ) {
+        Found::Route(route, _) => route.name.to_string(),
+        Found::OtherMethod => "other method".to_owned(),
+        Found::None => "none".to_owned(),
+    };
+    for (host, path, expected) in [
+        ("a.x", "/v1/images", "r0"),
+        ("c.b.x", "/v1/images", "r0"),
+        ("b.x", "/v1/images", "r1"),
+        ("y", "/v1/images", "r1"),
+        ("not a host", "/v1/images", "r1"),
+        ("a.x", "/v1/video", "r1"),
+        // A lenient server behind the route for any host would take these for images.
+        ("a.x", "/v1/Images", "other method"),
+        ("a.x", "/v1/images/", "other method"),
+        ("b.x", "/v1/Images", "r1"),
+    ] {
+        let told = found(host, path);
+        let refused = expected == "other method" && (told == "none" || told == expected);
+        assert!(told == expected || refused, "{host} {path}: {told}");
+    }
+    let twice = [
+        declared(&["a.x", "b.x"], "/v1/a"),
+        declared(&["c.x", "B.X."], "/v1/{x}"),
+        declared(&["b.x:80"], "/v1/a"),
+    ];
+    assert!(hosted(&twice).is_ok());
+    let both = [declared(&["a.x", "b.x"], "/v1/{a}"), declared(&["c.x", "B.X."], "/v1/{b}")];
+    let errors = hosted(&both).unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "route r1: the path matches the same requests as that of route r0"
+    );
 }

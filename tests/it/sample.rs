@@ -112,7 +112,7 @@ pub(crate) fn rule(
     OutcomeRule {
         status: status.iter().map(|&(first, last)| StatusSet { first, last }).collect(),
         header: None,
-        body: body.map(|(pointer, test)| (pointer.parse().unwrap(), test)),
+        body: body.into_iter().map(|(pointer, test)| (pointer.parse().unwrap(), test)).collect(),
         class,
         charge,
     }

@@ -459,3 +459,45 @@ fn rules_and_ends() {
         }
     }
 }
+
+#[test]
+fn several_body_tests_must_all_pass() {
+    let mut due = tokens();
+    let mut both = rule(
+        &[(200, 299)],
+        Some(("/status", Test::In(vec!["canceled".to_owned()]))),
+        Class::Cancelled,
+        ChargeRule::Settle,
+    );
+    both.body.push(("/usage/total".parse().unwrap(), Test::Exists(true)));
+    let mut unsaid = both.clone();
+    unsaid.body[1].1 = Test::Exists(false);
+    unsaid.charge = ChargeRule::None;
+    due.outcomes = vec![both, unsaid];
+    let broken = "unknown hold broken_body";
+    for (head, body, end, expected) in [
+        (JSON, r#"{"status":"canceled","usage":{"total":4}}"#, End::Complete, "cancelled settle 4"),
+        (JSON, r#"{"status":"canceled"}"#, End::Complete, "cancelled none"),
+        (JSON, r#"{"status":"done","usage":{"total":4}}"#, End::Complete, "completed settle 4"),
+        // Each may pass in an event of its own.
+        (
+            SSE,
+            "data: {\"usage\":{\"total\":4}}\n\ndata: {\"status\":\"canceled\"}\n\n",
+            End::Complete,
+            "cancelled settle 4",
+        ),
+        (SSE, "data: {\"status\":\"canceled\"}\n\n", End::Complete, "cancelled none"),
+        (SSE, "data: {\"usage\":{\"total\":4}}\n\n", End::Complete, "completed settle 4"),
+        // Of what has broken off only what has been seen is proven: what is missing may still have come.
+        (
+            SSE,
+            "data: {\"usage\":{\"total\":4}}\n\ndata: {\"status\":\"canceled\"}\n\n",
+            End::Broken,
+            "cancelled settle 4 broken_body",
+        ),
+        (SSE, "data: {\"status\":\"canceled\"}\n\n", End::Broken, broken),
+        (SSE, "data: {\"usage\":{\"total\":4}}\n\n", End::Broken, broken),
+    ] {
+        check(&due, 200, &[head], body, end, expected);
+    }
+}

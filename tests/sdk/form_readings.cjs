@@ -19,7 +19,7 @@ const readers = {
     const pairs = []
     const parser = busboy({ headers: { 'content-type': type }, limits: { fieldSize: 1 << 20 } })
     parser.on('field', (name, text) => pairs.push([name, text]))
-    parser.on('file', (name, file) => { pairs.push([name, null]); file.resume() })
+    parser.on('file', (name, file) => { pairs.push([name, null]); file.on('error', reject).resume() })
     parser.on('error', reject)
     parser.on('close', () => resolve(reading(pairs)))
     parser.end(body)

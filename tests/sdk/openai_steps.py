@@ -159,14 +159,32 @@ def add_streams(suite, make):
         suite.paid(payer, works)
         return f"{value['chunks']} chunks"
 
-    # A gateway would have to ask for it.
-    @suite.step("a stream whose usage nobody asked for", only="direct")
+    # A gateway asks for it, and takes it out again.
+    @suite.step("a stream whose usage nobody asked for")
     def _():
         payer = suite.payer()
         with suite.works() as works:
             value = make(suite.url, payer.key).stream(QUESTION, include_usage=False)
         assert value["text"] == ANSWER and value["usage"] is None, value
         assert value["chunks"] == 10 and value["empty"] == 0, value
+        suite.paid(payer, works)
+
+    @suite.step("pictures come in a stream, with previews")
+    def _():
+        payer = suite.payer()
+        client = make(suite.url, payer.key)
+        with suite.works() as works:
+            assert client.picture_stream("a cat", n=2, quality="low") == {"previews": 2, "images": 2}
+            assert client.picture_stream("a cat, partial", n=2, quality="medium") == {"previews": 1, "images": 1}
+        suite.paid(payer, works)
+
+    @suite.step("a response at once, and one in a stream")
+    def _():
+        payer = suite.payer()
+        client = make(suite.url, payer.key)
+        with suite.works() as works:
+            assert client.answer(QUESTION) == {"text": ANSWER}
+            assert client.answer_stream(QUESTION) == {"text": ANSWER + " ", "status": "completed"}
         suite.paid(payer, works)
 
     @suite.step("a stream that fails in the middle")

@@ -12,11 +12,15 @@ from refusals import raised
 from rig import Suite, until
 
 CHARACTER, DUBBED = Decimal("0.01"), Decimal("0.5")
+MILLISECOND, LONGEST = Decimal("0.0002"), 600_000
 VOICE, MODEL = "JBFqnCBsd6RMkjVDRZzb", "eleven_multilingual_v2"
 
 
 def price(work):
     units = work["units"]
+    if work["what"] == "music" and suite.options.presets:
+        # By its length; where the model chose that, by the longest that there is.
+        return Decimal(work["facts"]["asked"] or LONGEST) * MILLISECOND
     return units.get("characters", 0) * CHARACTER + Decimal(units.get("seconds", "0")) * DUBBED
 
 

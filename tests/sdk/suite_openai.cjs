@@ -48,6 +48,30 @@ const calls = {
     return value;
   },
 
+  async picture_stream(client, { prompt, more }) {
+    const value = { previews: 0, images: 0 };
+    const order = { model: "gpt-image-1", prompt, stream: true, partial_images: 1, ...more };
+    for await (const event of await client.images.generate(order)) {
+      value[event.type === "image_generation.completed" ? "images" : "previews"] += 1;
+    }
+    return value;
+  },
+
+  async answer(client, { prompt }) {
+    const made = await client.responses.create({ model: "gpt-4o", input: prompt, max_output_tokens: 100 });
+    return { text: made.output_text };
+  },
+
+  async answer_stream(client, { prompt }) {
+    const value = { text: "", status: null };
+    const order = { model: "gpt-4o", input: prompt, max_output_tokens: 100, stream: true };
+    for await (const event of await client.responses.create(order)) {
+      if (event.type === "response.output_text.delta") value.text += event.delta;
+      if (event.type === "response.completed") value.status = event.response.status;
+    }
+    return value;
+  },
+
   async speak(client, { text }) {
     const made = await client.audio.speech.create({ model: "tts-1", voice: "alloy", input: text });
     return { bytes: (await made.arrayBuffer()).byteLength };

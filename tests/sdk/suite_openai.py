@@ -61,6 +61,26 @@ class Client:
                 value["text"] += choice.delta.content or ""
         return value
 
+    def picture_stream(self, prompt, **more):
+        value = {"previews": 0, "images": 0}
+        for event in self.sdk.images.generate(
+            model="gpt-image-1", prompt=prompt, stream=True, partial_images=1, **more
+        ):
+            value["images" if event.type == "image_generation.completed" else "previews"] += 1
+        return value
+
+    def answer(self, prompt):
+        return {"text": self.sdk.responses.create(model="gpt-4o", input=prompt, max_output_tokens=100).output_text}
+
+    def answer_stream(self, prompt):
+        value = {"text": "", "status": None}
+        for event in self.sdk.responses.create(model="gpt-4o", input=prompt, max_output_tokens=100, stream=True):
+            if event.type == "response.output_text.delta":
+                value["text"] += event.delta
+            if event.type == "response.completed":
+                value["status"] = event.response.status
+        return value
+
     def speak(self, text):
         return {"bytes": len(self.sdk.audio.speech.create(model="tts-1", voice="alloy", input=text).read())}
 

@@ -28,6 +28,15 @@ class Client(Node):
     def stream(self, prompt, include_usage):
         return self.ask("stream", prompt=prompt, include_usage=include_usage)
 
+    def picture_stream(self, prompt, **more):
+        return self.ask("picture_stream", prompt=prompt, more=more)
+
+    def answer(self, prompt):
+        return self.ask("answer", prompt=prompt)
+
+    def answer_stream(self, prompt):
+        return self.ask("answer_stream", prompt=prompt)
+
     def speak(self, text):
         return self.ask("speak", text=text)
 

@@ -23,7 +23,9 @@ os.environ["REPLICATE_POLL_INTERVAL"] = "0.1"
 
 def price(work):
     units = work["units"]
-    return Decimal(units.get("predict_seconds", "0")) * SECOND + units.get("outputs", 0) * PICTURE
+    # The preset charges official models by their outputs alone.
+    seconds = "0" if suite.options.presets else units.get("predict_seconds", "0")
+    return Decimal(seconds) * SECOND + units.get("outputs", 0) * PICTURE
 
 
 def client(key):

@@ -9,7 +9,7 @@ use schemars::{Schema, json_schema};
 
 use super::path::canonical;
 use super::{Format, text};
-use crate::meter::StatusSet;
+use crate::meter::{HostPattern, NoHost, StatusSet};
 use crate::proxy::HttpVersion;
 use crate::tls::Version;
 
@@ -37,6 +37,16 @@ impl Format for Host {
 
     fn schema() -> Schema {
         text("authority", "^[^@/?# ]+$")
+    }
+}
+
+impl Format for HostPattern {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: NoHost| error.to_string())
+    }
+
+    fn schema() -> Schema {
+        text("asked-host", "^([*][.])?[^*@/?# ]+$")
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) use self::field::{FieldName, Unit};
 pub(super) use self::http::{Host, Origin, Upstream};
 pub(super) use self::identity::{DocumentUrl, Parameter, Scheme};
 pub(super) use self::money::{Scalar, Testable};
-pub(super) use self::path::{Asked, Match, Segment, canonical, segments};
+pub(super) use self::path::{Asked, BasePath, Match, PresetPath, Segment, canonical, segments};
 pub(super) use self::redis::{Prefix, RedisUrl};
 pub(super) use self::unit::{Bytes, Millis};
 
@@ -40,7 +40,7 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         T::read(text).map(drop)
     }
     use crate::credit::{Amount, Decimal, Kind, Name, Paid};
-    use crate::meter::StatusSet;
+    use crate::meter::{HostPattern, StatusSet};
     use crate::observe::Pointer;
     match format {
         "name" => read::<Name>(text),
@@ -55,6 +55,7 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "network" => read::<ipnet::IpNet>(text),
         "url" => read::<Upstream>(text),
         "authority" => read::<Host>(text),
+        "asked-host" => read::<HostPattern>(text),
         "origin" => read::<Origin>(text),
         "asked" => read::<Asked>(text),
         "method" => read::<::http::Method>(text),
@@ -68,6 +69,8 @@ pub(super) fn check(format: &str, text: &str) -> Result<(), String> {
         "server" => read::<crate::ledger::redis::Address>(text),
         "prefix" => read::<Prefix>(text),
         "match" => read::<Match>(text),
+        "base-path" => read::<BasePath>(text),
+        "preset" => read::<PresetPath>(text),
         "header" => read::<::http::HeaderName>(text),
         "sha256" => read::<Sha256>(text),
         "host" => read::<HostName>(text),

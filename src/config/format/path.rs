@@ -14,6 +14,14 @@ pub(in crate::config) struct Match {
     pub(in crate::config) path: String,
 }
 
+/// What stands before the paths of routes: `/fal`.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct BasePath(pub(in crate::config) String);
+
+/// Where a preset lies: a path beside the file, or of one that is built in.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct PresetPath;
+
 /// Where we ask an upstream ourselves: a path and perhaps a query, with `{name}` and `{*name}` anywhere.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Asked(pub(in crate::config) String);
@@ -60,6 +68,32 @@ impl Format for Method {
 
     fn schema() -> Schema {
         text("method", "^(GET|POST)$")
+    }
+}
+
+impl Format for BasePath {
+    fn read(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.ends_with('/') {
+            return Err("a path is written here without a slash at its end: /fal".to_owned());
+        }
+        canonical(text).map(|()| Self(text.to_owned()))
+    }
+
+    fn schema() -> Schema {
+        text("base-path", "^/.*[^/]$")
+    }
+}
+
+impl Format for PresetPath {
+    fn read(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("a preset is named by its path: apis/replicate.yaml".to_owned());
+        }
+        Ok(Self)
+    }
+
+    fn schema() -> Schema {
+        text("preset", "^.+$")
     }
 }
 

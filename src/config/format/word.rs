@@ -96,6 +96,7 @@ words!(Verify {
     "standard" => Self::Standard, "By `webhook-signature`, as standardwebhooks.com says.";
     "bfl" => Self::Bfl, "By `x-bfl-signature`, as Black Forest Labs says.";
     "elevenlabs" => Self::Elevenlabs, "By `elevenlabs-signature`, as ElevenLabs says.";
+    "fal" => Self::Fal, "By `x-fal-webhook-signature`, with a key of fal's `jwks`.";
 });
 words!(Class {
     "completed" => Self::Completed, "The work was done.";

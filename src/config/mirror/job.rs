@@ -4,8 +4,8 @@ use http::{HeaderName, Method};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Charge, Outcome, Secret};
-use crate::config::format::{Asked, Millis, Testable};
+use super::{Charge, KeySet, Outcome, Secret};
+use crate::config::format::{Asked, DocumentUrl, Millis, Testable};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
 use crate::meter::Verify;
@@ -39,7 +39,8 @@ pub(in crate::config) struct Job {
     pub(in crate::config) grace: Option<At<Millis>>,
     /// How we ask for it ourselves. Default: we do not; a job that nobody asks for is unknown in the end.
     pub(in crate::config) watch: Option<JobWatch>,
-    /// How the upstream calls back. Default: it does not, or calls the client alone.
+    /// How the upstream calls back. Default: it does not, or calls the client alone: nothing of ours is in the
+    /// URL then, and the job ends by polls and our own watching.
     pub(in crate::config) webhook: Option<JobWebhook>,
 }
 
@@ -97,6 +98,8 @@ pub(in crate::config) struct JobWatch {
     /// At which path of the upstream, with a query if it needs one: `{id}` is the job's id, `{*id}` the same
     /// with its slashes, another name what the route that began it captured.
     pub(in crate::config) path: At<Asked>,
+    /// Where the id stands in a JSON object that is sent along, for `method: POST`. Default: nothing is sent.
+    pub(in crate::config) body_id: Option<At<Pointer>>,
     /// Where a finished job says what it used, if that is elsewhere. Default: nowhere else.
     pub(in crate::config) result: Option<At<Asked>>,
     /// How often, from 1s to 1d. Default: 10s.
@@ -113,8 +116,10 @@ pub(in crate::config) struct JobWebhook {
     /// Where the client says its URL.
     pub(in crate::config) url: JobHookUrl,
     /// How a call proves that it comes from the upstream, beside the seal of our URL, where
-    /// `webhooks: { secrets: … }` has the job's secret. Default: none.
+    /// `webhooks: { secrets: … }` has the job's secret, or `jwks` its keys. Default: none.
     pub(in crate::config) verify: Option<At<Verify>>,
+    /// The public keys that calls are signed with, for `verify: fal` alone.
+    pub(in crate::config) jwks: Option<KeySet>,
 }
 
 /// Where the client says the URL that it wants to be called at.
@@ -135,6 +140,8 @@ pub(in crate::config) enum JobNamed {
     Path(At<String>),
     /// In the query string, by this name.
     Query(At<String>),
+    /// In the JSON body, at this pointer; the body is read before anything is forwarded.
+    Json(At<Pointer>),
 }
 
 /// Where answers hold URLs of their upstream, which are turned to this gateway.
@@ -162,4 +169,33 @@ pub(in crate::config) struct Webhooks {
     pub(in crate::config) secrets: Named<Secret>,
     /// Whether clients may be called at private addresses and at this machine. Default: false.
     pub(in crate::config) private_addresses: Option<At<bool>>,
+    /// URLs of ours that upstreams call for all their jobs, as it is set in their dashboards. Default: none.
+    #[serde(default)]
+    pub(in crate::config) receivers: Vec<Receiver>,
+}
+
+/// A URL of ours that an upstream calls for all jobs: `/_credits/v1/webhooks/NAME` under `public_url`. What is not
+/// proven there is refused and changes nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Receiver {
+    /// Its name, the end of its path: letters, digits, `-` and `_`.
+    pub(in crate::config) name: At<Name>,
+    /// The sorts of jobs that it is called about.
+    #[schemars(length(min = 1, max = 16))]
+    pub(in crate::config) jobs: Vec<At<Name>>,
+    /// Where a call says the job's id. One that has none is about something else.
+    pub(in crate::config) id: JobId,
+    /// Where a call's body has the job itself, as an answer to a poll has it; an empty pointer: the whole body. Default:
+    /// nowhere; the upstream is asked, as the job's `watch` says.
+    pub(in crate::config) at: Option<At<Pointer>>,
+    /// How a call proves that it comes from the upstream; not `none`.
+    pub(in crate::config) verify: At<Verify>,
+    /// With what the upstream signs its calls.
+    pub(in crate::config) secret: Option<Secret>,
+    /// The public keys that calls are signed with, for `verify: fal` alone.
+    pub(in crate::config) jwks: Option<KeySet>,
+    /// Where proven calls are passed on to, as they came; its answer is the upstream's. Default: nowhere; the answer
+    /// is 200.
+    pub(in crate::config) forward_to: Option<At<DocumentUrl>>,
 }

@@ -23,12 +23,13 @@ pub(super) use admin::Admin;
 pub(super) use allowance::{Allowance, GrantClass, Rollover};
 pub(super) use identity::{Identity, Issuer, KeySet, Keys, Shape};
 pub(super) use job::{
-    Job, JobCharges, JobHookUrl, JobId, JobNamed, JobWatch, JobWebhook, JobWords, Rewrite, Webhooks,
+    Job, JobCharges, JobHookUrl, JobId, JobNamed, JobWatch, JobWebhook, JobWords, Receiver,
+    Rewrite, Webhooks,
 };
 pub(super) use outcome::{BodyTest, Charge, HeaderTest, Outcome};
 pub(super) use pack::Pack;
 pub(super) use plan::{Cap, Concurrency, Plan, Rate};
-pub(super) use preset::Preset;
+pub(super) use preset::{Preset, PresetUse};
 pub(super) use price::{Line, Price, Row, Table};
 pub(super) use quantity::{Missing, Quantity, QuantityType, RequestFrom, ResponseFrom, UploadedAs};
 pub(super) use rights::OptionRight;

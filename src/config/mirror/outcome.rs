@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::format::Testable;
-use crate::config::placed::At;
+use crate::config::placed::{At, OneOrMore};
 use crate::credit::Amount;
 use crate::meter::{Class, StatusSet};
 use crate::observe::Pointer;
@@ -19,8 +19,10 @@ pub(in crate::config) struct Outcome {
     pub(in crate::config) status: Vec<At<StatusSet>>,
     /// A header that must pass a test.
     pub(in crate::config) header: Option<HeaderTest>,
-    /// A place in the JSON body, or in an event, that must pass a test.
-    pub(in crate::config) body: Option<BodyTest>,
+    /// A place in the JSON body, or in an event, that must pass a test; or a list of such places, which must all
+    /// pass. Default: whatever the body says.
+    #[serde(default)]
+    pub(in crate::config) body: OneOrMore<BodyTest>,
     /// What the answer was.
     pub(in crate::config) class: At<Class>,
     /// What is charged.

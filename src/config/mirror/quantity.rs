@@ -128,7 +128,8 @@ pub(in crate::config) enum ResponseFrom {
     Json(At<Pointer>),
     /// How many items the array at this pointer has.
     Items(At<Pointer>),
-    /// How many values stand at this pointer, which has a `*`; `null` is none.
+    /// How many values stand at this pointer, which has a `*`, or in a stream with `merge: sum` how many events
+    /// have one there; `null` is none.
     Count(At<Pointer>),
     /// How many Unicode characters the texts at this pointer have; in a stream those of all events together.
     Characters(At<Pointer>),

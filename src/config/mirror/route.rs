@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{JobNamed, Outcome, Passing, Quantity, Rewrite, Stream};
-use crate::config::format::{Bytes, Match, Millis};
+use crate::config::format::{BasePath, Bytes, Match, Millis};
 use crate::config::placed::{At, Named};
 use crate::credit::Name;
 use crate::ledger::{OnUnknown, OverRun};
-use crate::meter::{Dialect, OnDisconnect, Way};
+use crate::meter::{Dialect, HostPattern, OnDisconnect, Way};
 
 /// What clients may ask for, who does it and what it costs. It needs either `price` or `free: true`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,6 +20,14 @@ pub(in crate::config) struct Route {
     /// end one or more segments.
     #[serde(rename = "match")]
     pub(in crate::config) matches: At<Match>,
+    /// The hosts that a request must be for: `queue.example.com`, `*.example.com` for all names below it, with a port
+    /// for that port alone. Routes with hosts go before those without. Default: any host.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub(in crate::config) hosts: Vec<At<HostPattern>>,
+    /// A path that stands before that of `match` and is taken off before the upstream sees it, as in /fal. Default:
+    /// none.
+    pub(in crate::config) prefix: Option<At<BasePath>>,
     /// The name of its upstream.
     pub(in crate::config) upstream: At<Name>,
     /// By which ways a request may name its account. Default: all that are declared.

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Admin, Identity, Issuer, Job, Keys, Pack, Plan, Price, Route, Store, Upstream, Webhooks,
+    Admin, Identity, Issuer, Job, Keys, Pack, Plan, PresetUse, Price, Route, Store, Upstream,
+    Webhooks,
 };
-use crate::config::format::{Bytes, Millis, Origin};
-use crate::config::placed::{At, Named};
+use crate::config::format::{Bytes, Millis, Origin, PresetPath};
+use crate::config::placed::{At, Named, TextOr};
 use crate::credit::Name;
 use crate::meter::Dialect;
 use crate::tls::{ClientCertificates, Version};
@@ -66,7 +67,8 @@ pub(in crate::config) struct File {
     /// What all webhooks have in common.
     #[serde(default)]
     pub(in crate::config) webhooks: Webhooks,
-    /// The services that do the work, by name.
+    /// The services that do the work, by name. Presets say which they want.
+    #[serde(default)]
     #[schemars(extend("minProperties" = 1))]
     pub(in crate::config) upstreams: Named<Upstream>,
     /// What accounts have a right to, by the plan's name.
@@ -92,11 +94,12 @@ pub(in crate::config) struct File {
     pub(in crate::config) routes: Vec<Route>,
     /// Presets: files that bring the routes of a known API with their example prices, such as
     /// `apis/replicate.yaml`. A file of that path beside this one goes before the one that is built in. What
-    /// this file says of the same name (a route, a price) stands in the preset's place. Default: none.
+    /// this file says of the same name (a route, a price) stands in the preset's place. A mapping places a preset
+    /// below a `prefix`, at `hosts`, or under names that begin with `as`. Default: none.
     #[serde(default, rename = "use")]
     #[schemars(length(max = 100))]
     #[expect(dead_code, reason = "is taken from the tree, before there is a mirror")]
-    pub(in crate::config) presets: Vec<At<String>>,
+    pub(in crate::config) presets: Vec<TextOr<PresetPath, PresetUse>>,
     /// Routes of presets that are left out. Default: none.
     #[serde(default)]
     #[expect(dead_code, reason = "is taken from the tree, before there is a mirror")]

@@ -22,6 +22,7 @@ pub(super) fn merge(root: &mut Node, mut brought: Vec<Brought>, findings: &mut F
             own.contains(&name) || without.iter().any(|(left_out, _)| *left_out == name)
         })
     };
+    one_upstream(&brought, findings);
     for preset in &mut brought {
         let mut routes = take_items(&mut preset.root, "routes");
         routes.retain(|route| !absent(route));
@@ -89,17 +90,44 @@ fn known(without: &[(String, Place)], brought: &[Brought], findings: &mut Findin
 /// Notes the upstreams that a preset's routes go to and the configuration does not have.
 fn upstreams(root: &Node, preset: &Brought, routes: &[Node], findings: &mut Findings<'_>) {
     let there = entries(root, "upstreams");
+    let alone = there.is_empty();
     for wanted in entries(&preset.root, "wants") {
         let goes = |route: &Node| text(route, "upstream").is_some_and(|name| name == wanted.name);
         if there.iter().any(|upstream| upstream.name == wanted.name) || !routes.iter().any(goes) {
             continue;
         }
-        let (preset_name, upstream) = (&preset.name, &wanted.name);
+        let (preset_name, upstream) = (&preset.placing.preset, &wanted.name);
         let message = format!("the preset `{preset_name}` needs an upstream called `{upstream}`");
         findings
-            .error("wanted_upstream", preset.place, message)
+            .error("wanted_upstream", preset.placing.place, message)
             .note(wanted.place, "the preset wants it here")
-            .help(format!("write `{}` under `upstreams`", example(wanted)));
+            .help(match alone {
+                true => format!("write `upstreams: {{ {} }}`", example(wanted)),
+                false => format!("write `{}` under `upstreams`", example(wanted)),
+            });
+    }
+}
+
+/// Notes that two presets want one upstream at two URLs: the configuration can give one of them alone.
+fn one_upstream(brought: &[Brought], findings: &mut Findings<'_>) {
+    let mut first: HashMap<&str, (&str, &Brought)> = HashMap::new();
+    for preset in brought {
+        for wanted in entries(&preset.root, "wants") {
+            let url = scalar(&wanted.node, "url").map_or("", |(url, _)| url);
+            let (other, earlier) = *first.entry(&wanted.name).or_insert((url, preset));
+            if other == url {
+                continue;
+            }
+            let (here, there) = (&preset.placing, &earlier.placing);
+            let message = format!(
+                "`{}` wants the upstream `{}` to be {url}, and `{}` wants it to be {other}",
+                here.preset, wanted.name, there.preset
+            );
+            findings
+                .error("two_upstreams", here.place, message)
+                .note(there.place, "the other preset")
+                .help("give its names a beginning of their own: { preset: …, as: run }");
+        }
     }
 }
 

@@ -32,6 +32,42 @@ pub(super) fn scalars(root: &Node, name: &str) -> Vec<(String, Place)> {
     nodes.iter().filter_map(scalar).collect()
 }
 
+/// The scalar under a name of a mapping, to be changed.
+pub(super) fn scalar_mut<'a>(root: &'a mut Node, name: &str) -> Option<&'a mut String> {
+    let Yaml::Map(entries) = &mut root.value else { return None };
+    let entry = entries.iter_mut().find(|entry| entry.name == name)?;
+    match &mut entry.node.value {
+        Yaml::Scalar { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+/// The items of the list under a name, to be changed.
+pub(super) fn items_mut<'a>(root: &'a mut Node, name: &str) -> &'a mut [Node] {
+    let Yaml::Map(entries) = &mut root.value else { return &mut [] };
+    match entries.iter_mut().find(|entry| entry.name == name) {
+        Some(Entry { node: Node { value: Yaml::List(nodes), .. }, .. }) => nodes,
+        _ => &mut [],
+    }
+}
+
+/// The entries of the mapping under a name, to be changed.
+pub(super) fn entries_mut<'a>(root: &'a mut Node, name: &str) -> &'a mut [Entry] {
+    let Yaml::Map(entries) = &mut root.value else { return &mut [] };
+    match entries.iter_mut().find(|entry| entry.name == name) {
+        Some(Entry { node: Node { value: Yaml::Map(entries), .. }, .. }) => entries,
+        _ => &mut [],
+    }
+}
+
+/// Puts a value under a name of a mapping, in the place of what may stand there.
+pub(super) fn put(root: &mut Node, name: &str, place: Place, value: Yaml) {
+    let Yaml::Map(entries) = &mut root.value else { return };
+    entries.retain(|entry| entry.name != name);
+    let node = Node { place, value };
+    entries.push(Entry { name: name.to_owned(), place, node });
+}
+
 /// The items of the list under a name.
 pub(super) fn items<'a>(root: &'a Node, name: &str) -> &'a [Node] {
     match get(root, name) {

@@ -1,9 +1,10 @@
-//! Paths of routes against each other and against the client plane.
+//! Hosts and paths of routes against each other and against the client plane.
 //!
+//! Routes for different hosts never collide: of two patterns that match one host, one is more specific.
 //! The meter's route table has the same two tiers: catch-alls stand apart, since they get only what nothing
 //! else matches. It also refuses paths that only a server which ignores case would take for another route's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use matchit::{InsertError, Router};
 
@@ -11,9 +12,10 @@ use super::Resolver;
 use crate::config::defaults;
 use crate::config::format::{Segment, segments};
 use crate::config::mirror::Route;
+use crate::meter::HostPattern;
 
-/// Routers by method, tier and whether they are folded.
-type Routers<'a> = HashMap<(&'a str, bool, bool), Router<()>>;
+/// Routers by host, method, tier and whether they are folded.
+type Routers<'a> = HashMap<(Option<&'a HostPattern>, &'a str, bool, bool), Router<()>>;
 
 impl Resolver<'_, '_> {
     /// Notes routes that match the same requests, and those that the client plane hides.
@@ -21,17 +23,23 @@ impl Resolver<'_, '_> {
         let mut routers = Routers::new();
         for route in &self.file.routes {
             self.hidden(route);
-            let (shape, method) = (shape(route), route.matches.value.method.as_str());
-            let (rest, folded) = (shape.contains("{*"), fold(&shape));
-            let exact = routers.entry((method, rest, false)).or_default().insert(&*shape, ());
-            let lenient = routers.entry((method, rest, true)).or_default().insert(&*folded, ());
-            // Routes that differ by case alone are each meant as declared.
-            let lenient = lenient.or_else(|error| match error {
-                InsertError::Conflict { with } if with == folded => Ok(()),
-                error => Err(error),
-            });
-            if let Err(error) = exact.and(lenient) {
+            self.hosts_once(route);
+            let inserted: Result<Vec<()>, InsertError> =
+                hosts(route).into_iter().map(|host| insert(&mut routers, host, route)).collect();
+            if let Err(error) = inserted {
                 self.conflict(route, &error);
+            }
+        }
+    }
+
+    /// Notes a host that a route names twice.
+    fn hosts_once(&mut self, route: &Route) {
+        for (index, host) in route.hosts.iter().enumerate() {
+            let earlier = route.hosts.iter().take(index).find(|other| other.value == host.value);
+            if let Some(earlier) = earlier {
+                self.findings
+                    .error("duplicate_name", host.place, format!("`{}` is here twice", host.value))
+                    .note(earlier.place, "the first one");
             }
         }
     }
@@ -39,7 +47,7 @@ impl Resolver<'_, '_> {
     fn hidden(&mut self, route: &Route) {
         let written = self.file.client_plane.prefix.as_ref();
         let prefix = written.map_or(defaults::CLIENT_PREFIX, |at| at.value.as_str());
-        let path = route.matches.value.path.as_str();
+        let path = whole(route);
         let under = path.strip_prefix(prefix);
         if under.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
             let message = format!("`{path}` lies under `{prefix}`, which is the clients' own API");
@@ -59,7 +67,8 @@ impl Resolver<'_, '_> {
         );
         let others = self.file.routes.iter().take_while(|other| other.matches.place != place);
         let other = others.filter(|other| collide(other, route)).last();
-        let finding = self.findings.error("conflicting_route", place, message);
+        let help = "tell them apart by `hosts` or by a `prefix`, which `use` can give to all routes of a preset";
+        let finding = self.findings.error("conflicting_route", place, message).help(help);
         if let Some(other) = other {
             finding.note(other.matches.place, "the other one");
         }
@@ -74,12 +83,53 @@ fn collide(one: &Route, other: &Route) -> bool {
         let mut router = Router::new();
         paths.iter().any(|path| router.insert(path.as_str(), ()).is_err())
     };
-    one.matches.value.method == other.matches.value.method && (conflict(&both) || conflict(&folded))
+    let hosts = hosts(one);
+    self::hosts(other).iter().any(|host| hosts.contains(host))
+        && one.matches.value.method == other.matches.value.method
+        && (conflict(&both) || conflict(&folded))
+}
+
+fn insert<'r>(
+    routers: &mut Routers<'r>,
+    host: Option<&'r HostPattern>,
+    route: &'r Route,
+) -> Result<(), InsertError> {
+    let (shape, method) = (shape(route), route.matches.value.method.as_str());
+    let (rest, folded) = (shape.contains("{*"), fold(&shape));
+    let exact = routers.entry((host, method, rest, false)).or_default().insert(&*shape, ());
+    let lenient = routers.entry((host, method, rest, true)).or_default().insert(&*folded, ());
+    // Routes that differ by case alone are each meant as declared.
+    let lenient = lenient.or_else(|error| match error {
+        InsertError::Conflict { with } if with == folded => Ok(()),
+        error => Err(error),
+    });
+    exact.and(lenient)
+}
+
+/// The hosts that a route is for, each once; `None`: any.
+fn hosts(route: &Route) -> HashSet<Option<&HostPattern>> {
+    if route.hosts.is_empty() {
+        return HashSet::from([None]);
+    }
+    route.hosts.iter().map(|at| Some(&at.value)).collect()
+}
+
+/// The path that a request has, its prefix included.
+fn whole(route: &Route) -> String {
+    format!("{}{}", route.prefix(), route.matches.value.path)
+}
+
+impl Route {
+    /// What stands before its path; perhaps nothing.
+    pub(super) fn prefix(&self) -> &str {
+        self.prefix.as_ref().map_or("", |at| at.value.0.as_str())
+    }
 }
 
 /// A path with its captures numbered, so that paths that match the same have the same shape.
 fn shape(route: &Route) -> String {
-    let segments = segments(&route.matches.value.path).enumerate();
+    let path = whole(route);
+    let segments = segments(&path).enumerate();
     let shapes = segments.map(|(number, segment)| match segment {
         Segment::Text(text) => format!("/{text}"),
         Segment::One(before, _, after) => format!("/{before}{{p{number}}}{after}"),

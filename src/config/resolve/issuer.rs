@@ -105,7 +105,7 @@ impl Resolver<'_, '_> {
         Some(KeySource::Secret(DecodingKey::from_secret(text.as_bytes())))
     }
 
-    fn key_set(
+    pub(super) fn key_set(
         &mut self,
         set: &mirror::KeySet,
         algorithms: &[Algorithm],

@@ -10,9 +10,10 @@ use crate::config::mirror::{self, JobHookUrl, JobNamed};
 use crate::config::placed::At;
 use crate::credit::Name;
 use crate::meter::{
-    ChargeRule, Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Rewrite, Touch, Verify,
+    ChargeRule, Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Proof, Rewrite, Touch, Verify,
     Watching, Webhook, WordCharges, Words,
 };
+use crate::observe::Step;
 use crate::proxy::WebhookSettings;
 
 /// The longest that a job may take.
@@ -69,6 +70,7 @@ impl Resolver<'_, '_> {
             grace_ms: self.millis(job.grace.as_ref(), defaults::JOB_GRACE_MS, GRACE_MAX),
             watching,
             webhook,
+            observed: self.is_received(&job.name.value),
         })
     }
 
@@ -104,6 +106,7 @@ impl Resolver<'_, '_> {
         for asked in [Some(&watch.path), watch.result.as_ref()].into_iter().flatten() {
             self.captured(job, asked);
         }
+        self.sent_along(watch);
         let every_ms = self.millis(watch.every.as_ref(), defaults::WATCH_EVERY_MS, WATCH_MAX);
         if let Some(at) = watch.every.as_ref().filter(|_| every_ms < WATCH_MIN_MS) {
             let message =
@@ -113,10 +116,25 @@ impl Resolver<'_, '_> {
         Some(Watching {
             method: or(watch.method.as_ref(), http::Method::GET),
             path: watch.path.value.0.clone(),
+            body_id: watch.body_id.as_ref().map(|at| at.value.clone()),
             result: watch.result.as_ref().map(|at| at.value.0.clone()),
             every_ms,
             after_ms: self.millis(watch.after.as_ref(), defaults::WATCH_AFTER_MS, WATCH_MAX),
         })
+    }
+
+    /// Notes a body where none is sent, and a place that no object of ours can have.
+    fn sent_along(&mut self, watch: &mirror::JobWatch) {
+        let Some(at) = &watch.body_id else { return };
+        if or(watch.method.as_ref(), http::Method::GET) != http::Method::POST {
+            let message = "`body_id` needs `method: POST`";
+            self.findings.error("misplaced", at.place, message);
+        }
+        let names = |step: &Step| matches!(step, Step::Name(_));
+        if at.value.steps().is_empty() || !at.value.steps().iter().all(names) {
+            let message = "`body_id` names a member of an object, such as /operationName";
+            self.findings.error("malformed", at.place, message);
+        }
     }
 
     /// Notes a capture that a route which begins such a job does not have.
@@ -142,7 +160,10 @@ impl Resolver<'_, '_> {
     }
 
     fn webhook(&mut self, job: &mirror::Job, hook: &mirror::JobWebhook) -> Option<Webhook> {
-        let verify = or(hook.verify.as_ref(), Verify::None);
+        let how = or(hook.verify.as_ref(), Verify::None);
+        let place = hook.verify.as_ref().map_or(job.name.place, |at| at.place);
+        let keys =
+            self.hook_keys(how, hook.jwks.as_ref(), format!("job {}", job.name.value), place)?;
         let secrets = self.file.webhooks.secrets.0.iter();
         let mut named = secrets.filter(|(name, _)| name.value == job.name.value.as_str());
         let secret = match named.next() {
@@ -153,7 +174,7 @@ impl Resolver<'_, '_> {
             JobHookUrl::Json(at) => HookPlace::Json(at.value.clone()),
             JobHookUrl::Query(at) => HookPlace::Query(at.value.clone()),
         };
-        Some(Webhook { url, verify, secret })
+        Some(Webhook { url, proof: Proof { how, secret, keys } })
     }
 
     /// What all webhooks have in common; the outer `None`: there is an error.
@@ -243,9 +264,13 @@ impl Resolver<'_, '_> {
         ];
         let mut written = deeds.into_iter().filter_map(|(at, deed)| Some((at.as_ref()?, deed)));
         let Some((at, deed)) = written.next() else {
-            if let Some(JobNamed::Path(at) | JobNamed::Query(at)) = &route.job_id {
+            if let Some(named) = &route.job_id {
+                let place = match named {
+                    JobNamed::Path(at) | JobNamed::Query(at) => at.place,
+                    JobNamed::Json(at) => at.place,
+                };
                 let message = "`job_id` needs `polls`, `fetches` or `cancels`";
-                self.findings.error("misplaced", at.place, message);
+                self.findings.error("misplaced", place, message);
             }
             return Some(None);
         };
@@ -280,6 +305,7 @@ impl Resolver<'_, '_> {
     fn named_by(&mut self, route: &mirror::Route, at: &At<Name>) -> Option<NamedBy> {
         let (name, place) = match &route.job_id {
             Some(JobNamed::Query(name)) => return Some(NamedBy::Query(name.value.clone())),
+            Some(JobNamed::Json(at)) => return Some(NamedBy::Json(at.value.clone())),
             Some(JobNamed::Path(name)) => (name.value.as_str(), name.place),
             None => (ID, at.place),
         };
@@ -290,7 +316,7 @@ impl Resolver<'_, '_> {
         }
         let message = format!("the path `{path}` has no capture `{{{name}}}` that says which job");
         let help = format!(
-            "{}; or say `job_id: {{ query: … }}` or `job_id: {{ path: … }}`",
+            "{}; or say `job_id` with `query`, `path` or `json`",
             help(name, names.into_iter(), "capture")
         );
         self.findings.error("unknown_capture", place, message).help(help);

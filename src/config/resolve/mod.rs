@@ -16,6 +16,7 @@ mod pack;
 mod plan;
 mod price;
 mod quantity;
+mod receiver;
 mod rights;
 mod route;
 mod secret;

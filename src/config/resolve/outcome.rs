@@ -11,7 +11,7 @@ impl Resolver<'_, '_> {
     /// The rules without errors.
     pub(super) fn outcomes(&mut self, outcomes: &[mirror::Outcome]) -> Vec<OutcomeRule> {
         let any = outcomes.iter().position(|rule| {
-            rule.status.is_empty() && rule.header.is_none() && rule.body.is_none()
+            rule.status.is_empty() && rule.header.is_none() && rule.body.0.is_empty()
         });
         if let Some((any, never)) =
             any.and_then(|any| Some((outcomes.get(any)?, outcomes.get(any.checked_add(1)?)?)))
@@ -32,10 +32,11 @@ impl Resolver<'_, '_> {
             }
             None => None,
         };
-        let body = match &rule.body {
-            Some(test) => Some((test.at.value.clone(), self.test(test.at.place, test.tests())?)),
-            None => None,
-        };
+        let tests = rule.body.0.iter();
+        let body: Vec<_> = tests
+            .map(|test| Some((test.at.value.clone(), self.test(test.at.place, test.tests())?)))
+            .collect();
+        let body = body.into_iter().collect::<Option<_>>()?;
         Some(OutcomeRule {
             status: rule.status.iter().map(|at| at.value).collect(),
             header,
@@ -51,7 +52,7 @@ impl Resolver<'_, '_> {
         if let Some((second, _)) = tests.get(1) {
             self.findings
                 .error("one_test", *second, "there is a second test here")
-                .help("for both of two conditions, write two rules or use `header` and `body`");
+                .help("for both of two conditions write a list: body: [{ at: …, equals: … }, { at: …, exists: true }]");
             return None;
         }
         if tests.is_empty() {

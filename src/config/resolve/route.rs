@@ -55,6 +55,8 @@ impl Resolver<'_, '_> {
             feature: route.feature.as_ref().map(|at| at.value.clone()),
             method: route.matches.value.method.clone(),
             path: route.matches.value.path.clone(),
+            prefix: route.prefix().to_owned(),
+            hosts: route.hosts.iter().map(|at| at.value.clone()).collect(),
             upstream: upstream?,
             work: work?,
             body_limit,

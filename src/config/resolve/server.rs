@@ -38,7 +38,7 @@ impl Resolver<'_, '_> {
         }
         let (limits, flood) = (self.limits(), self.flood());
         let client_prefix = self.client_prefix();
-        let webhooks = self.webhooks();
+        let (webhooks, receivers) = (self.webhooks(), self.receivers());
         let upstreams = self.upstreams()?;
         let via = or(self.file.via.as_ref(), stated(defaults::VIA)?);
         let told = upstreams.iter().flat_map(|upstream| upstream.identity_headers.names());
@@ -55,6 +55,7 @@ impl Resolver<'_, '_> {
             tls: self.file.tls.is_some(),
             public_url: self.file.public_url.as_ref().map(|at| at.value.0.clone()),
             webhooks: webhooks?,
+            receivers: receivers?,
         })
     }
 

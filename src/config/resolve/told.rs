@@ -14,11 +14,14 @@ impl Resolver<'_, '_> {
             let message = "what is counted in the response is a number";
             self.findings.error("not_a_number", written.kind.place, message);
         }
-        for at in written.response.iter().filter_map(counted).filter(|at| !has_star(&at.value)) {
+        // Of events that each have one place, those that have it are counted.
+        let sums = written.merge.as_ref().is_some_and(|merge| merge.value == Merge::Sum);
+        let places = written.response.iter().filter_map(counted);
+        for at in places.filter(|at| !sums && !has_star(&at.value)) {
             let message = format!("`{}` is one place: `count` needs a `*`", at.value);
-            self.findings
-                .error("no_star", at.place, message)
-                .help("as in /data/*/url: how many items have one");
+            self.findings.error("no_star", at.place, message).help(
+                "as in /data/*/url: how many items have one; or `merge: sum`: how many events have it",
+            );
         }
         let Some(merge) = &written.merge else { return };
         if !written.response.iter().any(states) {

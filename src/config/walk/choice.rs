@@ -1,9 +1,9 @@
-//! Choices: one of some words or a text, or a mapping with one of some names.
+//! Choices: one of some words or a text, or a mapping with one of some names; or a whole mapping, alone or in a list.
 
 use serde_json::Value;
 
 use super::scalar::is_null;
-use super::{Object, Spot, Walk, expected, quoted, start, suggest, title};
+use super::{Object, Spot, Walk, accepts, expected, quoted, start, strings, suggest, title};
 use crate::config::format;
 use crate::config::problem::Place;
 use crate::config::tree::{Entry, Node, Yaml};
@@ -33,13 +33,25 @@ impl Walk<'_, '_> {
                 }
                 None => self.word(choices, text, node.place, spot),
             },
-            Yaml::Map(entries) => self.tagged(choices, entries, spot),
-            Yaml::List(_) => {
-                let message =
-                    format!("{} must be {}, not a list", title(spot.name), wanted(choices));
-                self.findings.error("wrong_type", start(node), message);
-            }
+            Yaml::Map(entries) => match self.one_of_type(choices, "object") {
+                Some(schema) => self.object(schema, entries, spot),
+                None => self.tagged(choices, entries, spot),
+            },
+            Yaml::List(nodes) => match self.one_of_type(choices, "array") {
+                Some(schema) => self.list(schema, nodes, spot),
+                None => {
+                    let message =
+                        format!("{} must be {}, not a list", title(spot.name), wanted(choices));
+                    self.findings.error("wrong_type", start(node), message);
+                }
+            },
         }
+    }
+
+    /// The choice that is a list, or a mapping with all its names and not one of some.
+    fn one_of_type(&self, choices: &'static [Value], kind: &str) -> Option<&'static Object> {
+        let choices = choices.iter().filter(|choice| !is_tag(choice));
+        choices.filter_map(|choice| self.follow(choice)).find(|schema| accepts(schema, kind))
     }
 
     fn word(&mut self, choices: &'static [Value], text: &str, place: Place, spot: Spot<'_>) {
@@ -120,12 +132,37 @@ fn words(choices: &'static [Value]) -> impl Iterator<Item = &'static str> {
 /// The names that may be written, and what stands behind each.
 fn tags(choices: &'static [Value]) -> impl Iterator<Item = (&'static str, &'static Value)> {
     let properties = |choice: &'static Value| choice.get("properties").and_then(Value::as_object);
-    choices.iter().filter_map(properties).flatten().map(|(name, schema)| (name.as_str(), schema))
+    choices
+        .iter()
+        .filter(|choice| is_tag(choice))
+        .filter_map(properties)
+        .flatten()
+        .map(|(name, schema)| (name.as_str(), schema))
+}
+
+/// Whether a choice is a mapping with a single name.
+fn is_tag(choice: &Value) -> bool {
+    let properties = choice.get("properties").and_then(Value::as_object);
+    properties.is_some_and(|properties| properties.len() == 1)
+}
+
+/// A choice that is a whole mapping or a list, in words.
+fn of_whole(choice: &'static Value) -> Option<String> {
+    if choice.get("$ref").is_some() {
+        return Some("a mapping".to_owned());
+    }
+    if choice.get("items").is_some() {
+        return Some("a list".to_owned());
+    }
+    choice.get("properties").filter(|_| !is_tag(choice))?;
+    let first = strings(choice.get("required")).next()?;
+    Some(format!("`{{ {first}: … }}`"))
 }
 
 /// What may be written, in words.
 fn wanted(choices: &'static [Value]) -> String {
-    let tags: Vec<String> = tags(choices).map(|(name, _)| format!("`{{ {name}: … }}`")).collect();
+    let tags = tags(choices).map(|(name, _)| format!("`{{ {name}: … }}`"));
+    let tags: Vec<String> = tags.chain(choices.iter().filter_map(of_whole)).collect();
     if let Some(text) = free_text(choices) {
         return format!("{} or {}", expected(text), tags.join(" or "));
     }

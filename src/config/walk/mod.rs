@@ -159,6 +159,8 @@ fn expected(schema: &'static Object) -> String {
         let article = if format.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
         let name = match format {
             "url" => "URL",
+            "asked-host" => "host",
+            "base-path" => "path",
             "redis-url" => "Redis URL",
             other => other,
         };

@@ -46,7 +46,7 @@ impl Draft {
     }
 
     /// Keeps what was said at the end, if anything was.
-    pub(super) fn explain(&mut self, charge: ChargeId, text: &[u8]) -> Result<(), Stop> {
+    pub(crate) fn explain(&mut self, charge: ChargeId, text: &[u8]) -> Result<(), Stop> {
         bounded(text)?;
         if !text.is_empty() {
             self.explanations.push((charge, text.to_vec()));
@@ -65,7 +65,7 @@ impl Draft {
 }
 
 /// Refuses a note or explanation that is too long.
-pub(super) fn bounded(text: &[u8]) -> Result<(), Stop> {
+pub(crate) fn bounded(text: &[u8]) -> Result<(), Stop> {
     if text.len() > NOTE_MAX {
         return Err(super::stop::invalid("a note or explanation is at most 16 KiB"));
     }

@@ -54,7 +54,7 @@ pub(super) async fn hand_over(desk: &Arc<Desk>, call: &HandOver) -> Result<Hande
 
 fn handing(desk: &Desk, call: &HandOver, key: JobKey) -> Result<Vec<u8>, Stop> {
     let mut w = Writer::default();
-    w.raw(&calls::ending(call.charge, 0, &[], &desk.settings)?);
+    w.raw(&calls::ending(call.charge, 0, &call.explanation, &desk.settings)?);
     w.word(key.name())?.number(call.until.0).maybe(call.watch_at.map(|at| at.0));
     w.number(JOB_TTL_MAX_MS).number(JOB_KEPT_MS).word(call.job.as_str())?;
     Ok(w.text(&call.upstream_id)?.blob(&call.record)?.done())

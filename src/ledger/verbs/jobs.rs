@@ -47,6 +47,9 @@ pub struct HandOver {
     pub watch_at: Option<Timestamp>,
     /// What the gateway has to know of it; opaque here, at most `JOB_RECORD_MAX` bytes.
     pub record: Vec<u8>,
+    /// What is said of the charge while it waits, in the place of what an end says; at most `NOTE_MAX` bytes. Empty:
+    /// nothing.
+    pub explanation: Vec<u8>,
 }
 
 /// A charge that waits for its job, since now or since an earlier call.

@@ -10,12 +10,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-use super::rules::{Issuer, KeySource};
+use super::rules::{HookKeys, Issuer, KeySource};
 use crate::seam::Clock;
 
 /// The largest key set, in bytes.
@@ -24,6 +25,8 @@ pub const KEY_SET_MAX: usize = 256 * 1024;
 const KEYS_MAX: usize = 256;
 /// How many keys of the same name are tried.
 const TRIED_MAX: usize = 4;
+/// How many keys are tried for a signature that does not say whose it is.
+const NAMELESS_MAX: usize = 16;
 /// How long a request waits for a newer set.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -94,6 +97,16 @@ impl KeySet {
     }
 }
 
+impl KeySet {
+    /// Whether a key of the set has signed `message` by Ed25519; the signature does not say which.
+    fn has_signed(&self, message: &[u8], signature: &str) -> bool {
+        let mut keys = self.0.iter().filter(|key| key.algorithms.contains(&Algorithm::EdDSA));
+        keys.by_ref().take(NAMELESS_MAX).any(|key| {
+            crypto::verify(signature, message, &key.key, Algorithm::EdDSA).unwrap_or(false)
+        })
+    }
+}
+
 /// What a token shows of its signature.
 #[derive(Debug)]
 pub(super) struct Signed<'a> {
@@ -137,9 +150,11 @@ const fn family(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     }
 }
 
-/// The key sets of all issuers, in their order. All cores share them.
+/// The key sets of all issuers, in their order, and behind them those of webhooks. All cores share them.
 pub struct KeySets {
     kept: Vec<Kept>,
+    issuers: usize,
+    hooks: Vec<Arc<HookKeys>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -177,20 +192,33 @@ impl fmt::Debug for KeySets {
 impl KeySets {
     /// What is known before anything was read: the secrets.
     #[must_use]
-    pub fn new(issuers: &[Arc<Issuer>], clock: Arc<dyn Clock>) -> Self {
-        let kept = |issuer: &Arc<Issuer>| {
-            let (set, unknown_every_ms) = match &issuer.source {
-                KeySource::Secret(key) => (Some(Arc::new(KeySet::of_secret(key))), u64::MAX),
-                KeySource::Set { unknown_every_ms, .. } => (None, *unknown_every_ms),
-            };
-            Kept {
-                state: watch::Sender::new(State { set, tried: 0 }),
-                asked: Mutex::default(),
-                bell: Notify::new(),
-                unknown_every_ms,
-            }
-        };
-        Self { kept: issuers.iter().map(kept).collect(), clock }
+    pub fn new(issuers: &[Arc<Issuer>], hooks: Vec<Arc<HookKeys>>, clock: Arc<dyn Clock>) -> Self {
+        let sources = issuers.iter().map(|issuer| &issuer.source);
+        let sources = sources.chain(hooks.iter().map(|own| &own.source));
+        let kept = sources.map(Kept::of).collect();
+        Self { kept, issuers: issuers.len(), hooks, clock }
+    }
+
+    /// The keys that webhooks are signed with, each with the number of its set.
+    pub fn hooks(&self) -> impl Iterator<Item = (usize, &Arc<HookKeys>)> {
+        (self.issuers..).zip(&self.hooks)
+    }
+
+    /// Whether one of these keys has signed `message` by Ed25519; a signature that fits none makes it look for a
+    /// newer set, once. `None`: no set has been read yet.
+    pub async fn has_signed(
+        &self,
+        keys: &HookKeys,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Option<bool> {
+        let (number, _) = self.hooks().find(|(_, own)| own.name == keys.name)?;
+        let signature = BASE64URL_NOPAD.encode(signature);
+        let fits = |set: Arc<KeySet>| set.has_signed(message, &signature);
+        match self.now(number).map(fits) {
+            Some(true) => Some(true),
+            first => self.newer(number).await.map(fits).or(first),
+        }
     }
 
     /// The set of the issuer of this number, as it is now.
@@ -233,6 +261,19 @@ impl KeySets {
 }
 
 impl Kept {
+    fn of(source: &KeySource) -> Self {
+        let (set, unknown_every_ms) = match source {
+            KeySource::Secret(key) => (Some(Arc::new(KeySet::of_secret(key))), u64::MAX),
+            KeySource::Set { unknown_every_ms, .. } => (None, *unknown_every_ms),
+        };
+        Self {
+            state: watch::Sender::new(State { set, tried: 0 }),
+            asked: Mutex::default(),
+            bell: Notify::new(),
+            unknown_every_ms,
+        }
+    }
+
     /// Asks for another try after this one; `false`: it is too early.
     fn ask(&self, tried: u64, now_ms: u64) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);

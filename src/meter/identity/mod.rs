@@ -30,8 +30,8 @@ use finder::{Standing, Who};
 pub use finder::{Finder, Named};
 pub use key_set::{KEY_SET_MAX, KeySet, KeySetError, KeySets};
 pub use rules::{
-    AccountHeader, IdentityRules, Issuer, KEY_HEADERS, KEY_SCHEMES, KeyRules, KeySource, SetPlace,
-    Way, Ways,
+    AccountHeader, HookKeys, IdentityRules, Issuer, KEY_HEADERS, KEY_SCHEMES, KeyRules, KeySource,
+    SetPlace, Way, Ways,
 };
 pub use shown::Shown;
 pub use token::Said;

@@ -145,3 +145,12 @@ pub enum SetPlace {
         ca_file: Option<PathBuf>,
     },
 }
+
+/// The public keys of somebody who signs webhooks, by Ed25519.
+#[derive(Debug)]
+pub struct HookKeys {
+    /// Whose: the job's or the receiver's name, for the log and to tell them apart.
+    pub name: String,
+    /// Where they are.
+    pub source: KeySource,
+}

@@ -12,7 +12,7 @@ use crate::credit::{Facts, Name, PriceError, Priced};
 use crate::meter::flag::Flag;
 use crate::meter::pricing::Held;
 use crate::meter::receipt::{Event, JobNote};
-use crate::meter::settings::{Class, Due, Missing, Quantity};
+use crate::meter::settings::{Due, Missing, Quantity};
 use crate::meter::verdict::Charge;
 use crate::seam::Timestamp;
 
@@ -119,12 +119,12 @@ pub(super) fn end(
     costs: Costs,
     (now, mark): (Timestamp, u64),
 ) {
-    let class = class_word(report.class);
+    let class = report.class.to_string();
     let charged = matches!(costs.word, LastWord::Settle(_));
     record.end = Some(Ended { by, class: report.class, at: now, word: costs.word, mark });
     let told = &mut record.told;
     told.outcome.clone_from(&class);
-    told.why = why(report.class, &report.charge).to_owned();
+    told.why = report.charge.why(report.class, "The job was stopped.").to_owned();
     told.upstream_status = Some(report.status);
     for flag in costs.flags.iter().map(ToString::to_string) {
         if !told.flags.contains(&flag) {
@@ -143,25 +143,4 @@ pub(super) fn end(
         state: Some(class),
         told_by: Some(by.to_string()),
     });
-}
-
-fn class_word(class: Class) -> String {
-    let word = serde_json::to_value(class).ok();
-    word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-const fn why(class: Class, charge: &Charge) -> &'static str {
-    match (class, charge) {
-        (_, Charge::Fee(_)) => "The route charges a fee for this outcome.",
-        (_, Charge::Hold) => "The answer does not say how the work ended.",
-        (Class::Completed, Charge::None) => "The route does not charge for this outcome.",
-        (Class::Completed, _) => "The work was done.",
-        (Class::Partial, _) => "A part of the work was done.",
-        (Class::Failed, _) => "The service failed.",
-        (Class::Rejected, _) => "The service refused the request.",
-        (Class::Blocked, _) => "The service refused the content.",
-        (Class::Cancelled, _) => "The job was stopped.",
-        (Class::Pending, _) => "The work goes on.",
-        (Class::Unknown, _) => "Nobody knows how the work ended.",
-    }
 }

@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use super::found::{alias, found_until};
 use super::record::Record;
 use super::sight::Begun;
 use super::telling::Kept;
 use crate::credit::{AccountId, BucketId, ChargeId, Name};
-use crate::ledger::{Adjust, HandOver};
+use crate::ledger::{Adjust, Alias, Answer, HandOver};
 use crate::meter::admit::Meter;
 use crate::meter::pricing::Held;
 use crate::meter::receipt::{Event, Explanation, JobNote};
@@ -28,6 +29,8 @@ pub struct Handing {
     pub due: Arc<Due>,
     /// What is held.
     pub held: Held,
+    /// Which host of its upstream the answer says that it is at, with its port.
+    pub host: Option<String>,
     /// The receipt so far.
     pub told: Explanation,
 }
@@ -36,7 +39,7 @@ impl Meter {
     /// Hands the charge over to its job. Comes back when the ledger has it; `None`: it will never, and somebody
     /// else has had the last word.
     pub async fn hand_over(&self, ticket: Ticket, handing: Handing, begun: &Begun) -> Option<Kept> {
-        let Handing { account, route, captures, due, held, mut told } = handing;
+        let Handing { account, route, captures, due, held, host, mut told } = handing;
         let (job, id) = (due.job.clone()?, begun.id.clone()?);
         let (charge, now) = (ticket.charge(), self.now());
         let (new, stated) =
@@ -55,19 +58,47 @@ impl Meter {
             state: None,
             told_by: None,
         });
-        let record = Record::begin(route, captures, &due, new, stated, told);
+        let explanation = told.bytes();
+        let mut record = Record::begin(route, captures, &due, new, stated, told);
+        record.host = host;
+        let until = now.plus_ms(job.ttl_ms);
+        record.found_until = job.observed.then(|| found_until(until, due.reconcile_ms));
+        let alias = record.found_until.map(|_| alias(&account, &job.name, &id));
+        let watched = job.watching.as_ref().map(|own| now.plus_ms(own.after_ms));
         let call = HandOver {
             account: account.clone(),
             charge,
             job: job.name.clone(),
             upstream_id: id.clone(),
-            until: now.plus_ms(job.ttl_ms),
-            watch_at: job.watching.as_ref().map(|own| now.plus_ms(own.after_ms)),
+            until,
+            watch_at: watched.or(record.found_until),
             record: record.bytes(),
+            explanation,
         };
-        let version = ticket.hand_over(adjust, call)?.await.ok()?;
+        let handed = ticket.hand_over(adjust, call)?;
+        if let Some(alias) = alias.clone() {
+            self.point(alias).await;
+        }
+        let Ok(version) = handed.await else {
+            // There is no job that it could lead to.
+            if let Some(alias) = alias {
+                drop(self.ledger.remove_alias(alias).await);
+            }
+            return None;
+        };
         self.tally.jobs.row(job.name.as_str()).begun.one();
         Some(Kept { account, job, id, charge, version, record, state: None })
+    }
+}
+
+impl Meter {
+    /// Lets a job be found by its id. Without it the upstream's calls are not understood, and the watcher ends the job.
+    async fn point(&self, alias: Alias) {
+        match self.ledger.create_alias(alias).await {
+            Answer::Applied(()) => {}
+            Answer::Refused(refusal) => tracing::error!(?refusal, "a job is not found by its id"),
+            Answer::Unknown(why) => tracing::warn!(why, "a job is perhaps not found by its id"),
+        }
     }
 }
 

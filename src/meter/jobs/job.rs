@@ -1,13 +1,15 @@
 //! What a configuration says about jobs, once it has been resolved.
 
 use std::fmt;
+use std::sync::Arc;
 
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, Uri};
 
 use crate::credit::Name;
+use crate::meter::identity::HookKeys;
 use crate::meter::query;
 use crate::meter::settings::{ChargeRule, OutcomeRule};
-use crate::observe::Pointer;
+use crate::observe::{Fact, Pointer, strict};
 
 /// A sort of work that outlives its request.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Job {
     pub watching: Option<Watching>,
     /// How the upstream calls back; `None`: not by way of us.
     pub webhook: Option<Webhook>,
+    /// Whether a receiver is called about it, who must find it by its id alone.
+    pub observed: bool,
 }
 
 /// Where a job's id is.
@@ -86,6 +90,8 @@ pub struct Watching {
     pub method: Method,
     /// At which path and query of the upstream, with captures.
     pub path: String,
+    /// Where the id stands in a JSON object that is sent along; `None`: nothing is sent.
+    pub body_id: Option<Pointer>,
     /// Where a finished one says what it used, if that is elsewhere.
     pub result: Option<String>,
     /// How often, in milliseconds.
@@ -100,9 +106,43 @@ pub struct Webhook {
     /// Where a request says the client's own URL.
     pub url: HookPlace,
     /// How a call proves where it comes from.
-    pub verify: Verify,
-    /// The secret of the proof; empty: there is none, and nothing is proven beside the seal of our URL.
+    pub proof: Proof,
+}
+
+/// How calls prove where they come from.
+#[derive(Debug)]
+pub struct Proof {
+    /// By what.
+    pub how: Verify,
+    /// The secret; empty: there is none.
     pub secret: HookSecret,
+    /// The public keys, for `Fal`.
+    pub keys: Option<Arc<HookKeys>>,
+}
+
+impl Proof {
+    /// Whether there is a secret or a key set to prove anything by.
+    #[must_use]
+    pub const fn is_there(&self) -> bool {
+        !self.secret.0.is_empty() || self.keys.is_some()
+    }
+}
+
+/// A URL of ours that an upstream calls for all jobs.
+#[derive(Debug)]
+pub struct Receiver {
+    /// Its name.
+    pub name: Name,
+    /// The sorts of jobs that it is called about.
+    pub jobs: Vec<Name>,
+    /// Where a call says the job's id.
+    pub id: IdPlace,
+    /// Where its body has the job itself; `None`: nowhere, and the upstream is asked.
+    pub at: Option<Pointer>,
+    /// How a call proves where it comes from.
+    pub proof: Proof,
+    /// Where calls are passed on to.
+    pub forward_to: Option<Uri>,
 }
 
 /// Where a request says the URL that its client wants to be called at.
@@ -125,6 +165,8 @@ pub enum Verify {
     Bfl,
     /// `elevenlabs-signature: t=…,v0=…`, an HMAC of time and body (ElevenLabs).
     Elevenlabs,
+    /// `x-fal-webhook-signature`, by Ed25519 over request, user, time and the hash of the body (fal).
+    Fal,
 }
 
 /// A secret that calls are signed with. Never printed.
@@ -155,12 +197,19 @@ pub enum NamedBy {
     Path(String),
     /// In the query string.
     Query(String),
+    /// In the JSON body.
+    Json(Pointer),
 }
 
 impl NamedBy {
     /// The id that a request names, without its encoding; `None`: none, or not one alone.
     #[must_use]
-    pub fn id(&self, captures: &[(String, String)], query: &str) -> Option<String> {
+    pub fn id(
+        &self,
+        captures: &[(String, String)],
+        query: &str,
+        body: Option<&[u8]>,
+    ) -> Option<String> {
         match self {
             Self::Path(name) => {
                 let (_, value) = captures.iter().find(|(capture, _)| capture == name)?;
@@ -170,6 +219,12 @@ impl NamedBy {
                 query::check(query).ok()?;
                 query::value(query, name).ok()?
             }
+            // Strictly: a body that names two jobs in two readings names none.
+            Self::Json(place) => match strict(body?, &[place]).ok()?.at(0) {
+                [Fact::Text(id)] => Some(id.clone().into_owned()),
+                [Fact::Number(id)] => Some((*id).to_owned()),
+                _ => None,
+            },
         }
     }
 }

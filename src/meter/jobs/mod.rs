@@ -6,6 +6,7 @@
 //! Invariant: a status that nobody has declared means that the job goes on; it never means that it is free.
 
 mod ending;
+mod found;
 mod handing;
 mod job;
 mod record;
@@ -18,12 +19,12 @@ mod watching;
 
 pub use handing::Handing;
 pub use job::{
-    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Rewrite, Touch, Verify, Watching, Webhook,
-    WordCharges, Words,
+    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Proof, Receiver, Rewrite, Touch, Verify,
+    Watching, Webhook, WordCharges, Words,
 };
 pub use record::{By, Record};
 pub use seal::{Sealed, open, seal};
 pub use sight::{Beginning, Begun, JobSight, Report, is_id};
 pub use telling::Kept;
-pub use verify::{Unproven, proven};
-pub use watching::{Asked as JobAsked, Look};
+pub use verify::{Unproven, fal_signed, proven};
+pub use watching::{Asked as JobAsked, Look, Question};

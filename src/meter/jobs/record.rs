@@ -48,8 +48,14 @@ pub struct Record {
     pub end: Option<Ended>,
     /// What was said after its end and contradicts it.
     pub later: Vec<Later>,
+    /// Which host of its upstream has it, with its port, as its first URL said; `None`: that of the upstream's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// How often our own asking has failed in a row.
     pub failures: u32,
+    /// Until when an alias leads from its id to it; `None`: none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_until: Option<Timestamp>,
 }
 
 /// The work is done, and what it used is not known yet.
@@ -153,7 +159,9 @@ impl Record {
             done: None,
             end: None,
             later: Vec::new(),
+            host: None,
             failures: 0,
+            found_until: None,
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) fn later(due: &Due, price: Arc<Price>, job: &Job, result: bool, recor
         outcomes.push(OutcomeRule {
             status: RESULT.to_vec(),
             header: None,
-            body: None,
+            body: Vec::new(),
             class,
             charge,
         });
@@ -79,7 +79,7 @@ fn of_job(job: &Job) -> impl Iterator<Item = OutcomeRule> {
         let rule = move |(test, class, charge)| OutcomeRule {
             status: vec![SUCCESS],
             header: None,
-            body: Some((status.clone(), test)),
+            body: vec![(status.clone(), test)],
             class,
             charge,
         };
@@ -91,7 +91,7 @@ fn of_job(job: &Job) -> impl Iterator<Item = OutcomeRule> {
 /// The job goes on.
 const fn pending(status: Vec<StatusSet>) -> OutcomeRule {
     let (class, charge) = (Class::Pending, ChargeRule::Hold);
-    OutcomeRule { status, header: None, body: None, class, charge }
+    OutcomeRule { status, header: None, body: Vec::new(), class, charge }
 }
 
 /// Whether only a job says it, or a part of it.

@@ -215,6 +215,13 @@ impl Meter {
         watch: Watching,
         ended: bool,
     ) -> Option<u64> {
+        // Somebody has to come back and take the alias away: for the ledger such a job never ends.
+        let (watch, ended) = match (record.found_until, watch) {
+            (None, watch) => (watch, ended),
+            (Some(at), Watching::From(then)) => (Watching::From(then.min(at)), false),
+            (Some(at), Watching::Stopped) => (Watching::From(at), false),
+            (Some(_), Watching::AsBefore) => (watch, false),
+        };
         let call = NoteJob {
             account: kept.account.clone(),
             job: kept.job.name.clone(),

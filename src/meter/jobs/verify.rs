@@ -2,14 +2,15 @@
 //!
 //! Standard Webhooks (standardwebhooks.com, spec 1.0): `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64,
 //! perhaps several; the secret is base64 behind `whsec_`. Black Forest Labs: `sha256=` and the HMAC of the body in hex.
-//! ElevenLabs: `t=time,v0=` and the HMAC of `time.body` in hex.
+//! ElevenLabs: `t=time,v0=` and the HMAC of `time.body` in hex. fal: Ed25519, in hex, over request id, user id, time and
+//! the SHA-256 of the body in hex, a line each (fal.ai/docs/model-apis/webhooks); which key it was is not said.
 //!
 //! Invariant: compared in constant time; an old call is no proof.
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE as HEX};
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::job::{HookSecret, Verify};
 use crate::seam::Timestamp;
@@ -33,10 +34,10 @@ pub enum Unproven {
     Wrong,
 }
 
-/// Whether a call is proven; with no secret the seal of our URL is all that is asked for.
+/// Whether a call is proven by a secret.
 ///
 /// # Errors
-/// Why not.
+/// Why not. By `None` and `Fal` a secret proves nothing.
 pub fn proven(
     how: Verify,
     secret: &HookSecret,
@@ -44,11 +45,9 @@ pub fn proven(
     body: &[u8],
     now: Timestamp,
 ) -> Result<(), Unproven> {
-    if secret.0.is_empty() {
-        return Ok(());
-    }
     match how {
-        Verify::None => Ok(()),
+        _ if secret.0.is_empty() => Err(Unproven::Wrong),
+        Verify::None | Verify::Fal => Err(Unproven::Wrong),
         Verify::Standard => standard(secret, head, body, now),
         Verify::Bfl => {
             let text = one(head, "x-bfl-signature")?;
@@ -57,6 +56,24 @@ pub fn proven(
         }
         Verify::Elevenlabs => elevenlabs(secret, head, body, now),
     }
+}
+
+/// What a call of fal's says was signed, and the signature, which one of fal's keys must have made.
+///
+/// # Errors
+/// Why it proves nothing, whatever the keys are.
+pub fn fal_signed(
+    head: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<(Vec<u8>, Vec<u8>), Unproven> {
+    let request = one(head, "x-fal-webhook-request-id")?;
+    let user = one(head, "x-fal-webhook-user-id")?;
+    let time = one(head, "x-fal-webhook-timestamp")?;
+    let signature = unhex(one(head, "x-fal-webhook-signature")?)?;
+    fresh(time, now, TOLERANCE_S)?;
+    let hash = HEX.encode(&Sha256::digest(body));
+    Ok((format!("{request}\n{user}\n{time}\n{hash}").into_bytes(), signature))
 }
 
 fn standard(
@@ -179,7 +196,8 @@ mod tests {
             assert_eq!(proven(how, &secret, &good, body, now), Ok(()));
             assert_eq!(proven(how, &secret, &good, b"other", now), Err(Unproven::Wrong));
             assert_eq!(proven(how, &secret, &HeaderMap::new(), body, now), Err(Unproven::Unsigned));
-            assert_eq!(proven(how, &HookSecret::default(), &HeaderMap::new(), body, now), Ok(()));
+            let none = HookSecret::default();
+            assert_eq!(proven(how, &none, &good, body, now), Err(Unproven::Wrong));
         }
     }
 }

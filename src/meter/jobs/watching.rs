@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use http::Method;
+use serde_json::Value;
 
 use super::record::By;
 use super::rules;
@@ -14,6 +15,7 @@ use crate::meter::admit::Meter;
 use crate::meter::flag::Flag;
 use crate::meter::settings::Work;
 use crate::meter::verdict::Charge;
+use crate::observe::{Pointer, Step};
 
 /// The longest pause after failures, in milliseconds, unless the job's own is longer.
 const PAUSE_MAX_MS: u64 = 5 * 60_000;
@@ -24,16 +26,22 @@ const DOUBLINGS_MAX: u32 = 16;
 #[derive(Debug)]
 pub enum Look {
     /// The upstream is asked.
-    Ask {
-        /// By which method.
-        method: Method,
-        /// At which path and query.
-        path: String,
-        /// Whether it is the result that is asked for.
-        result: bool,
-    },
+    Ask(Question),
     /// Nothing any more: it was done here.
     Done,
+}
+
+/// How an upstream is asked about a job.
+#[derive(Debug)]
+pub struct Question {
+    /// By which method.
+    pub method: Method,
+    /// At which path and query.
+    pub path: String,
+    /// The JSON that is sent along.
+    pub body: Option<Vec<u8>>,
+    /// Whether it is the result that is asked for.
+    pub result: bool,
 }
 
 /// What came of asking an upstream.
@@ -76,6 +84,10 @@ impl Meter {
 
     /// What is to be done about a due job.
     pub async fn look_at(&self, kept: &Kept) -> Look {
+        if kept.record.found_until.is_some_and(|at| self.now() >= at) {
+            self.forget_name(kept).await;
+            return Look::Done;
+        }
         if kept.record.end.is_some() {
             self.close(kept.clone()).await;
             return Look::Done;
@@ -85,18 +97,26 @@ impl Meter {
             self.told(kept.clone(), report, By::Watcher).await;
             return Look::Done;
         }
-        let Some(own) = &kept.job.watching else {
+        let Some(question) = self.question(kept) else {
             let at = kept.record.done.map(|done| done.at.plus_ms(kept.job.grace_ms));
             let watch = at.map_or(Watching::Stopped, Watching::From);
             let _ = self.note(kept, &kept.record, watch, false).await;
             return Look::Done;
         };
+        Look::Ask(question)
+    }
+
+    /// How the upstream is asked about a job; `None`: nothing says how.
+    #[must_use]
+    pub fn question(&self, kept: &Kept) -> Option<Question> {
+        let own = kept.job.watching.as_ref()?;
         let (template, method, result) = match (&own.result, kept.record.done) {
             (Some(result), Some(_)) => (result, Method::GET, true),
             _ => (&own.path, own.method.clone(), false),
         };
         let path = fill(template, &kept.id, &kept.record.captures);
-        Look::Ask { method, path, result }
+        let place = own.body_id.as_ref().filter(|_| !result);
+        Some(Question { method, path, body: place.map(|place| along(place, &kept.id)), result })
     }
 
     /// What a watcher heard. Comes back when the ledger has it.
@@ -155,6 +175,17 @@ impl Meter {
     }
 }
 
+/// A JSON object that has the id at a place.
+fn along(place: &Pointer, id: &str) -> Vec<u8> {
+    let mut value = Value::from(id);
+    for step in place.steps().iter().rev() {
+        if let Step::Name(name) = step {
+            value = Value::Object([(name.clone(), value)].into_iter().collect());
+        }
+    }
+    value.to_string().into_bytes()
+}
+
 /// A path with its captures filled in: `{id}` encoded whole, `{*id}` with its slashes, others as they were captured.
 fn fill(template: &str, id: &str, captures: &[(String, String)]) -> String {
     let mut path = String::with_capacity(template.len());
@@ -192,6 +223,16 @@ fn encode(path: &mut String, text: &str, slashes: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_sent_along() {
+        for (place, json) in
+            [("/operationName", r#"{"operationName":"a\"b"}"#), ("/x/y", r#"{"x":{"y":"a\"b"}}"#)]
+        {
+            let sent = along(&place.parse().unwrap(), "a\"b");
+            assert_eq!(String::from_utf8(sent).unwrap(), json);
+        }
+    }
 
     #[test]
     fn ids_cannot_leave_their_place() {

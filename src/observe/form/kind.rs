@@ -3,8 +3,9 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-use super::parameters::{self, Parameter, is_token};
+use super::parameters::{self, Parameter};
 use super::problem::FormProblem;
+use crate::observe::token::is_token;
 
 /// The longest boundary (RFC 2046 §5.1.1).
 const BOUNDARY_MAX: usize = 70;

@@ -1,6 +1,10 @@
 //! `; name=value` behind a media type or a disposition (RFC 2045 §5.1, RFC 2183), read strictly.
 //!
-//! Invariant: no parameter is read that another reader might cut elsewhere.
+//! Invariant: no parameter is read that another reader might cut elsewhere, or that makes it give up the rest.
+
+use super::names::escape;
+
+use crate::observe::token::is_token;
 
 /// One parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +31,8 @@ pub(super) fn read(text: &[u8]) -> Option<(String, Vec<Parameter>)> {
             return None;
         }
         let (name, more) = take(more.trim_ascii_start(), is_token)?;
-        let (value, more) = value(more.strip_prefix(b"=")?)?;
+        let text = more.strip_prefix(b"=")?;
+        let (value, more) = if name.contains('*') { extended(&name, text)? } else { value(text)? };
         parameters.push(Parameter { name, value: value.to_vec() });
         rest = more;
     }
@@ -47,33 +52,37 @@ fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((value, rest.strip_prefix(b"\"")?))
 }
 
+/// The value of a name with a `*` (RFC 8187 §3.2.1), which some readers skip and for which others skip the whole
+/// part if it is malformed: only the one that clients write, and only as it should be.
+fn extended<'a>(name: &str, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (value, rest) = value(text)?;
+    let plain = name == "filename*" && !text.starts_with(b"\"");
+    (plain && is_extended(value)).then_some((value, rest))
+}
+
+fn is_extended(value: &[u8]) -> bool {
+    let mut pieces = value.splitn(3, |b| *b == b'\'');
+    let (Some(charset), Some(language), Some(mut rest)) =
+        (pieces.next(), pieces.next(), pieces.next())
+    else {
+        return false;
+    };
+    while let [first, more @ ..] = rest {
+        let escaped = rest.get(..3).and_then(escape).is_some();
+        if matches!(first, b'*' | b'\'') || (*first == b'%' && !escaped) {
+            return false;
+        }
+        rest = more;
+    }
+    let is_language = language.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    is_language && charset.eq_ignore_ascii_case(b"utf-8")
+}
+
 fn take(text: &[u8], good: impl Fn(u8) -> bool) -> Option<(String, &[u8])> {
     let end = text.iter().position(|b| !good(*b)).unwrap_or(text.len());
     let (word, rest) = text.split_at_checked(end)?;
     let word = std::str::from_utf8(word).ok().filter(|word| !word.is_empty())?;
     Some((word.to_owned(), rest))
-}
-
-/// What a token consists of (RFC 9110 §5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }
 
 #[cfg(test)]
@@ -114,6 +123,17 @@ mod tests {
             "form-data, name=n",
             "form-data; name=a b",
             "form-data; name=n\u{0}",
+            // To busboy there is no such part then; others skip the parameter.
+            "form-data; name=n; file*ame=x",
+            "form-data; name=n; title*=UTF-8''x",
+            "form-data; name=n; filename*=x",
+            "form-data; name=n; filename*=UTF-8'x",
+            "form-data; name=n; filename*=utf-16''x",
+            "form-data; name=n; filename*=UTF-8'?'x",
+            "form-data; name=n; filename*=UTF-8''a%2",
+            "form-data; name=n; filename*=UTF-8''a*b",
+            "form-data; name=n; filename*=UTF-8''a'b",
+            "form-data; name=n; filename*=\"UTF-8''x\"",
         ] {
             assert_eq!(shown(text), None, "{text}");
         }

@@ -5,8 +5,9 @@
 use std::collections::HashSet;
 
 use super::kind::is_utf8;
-use super::parameters::{self, Parameter, is_token};
+use super::parameters::{self, Parameter};
 use super::problem::FormProblem;
+use crate::observe::token::is_token;
 
 /// The most headers of a part.
 const HEADERS_MAX: usize = 16;

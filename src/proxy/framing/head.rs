@@ -5,8 +5,9 @@ use std::ops::Range;
 use httparse::{EMPTY_HEADER, Header, Status, parse_headers};
 
 use super::lines::{Lines, Next};
-use super::target::{first_line, is_host, is_token};
+use super::target::{first_line, is_host};
 use super::{Bounds, Doubt};
+use crate::observe::is_token;
 
 /// So many headers are read without an allocation.
 const FEW: usize = 32;

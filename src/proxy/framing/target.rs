@@ -41,28 +41,6 @@ pub(super) fn first_line(line: &[u8]) -> Result<FirstLine<'_>, Doubt> {
     Ok(FirstLine { authority: authority(method, target)?, is_1_1 })
 }
 
-/// A byte of a token (RFC 9110 §5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
-}
-
 /// The host that a target names, if it has one of the forms of RFC 9112 §3.2.
 fn authority<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u8]>, Doubt> {
     if method == b"CONNECT" {

@@ -1,7 +1,8 @@
 //! The presets, each in a real gateway in front of an upstream that answers as the API's documents say.
 //!
 //! `tests/cases/apis/NAME.yaml` has the cases of the preset `apis/NAME.yaml`: the request, what the upstream
-//! answers, and what must come of it: the client's status, the hold, the outcome, the charge and its lines.
+//! answers, and what must come of it: the client's status, the hold, the outcome, the charge and its lines. A body
+//! passes as it came, unless the case says what is `sent` to the upstream, or what is `shown` to the client.
 
 mod upstream;
 mod yaml;
@@ -19,7 +20,7 @@ const CREDITS: &str = "1000000";
 /// The boundary of forms.
 const BOUNDARY: &str = "a-boundary-of-tests";
 /// How many presets and cases there are.
-const COUNTED: (usize, usize) = (26, 210);
+const COUNTED: (usize, usize) = (26, 314);
 
 const HEAD: &str = "
 listen: 127.0.0.1:0
@@ -61,7 +62,10 @@ impl Api {
             charge = charge.or(reply.header("credits-charge-id").map(str::to_owned));
         }
         match (case["expect"].as_object(), charge) {
-            (None, None) => assert!(case.get("code").is_some(), "{}: nothing is expected", told()),
+            (None, None) => {
+                let said = case.get("code").is_some() || case["free"] == true;
+                assert!(said, "{}: nothing is expected", told());
+            }
             (Some(expect), Some(charge)) => self.judged(&payer, &charge, expect, &told()),
             (expected, charge) => panic!("{}: {expected:?}, but {charge:?}", told()),
         }
@@ -80,8 +84,18 @@ impl Api {
         let seen = self.upstream.take();
         assert_eq!(seen.len(), usize::from(forwarded.is_some()), "{told}: {seen:?}");
         if let Some(seen) = seen.first() {
-            assert_eq!((&seen.line, &seen.body), (&line, &ask.body), "{told}");
+            let sent = step["sent"].as_str().map_or(ask.body.as_slice(), str::as_bytes);
+            assert_eq!(seen.line, line, "{told}");
+            assert_eq!(
+                String::from_utf8_lossy(&seen.body),
+                String::from_utf8_lossy(sent),
+                "{told}"
+            );
             assert!(!seen.head.contains(&payer.key), "{told}: our key is nobody else's");
+        }
+        if let Some(answered) = step.get("answer").map(answer).filter(|answer| !answer.cut) {
+            let shown = step["shown"].as_str().map_or(answered.body.as_slice(), str::as_bytes);
+            assert_eq!(reply.text(), String::from_utf8_lossy(shown), "{told}");
         }
         reply
     }
@@ -144,7 +158,7 @@ fn request(payer: &Payer, step: &Value, told: &str) -> (Ask, String) {
     }
     if let Some(fields) = step["form"].as_object() {
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-        ask = ask.header("content-type", &kind).body(form(fields).as_bytes());
+        ask = ask.header("content-type", &kind).body(&form(fields));
     }
     for (name, value) in step["headers"].as_object().into_iter().flatten() {
         ask = ask.header(name, value.as_str().unwrap());
@@ -153,17 +167,39 @@ fn request(payer: &Payer, step: &Value, told: &str) -> (Ask, String) {
     (ask, line)
 }
 
-/// `multipart/form-data` (RFC 7578); a field called `file` is one.
-fn form(fields: &Map<String, Value>) -> String {
+/// `multipart/form-data` (RFC 7578); a field called `file` or `image` is one, and `{ wav: 2.5 }` a sound of so many
+/// seconds.
+fn form(fields: &Map<String, Value>) -> Vec<u8> {
     let part = |(name, value): (&String, &Value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let content = match (&value["wav"], value) {
+            (Value::Number(seconds), _) => wav(&seconds.to_string()),
+            (_, Value::String(text)) => text.clone().into_bytes(),
+            (_, value) => value.to_string().into_bytes(),
+        };
         let file = if name == "file" || name == "image" { "; filename=\"a\"" } else { "" };
-        format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{text}\r\n"
-        )
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n"
+        );
+        [head.as_bytes(), &content, b"\r\n"].concat()
     };
-    let parts: String = fields.iter().map(part).collect();
-    format!("{parts}--{BOUNDARY}--\r\n")
+    let parts: Vec<u8> = fields.iter().flat_map(part).collect();
+    [parts.as_slice(), format!("--{BOUNDARY}--\r\n").as_bytes()].concat()
+}
+
+/// A WAV file of so many seconds: mono, 8 bits, 1000 samples a second.
+fn wav(seconds: &str) -> Vec<u8> {
+    let samples = u32::try_from(micros(seconds) / 1000).unwrap();
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + samples).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    file.extend([1_u16, 1].map(u16::to_le_bytes).concat());
+    file.extend([1000_u32, 1000].map(u32::to_le_bytes).concat());
+    file.extend([1_u16, 8].map(u16::to_le_bytes).concat());
+    file.extend(b"data");
+    file.extend(samples.to_le_bytes());
+    file.resize(file.len() + samples as usize, 128);
+    file
 }
 
 /// What the upstream is told to answer: `json`, or `body` of a `type`.

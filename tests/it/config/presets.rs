@@ -124,6 +124,50 @@ fn a_file_beside_the_configuration_goes_before_the_built_in_one() {
 }
 
 #[test]
+fn a_preset_is_placed_by_the_configuration_that_uses_it() {
+    let all = |entries: &str| {
+        let upstreams = "upstreams: { clips: { url: http://a }, b-clips: { url: http://b } }\n";
+        let text =
+            format!("{}{upstreams}use: [{entries}]\n", &BASE[..BASE.find("upstreams").unwrap()]);
+        let (settings, _) =
+            load_text("a.yaml", &text, &Assumed).unwrap_or_else(|report| panic!("{report}"));
+        let shown = |route: &tollgate::meter::Route| {
+            let hosts: Vec<_> = route.hosts.iter().map(ToString::to_string).collect();
+            let price = match &route.work {
+                Work::Paid(due) => due.price.name.to_string(),
+                Work::Free => String::new(),
+            };
+            let (name, path) = (&route.name, &route.path);
+            format!(
+                "{name} {}|{path} {} {price} [{}]",
+                route.prefix,
+                route.upstream,
+                hosts.join(" ")
+            )
+        };
+        settings.rules.routes.iter().map(|route| shown(route)).collect::<Vec<_>>()
+    };
+    let clips = "preset: tests/cases/presets/clips.yaml";
+    assert_eq!(
+        all(&format!("tests/cases/presets/clips.yaml, {{ {clips}, as: b, prefix: /b }}")),
+        [
+            "clip |/v1/clips 0 clip []",
+            "still |/v1/stills 0 still []",
+            "clip-state |/v1/clips/{id} 0  []",
+            "b-clip /b|/v1/clips 1 b-clip []",
+            "b-still /b|/v1/stills 1 b-still []",
+            "b-clip-state /b|/v1/clips/{id} 1  []",
+        ]
+    );
+    assert_eq!(
+        all(&format!("{{ {clips}, hosts: [A.example, '*.a.example:8443'] }}"))[0],
+        "clip |/v1/clips 0 clip [a.example *.a.example:8443]"
+    );
+    // A mapping that says no more than the path is the path.
+    assert_eq!(all(&format!("{{ {clips} }}")), all("tests/cases/presets/clips.yaml"));
+}
+
+#[test]
 fn the_revision_covers_presets() {
     let folder = tempfile::tempdir().unwrap();
     let preset = folder.path().join("clips.yaml");
@@ -168,6 +212,9 @@ fn the_readme_shows_the_example() {
         .collect();
     assert!(include_str!("../../../README.md").contains(&shown), "README shows another file");
     assert!(names(&loaded("a.yaml", &example)).contains(&"openai-chat".to_owned()));
+    let placed = read(&at("config/examples/places.yaml"));
+    let shown = &placed[placed.find("use:").unwrap()..];
+    assert!(include_str!("../../../README.md").contains(shown), "README places otherwise");
     // Every preset stands in README's table.
     for (path, _) in presets() {
         assert!(include_str!("../../../README.md").contains(&format!("(config/{path})")), "{path}");

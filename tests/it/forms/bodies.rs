@@ -208,7 +208,7 @@ fn spoil(dice: &mut Dice, body: &mut Body) {
             .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
             .collect()
     };
-    match dice.below(12) {
+    match dice.below(14) {
         0 => body.bytes.truncate(at),
         1 => drop(body.bytes.splice(0..0, SNIPPETS[dice.pick(12)].bytes())),
         2 => body.bytes.extend(SNIPPETS[dice.pick(SNIPPETS.len())].bytes()),
@@ -229,11 +229,21 @@ fn spoil(dice: &mut Dice, body: &mut Body) {
             ];
             body.kind += more[dice.pick(5)];
         }
-        9 if at < body.bytes.len() => body.bytes[at] = u8::try_from(dice.below(256)).unwrap(),
+        9 if at < body.bytes.len() => body.bytes[at] = byte(dice),
         10 if at < body.bytes.len() => drop(body.bytes.remove(at)),
+        11 => body.bytes.insert(at, byte(dice)),
         _ => {
             let snippet = SNIPPETS[dice.pick(SNIPPETS.len())];
             body.bytes.splice(at..at, snippet.bytes());
         }
+    }
+}
+
+/// Any byte, or rather one that means something to a reader of bodies.
+fn byte(dice: &mut Dice) -> u8 {
+    const MEANT: &[u8] = b"*%='\"\\;:,./[]{}()&?+-_xXeE0 \t\r\n\0\x0b\x7f\xef";
+    match dice.below(3) {
+        0 => u8::try_from(dice.below(256)).unwrap(),
+        _ => MEANT[dice.pick(MEANT.len())],
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::rig::{Rig, prediction};
-use crate::world::until;
+use crate::world::{TOKEN, until};
 
 #[test]
 fn a_job_holds_its_credits_and_its_slot_until_a_poll_tells_its_end() {
@@ -211,4 +211,70 @@ fn a_job_that_never_ends_ends_as_its_route_says() {
     let receipt = rig.world.ended(&maria, &charge, "released");
     assert_eq!(receipt["charged"], "0");
     assert_eq!(rig.world.purse(&maria).available, "20");
+}
+
+#[test]
+fn a_charge_that_waits_for_its_job_names_it() {
+    let rig = Rig::start(&[]);
+    let maria = rig.world.payer("studio", "100");
+    let charge = rig.predict(&maria, "p1", "starting").charge();
+    let job = json!({ "name": "predictions", "id": "p1", "state": null, "told_by": null });
+    let own = rig.world.receipt(&maria, &charge);
+    let theirs = rig.world.operate("GET", &format!("/charges/{charge}"), &json!({}));
+    for receipt in [&own, &theirs] {
+        assert_eq!((&receipt["job"], &receipt["status"]), (&job, &json!("held")));
+        assert_eq!(receipt["outcome"], json!(null));
+        assert_eq!(receipt["why"], "20 is held while its job runs.");
+        assert_eq!(receipt["upstream"]["status"], 201);
+        let events: Vec<_> = receipt["timeline"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["event"].clone())
+            .collect();
+        assert_eq!(events.first(), Some(&json!("reserved")), "{events:?}");
+        assert_eq!(events.last(), Some(&json!("handed over")), "{events:?}");
+    }
+    // It is no instance's, and yet in the list.
+    let holds = |query: &str| rig.world.operate("GET", &format!("/holds{query}"), &json!({}));
+    let (all, account) = (holds(""), format!("/accounts/{}/holds", maria.account));
+    let lists = [all.clone(), rig.world.operate("GET", &account, &json!({}))];
+    for list in &lists {
+        let hold = &list["data"][0];
+        assert_eq!((&hold["id"], &hold["job"]), (&json!(charge), &job), "{list}");
+        assert_eq!((&hold["instance"], &hold["held"]), (&json!(null), &json!("20")));
+        assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    }
+    let instance = all["instance"].as_str().unwrap();
+    assert_eq!(holds(&format!("?instance={instance}"))["data"], json!([]));
+    // The command line shows the same.
+    let run = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(words)
+            .env("TOLLGATE_ADMIN_URL", format!("http://{}", rig.world.admin))
+            .env("TOLLGATE_ADMIN_TOKEN", TOKEN)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for words in [&["charge", "show", &charge][..], &["hold", "list"]] {
+        let shown = run(words);
+        assert!(shown.contains("predictions") && shown.contains("p1"), "{words:?}: {shown}");
+    }
+    // Its end says more in the same place, also where a person ends it.
+    rig.world.operate("POST", &format!("/charges/{charge}/release"), &json!({ "reason": "stuck" }));
+    let receipt = rig.world.receipt(&maria, &charge);
+    assert_eq!((&receipt["status"], &receipt["job"]), (&json!("released"), &job));
+    assert_eq!(holds("")["data"], json!([]));
+}
+
+#[test]
+fn a_job_whose_time_is_over_is_still_named() {
+    let rig = Rig::start(&[("ttl: 1h # ttl", "ttl: 1s # ttl")]);
+    let maria = rig.world.payer("single", "20");
+    let charge = rig.predict(&maria, "p1", "starting").charge();
+    let receipt = rig.world.ended(&maria, &charge, "released");
+    assert_eq!(receipt["job"]["id"], "p1");
+    assert_eq!(receipt["outcome"], json!(null));
 }

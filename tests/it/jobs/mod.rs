@@ -2,8 +2,13 @@
 //! Replicate, fal and Runway.
 
 mod crowd;
+mod early;
+mod fal;
 mod life;
-mod rig;
+mod named;
+mod receivers;
+mod regions;
+pub(crate) mod rig;
 mod urls;
 mod usage;
 mod watcher;

@@ -1,6 +1,6 @@
 //! An upstream that says what it is told to say, and a gateway in front of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -116,6 +116,14 @@ impl Call {
 struct Told {
     calls: Vec<Call>,
     says: HashMap<String, Vec<u8>>,
+    /// Lines whose answers are kept back.
+    held: HashSet<String>,
+}
+
+impl Told {
+    fn answer(&self, line: &str) -> Option<Vec<u8>> {
+        self.says.get(line).or_else(|| self.says.get("")).cloned()
+    }
 }
 
 /// See the module.
@@ -153,15 +161,35 @@ impl Fake {
         self.told.lock().unwrap().says.insert(line.to_owned(), text.into_bytes());
     }
 
+    /// From now on it answers so to whatever it has no answer to.
+    pub(crate) fn says_all(&self, status: u16, headers: &[(&str, &str)], body: &str) {
+        self.says("", status, headers, body);
+    }
+
     /// The same with a JSON body.
     pub(crate) fn json(&self, line: &str, status: u16, body: &Value) {
         self.says(line, status, &[("content-type", "application/json")], &body.to_string());
+    }
+
+    /// From now on it keeps its answers to `line` back.
+    pub(crate) fn hold(&self, line: &str) {
+        self.told.lock().unwrap().held.insert(line.to_owned());
+    }
+
+    /// It does not any more.
+    pub(crate) fn free(&self, line: &str) {
+        self.told.lock().unwrap().held.remove(line);
     }
 
     /// What has come with this line.
     pub(crate) fn calls(&self, line: &str) -> Vec<Call> {
         let told = self.told.lock().unwrap();
         told.calls.iter().filter(|call| call.line == line).cloned().collect()
+    }
+
+    /// What has come last.
+    pub(crate) fn last(&self) -> Call {
+        self.told.lock().unwrap().calls.last().unwrap().clone()
     }
 
     /// How much has come.
@@ -173,11 +201,13 @@ impl Fake {
 fn serve(mut stream: TcpStream, told: &Mutex<Told>) {
     let mut bytes = Vec::new();
     while let Some(call) = read(&mut stream, &mut bytes) {
-        let mut told = told.lock().unwrap();
         let none = b"HTTP/1.1 404 None\r\ncontent-length: 0\r\n\r\n".to_vec();
-        let answer = told.says.get(&call.line).cloned().unwrap_or(none);
-        told.calls.push(call);
-        drop(told);
+        let line = call.line.clone();
+        told.lock().unwrap().calls.push(call);
+        while told.lock().unwrap().held.contains(&line) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let answer = told.lock().unwrap().answer(&line).unwrap_or(none);
         if stream.write_all(&answer).is_err() {
             return;
         }

@@ -9,10 +9,10 @@ use super::rig::{Fake, Rig, YAML, prediction};
 use crate::wire::{Ask, Reply};
 use crate::world::{Payer, World};
 
-const HOOKS: &str = "public_url: https://ai.example.com
+pub(super) const HOOKS: &str = "public_url: https://ai.example.com
 webhooks: { secret: { file: seal }, secrets: { predictions: { file: signing } }, private_addresses: true }
 ";
-const KEY: &[u8] = b"a-key-of-the-upstream";
+pub(super) const KEY: &[u8] = b"a-key-of-the-upstream";
 
 /// A gateway with webhooks, its upstream, and a client that waits for calls.
 pub(crate) struct Hooked {

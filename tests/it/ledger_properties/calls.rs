@@ -501,7 +501,9 @@ impl History {
         let (until, record) = (now.plus_ms(dice.below(3 * HOUR)), vec![b'r'; step.at % 9]);
         let watch_at = dice.one_in(2).then(|| now.plus_ms(dice.below(10 * MINUTE)));
         let name = upstream_id.clone();
-        let call = HandOver { account, charge, job, upstream_id, until, watch_at, record };
+        let explanation = vec![b'e'; step.at % 5];
+        let call =
+            HandOver { account, charge, job, upstream_id, until, watch_at, record, explanation };
         if !dice.one_in(3)
             && let Answer::Applied(handed) = ask!(self, hand_over(call))
         {

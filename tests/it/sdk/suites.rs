@@ -1,7 +1,8 @@
 //! Whole suites, each in its SDK's own language: tests/sdk has them, and the fake upstreams that they ask.
 //!
-//! Each is run twice. Without a gateway it shows that the fake upstream is faithful: the SDK reads all that it
-//! says. Behind a gateway the sum of the charges must be the price of the work that the upstream logged.
+//! Each is run three times. Without a gateway it shows that the fake upstream is faithful: the SDK reads all that it
+//! says. Behind a gateway the sum of the charges must be the price of the work that the upstream logged: once with a
+//! configuration that says all itself, once with one that says `use:`, an upstream, keys and prices.
 //!
 //! Invariant: a step that is not done fails; no suite passes over one.
 
@@ -151,5 +152,65 @@ mod gateway {
     #[test]
     fn veo_for_node() {
         gateway("suite_veo.py");
+    }
+}
+
+/// The SDK asks a gateway that is configured by the presets alone.
+mod presets {
+    use super::{BIN, run};
+
+    #[track_caller]
+    fn presets(suite: &str) {
+        run(suite, &["--gateway", BIN, "--presets"]);
+    }
+
+    #[test]
+    fn openai_for_python() {
+        presets("suite_openai.py");
+    }
+
+    #[test]
+    fn openai_for_node() {
+        presets("suite_openai_node.py");
+    }
+
+    #[test]
+    fn anthropic_for_python() {
+        presets("suite_anthropic.py");
+    }
+
+    #[test]
+    fn replicate_for_python() {
+        presets("suite_replicate.py");
+    }
+
+    #[test]
+    fn runway_for_python() {
+        presets("suite_runway.py");
+    }
+
+    #[test]
+    fn elevenlabs_for_python() {
+        presets("suite_elevenlabs.py");
+    }
+
+    #[test]
+    fn the_queue_of_fal_for_python() {
+        presets("suite_fal_queue.py");
+    }
+
+    #[test]
+    fn the_synchronous_host_of_fal_for_python() {
+        presets("suite_fal_run.py");
+    }
+
+    #[test]
+    fn gemini_for_python() {
+        presets("suite_google.py");
+    }
+
+    #[test]
+    fn veo_for_node() {
+        presets("suite_veo.py");
     }
 }

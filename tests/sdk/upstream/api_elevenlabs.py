@@ -63,7 +63,7 @@ class ElevenLabs(Api):
         wish = Wish(said.get("prompt"))
         if wish.block:
             return self.error(400, "The prompt was refused.", "bad_prompt")
-        work = self.book.begin("music")
+        work = self.book.begin("music", asked=said.get("music_length_ms"))
         if wish.fail:
             work.end("failed")
             return self.error(500, "Something went wrong.")

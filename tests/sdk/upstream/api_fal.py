@@ -140,6 +140,7 @@ class FalRun(Fal):
     def stream(self, request, app):
         said = request.json()
         work = self.plan(app, said, Wish(said.get("prompt")))
+        work.facts["streamed"] = True
 
         def pieces():
             text = ""

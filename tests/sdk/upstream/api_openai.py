@@ -84,8 +84,10 @@ class OpenAi(Api):
             kind = "image_generation" if verb == "generations" else "image_edit"
             whole = {"created_at": created, "b64_json": PICTURE, **echo}
             partial = {"type": f"{kind}.partial_image", "partial_image_index": 0, **whole}
-            completed = {"type": f"{kind}.completed", "usage": usage, **whole}
-            return Stream([event(one, one["type"]) for one in (partial, completed)])
+            # Each picture is completed by an event of its own, with what it alone used.
+            own = {**usage, "output_tokens": 1000, "total_tokens": words + 1000}
+            completed = {"type": f"{kind}.completed", "usage": own, **whole}
+            return Stream([event(one, one["type"]) for one in (partial, completed)] * made)
         data = [{"b64_json": PICTURE} for _ in range(made)]
         return self.ok({"created": created, "data": data, **echo, "usage": usage})
 

@@ -1,5 +1,6 @@
 //! Jobs over any records.
 
+use super::super::draft::bounded;
 use super::super::jobs::{self, JobRecord};
 use super::super::records::Records;
 use super::super::state::Context;
@@ -18,6 +19,7 @@ const SCAN_MAX: usize = 1_024;
 /// What is told of it is the due work that comes first.
 pub(crate) fn hand_over(r: &mut dyn Records, c: &Context, call: &HandOver) -> Outcome<HandedOver> {
     jobs::sound(&call.upstream_id, &call.record)?;
+    bounded(&call.explanation)?;
     let (before, mut draft, seen) = for_end(r, c, &call.account, call.charge)?;
     let key = JobKey::of(&call.account, &call.job, &call.upstream_id);
     let known = live(r, c, key)?;
@@ -35,6 +37,7 @@ pub(crate) fn hand_over(r: &mut dyn Records, c: &Context, call: &HandOver) -> Ou
         return Ok(known.handed(state));
     }
     let record = jobs::hand_over(open, call, c.now);
+    draft.explain(call.charge, &call.explanation)?;
     let answer = record.handed(state);
     let forgotten = r.job(key)?;
     write(r, c, &before, draft, Said::Tick)?;

@@ -1,5 +1,5 @@
 -- hand_over: the exchange that began a job is over; its charge waits for the job. Its end becomes lease and
--- deadline, and it belongs to no instance any more. The same call again changes nothing.
+-- deadline, and it belongs to no instance any more; what is said of it stays until something is said of its end. The same call again changes nothing.
 --
 -- KEYS  as `ending` says; 12 job  13 index of jobs that are watched
 -- ARGV  2 call: as `ending` says, then HANDING below (the job's name in the index, until when, first watch (-1:
@@ -38,6 +38,7 @@ if open.unknown == 1 then
 else
   open.lease_end, open.deadline, open.timeout = ends, ends, math.max(0, ends - open.begun)
 end
+if r.explanation ~= '' then open.explanation = r.explanation end
 expect_at(next_of(open))
 local j = { revision = 1, until_then = ends, watch_at = watch_at, begun = now, noted = NONE, over = NONE,
   forget_at = math.min(last + job_kept_ms, MAX), charge = r.charge, account = account_id, sort = sort,
