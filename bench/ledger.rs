@@ -95,8 +95,7 @@ impl Bench {
 
     async fn pairs(&self, count: usize) {
         for _ in 0..count {
-            let partition = Partition::of(&self.account);
-            let charge = ChargeId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
+            let charge = ChargeId::make(SystemClock.now(), &self.account, &SystemEntropy).unwrap();
             applied(self.ledger.reserve(self.reserve(charge)).await);
             let actual = Amount::from_credits(1).unwrap();
             let (account, explanation) = (self.account.clone(), b"{}".to_vec());

@@ -13,19 +13,22 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::num::NonZeroU64;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use redis::{Connection, Value};
 use tollgate::credit::{
-    AccountId, Amount, ChargeId, Class, Every, KeyId, Measure, Paid, Partition, When, Zone,
+    AccountId, Amount, ChargeId, Class, Every, Facts, KeyId, Measure, Paid, Partition, PricedLine,
+    Rounding, When, Zone,
 };
 use tollgate::ledger::redis::{RedisLedger, Settings, create};
 use tollgate::ledger::{
     AllowanceCheck, Answer, CapCheck, Gates, Grant, Ledger, NewAccount, NewKey, OnUnknown, OverRun,
     Reserve, Scope, Settle, SlotCheck,
 };
+use tollgate::meter::Note;
 use tollgate::seam::{Clock, Entropy, SystemClock, SystemEntropy};
 
 /// Calls of a phase.
@@ -43,14 +46,13 @@ const BARE_RESERVE: &str = "#!lua
 local call = redis.call
 local stored = call('MGET', KEYS[1], KEYS[2], KEYS[4])
 call('TIME')
-call('HSET', KEYS[3], ARGV[1], ARGV[2])
-call('SET', KEYS[4], ARGV[3], 'PX', '1000000')
+call('HSETNX', KEYS[3], ARGV[1], ARGV[2])
 call('SET', KEYS[2], stored[2])
 return ARGV[3]";
 /// The same of a settle.
 const BARE_SETTLE: &str = "#!lua
 local call = redis.call
-local stored = call('MGET', KEYS[1], KEYS[2], KEYS[4])
+local stored = call('MGET', KEYS[1], KEYS[2])
 call('HGET', KEYS[3], ARGV[1])
 call('TIME')
 call('ZADD', KEYS[5], '0', ARGV[1])
@@ -366,7 +368,7 @@ async fn used_once(settings: &Settings, account: &AccountId) -> (KeyId, u64) {
 
 fn reserve_of(account: &AccountId, key: KeyId, version: u64, amount: Amount) -> Reserve {
     let now = SystemClock.now();
-    let charge = ChargeId::make(now, Partition::of(account), &SystemEntropy).unwrap();
+    let charge = ChargeId::make(now, account, &SystemEntropy).unwrap();
     Reserve {
         member: None,
         account: account.clone(),
@@ -386,8 +388,32 @@ fn reserve_of(account: &AccountId, key: KeyId, version: u64, amount: Amount) -> 
         on_unknown: OnUnknown::Release,
         over_run: OverRun::Absorb,
         max_debt: None,
-        note: vec![b'n'; 200],
+        note: note(),
     }
+}
+
+/// What the proxy notes of a priced image: the quantities, the line that made the hold.
+fn note() -> Vec<u8> {
+    let inputs = |text: &str| -> Facts { serde_json::from_str(text).unwrap() };
+    let line = PricedLine {
+        label: "images".to_owned(),
+        inputs: inputs(r#"{"n":"1","quality":"high","size":"1024x1024"}"#),
+        per: NonZeroU64::MIN,
+        rounding: Rounding::Exact,
+        rate: Amount::from_credits(5).unwrap(),
+        amount: Amount::from_credits(5).unwrap(),
+    };
+    Note {
+        method: "POST".to_owned(),
+        path: "/v1/images/generations".to_owned(),
+        price: "images".to_owned(),
+        plan: "studio".to_owned(),
+        inputs: line.inputs.clone(),
+        lines: vec![line],
+        overrides: Vec::new(),
+        tags: BTreeMap::new(),
+    }
+    .bytes()
 }
 
 /// One slot limit, a daily and a monthly cap, and a monthly allowance, as a usual plan has.

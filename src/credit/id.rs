@@ -1,7 +1,10 @@
 //! The names of things that own or move credits.
 //!
-//! Made ids (`key_…`, `chg_…`) are 16 bytes: six of birth time in milliseconds, two of partition, eight
-//! random. They sort by age and say where in the ledger their record lies.
+//! Made ids are 16 bytes. A key's (`key_…`): six of birth time in milliseconds, two of partition, eight random. A
+//! charge's (`chg_…`): six of birth time, four of its account's hash, six random. They sort by age and say where in the
+//! ledger their record lies.
+//!
+//! Invariant: a charge's id is of one account, which it names by 32 bits: no verb takes it for another's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,9 +46,12 @@ impl Partition {
     }
 
     fn of_text(text: &str) -> Self {
-        let hash = Sha256::digest(text.as_bytes());
-        let head = hash.first_chunk::<2>().map_or(0, |two| u16::from_be_bytes(*two));
-        Self(head % PARTITIONS)
+        let [first, second, ..] = head_of(text);
+        Self::of_head([first, second])
+    }
+
+    const fn of_head(two: [u8; 2]) -> Self {
+        Self(u16::from_be_bytes(two) % PARTITIONS)
     }
 
     /// Its number.
@@ -53,6 +59,12 @@ impl Partition {
     pub const fn number(self) -> u16 {
         self.0
     }
+}
+
+/// The first four bytes of the SHA-256 of a text.
+fn head_of(text: &str) -> [u8; 4] {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.first_chunk::<4>().copied().unwrap_or_default()
 }
 
 /// Why a text is not an id.
@@ -171,8 +183,7 @@ impl AliasId {
     /// The part of the ledger that remembers it: the first two bytes, big-endian, modulo 1,024.
     #[must_use]
     pub fn partition(&self) -> Partition {
-        let head = self.0.first_chunk::<2>().map_or(0, |two| u16::from_be_bytes(*two));
-        Partition(head % PARTITIONS)
+        Partition::of_head(self.0.first_chunk::<2>().copied().unwrap_or_default())
     }
 }
 
@@ -218,23 +229,6 @@ macro_rules! made_id {
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// A new id, born at `now`, whose record lies in `partition`.
-            ///
-            /// # Errors
-            /// When there is no randomness to be had.
-            pub fn make(
-                now: Timestamp,
-                partition: Partition,
-                entropy: &dyn Entropy,
-            ) -> std::io::Result<Self> {
-                let mut bytes = [0; 16];
-                let (head, random) = bytes.split_at_mut(8);
-                let birth = (now.0 << 16) | u64::from(partition.0);
-                head.copy_from_slice(&birth.to_be_bytes());
-                entropy.fill(random)?;
-                Ok(Self(bytes))
-            }
-
             /// The id that these bytes are.
             #[must_use]
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
@@ -260,7 +254,8 @@ macro_rules! made_id {
             /// Where its record lies.
             #[must_use]
             pub fn partition(self) -> Partition {
-                Partition(u16::try_from(self.head() & 0xffff).unwrap_or(0) % PARTITIONS)
+                let [first, second] = *self.0[6..].first_chunk().unwrap_or(&[0; 2]);
+                Partition::of_head([first, second])
             }
         }
 
@@ -321,6 +316,56 @@ made_id!(
     "chg_"
 );
 
+/// Sixteen bytes: when it was born, `of` behind that, and the rest random.
+fn made<const N: usize>(
+    now: Timestamp,
+    of: [u8; N],
+    entropy: &dyn Entropy,
+) -> std::io::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    let (birth, rest) = bytes.split_at_mut(6);
+    birth.copy_from_slice(&(now.0 << 16).to_be_bytes()[..6]);
+    let (home, random) = rest.split_at_mut(N);
+    home.copy_from_slice(&of);
+    entropy.fill(random)?;
+    Ok(bytes)
+}
+
+impl KeyId {
+    /// A new id, born at `now`, whose record lies in `partition`.
+    ///
+    /// # Errors
+    /// When there is no randomness to be had.
+    pub fn make(
+        now: Timestamp,
+        partition: Partition,
+        entropy: &dyn Entropy,
+    ) -> std::io::Result<Self> {
+        made(now, partition.0.to_be_bytes(), entropy).map(Self)
+    }
+}
+
+impl ChargeId {
+    /// A new id of a charge of `account`, born at `now`.
+    ///
+    /// # Errors
+    /// When there is no randomness to be had.
+    pub fn make(
+        now: Timestamp,
+        account: &AccountId,
+        entropy: &dyn Entropy,
+    ) -> std::io::Result<Self> {
+        made(now, head_of(account.as_str()), entropy).map(Self)
+    }
+
+    /// Whether it was made for this account: two accounts look the same here once in four thousand
+    /// million.
+    #[must_use]
+    pub fn is_of(self, account: &AccountId) -> bool {
+        self.0[6..].first_chunk() == Some(&head_of(account.as_str()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,13 +376,28 @@ mod tests {
         let account: AccountId = "acct_maria".parse().unwrap();
         let partition = Partition::of(&account);
         let entropy = SeededEntropy::new(1);
-        let old = ChargeId::make(Timestamp(1_790_000_000_000), partition, &entropy).unwrap();
-        let new = ChargeId::make(Timestamp(1_790_000_000_001), partition, &entropy).unwrap();
+        let old = ChargeId::make(Timestamp(1_790_000_000_000), &account, &entropy).unwrap();
+        let new = ChargeId::make(Timestamp(1_790_000_000_001), &account, &entropy).unwrap();
         assert!(old.to_string() < new.to_string());
         assert_eq!(old.to_string().parse::<ChargeId>().unwrap(), old);
         assert_eq!(old.born(), Timestamp(1_790_000_000_000));
         assert_eq!(old.partition(), partition);
         assert_eq!(old.to_string().len(), "chg_".len() + 26);
+        let key = KeyId::make(Timestamp(1_790_000_000_000), partition, &entropy).unwrap();
+        assert_eq!((key.born(), key.partition()), (old.born(), partition));
+    }
+
+    #[test]
+    fn a_charge_is_of_the_account_that_it_was_made_for_even_in_one_partition() {
+        let accounts: Vec<AccountId> =
+            (0..4_000).map(|n| format!("acct_{n}").parse().unwrap()).collect();
+        let (mut same, entropy) = (0, SeededEntropy::new(1));
+        let charge = ChargeId::make(Timestamp(1_790_000_000_000), &accounts[0], &entropy).unwrap();
+        for other in &accounts[1..] {
+            same += u32::from(Partition::of(other) == charge.partition());
+            assert!(!charge.is_of(other), "{other}");
+        }
+        assert!(charge.is_of(&accounts[0]) && same > 0, "{same} in its partition");
     }
 
     #[test]

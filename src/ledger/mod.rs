@@ -181,6 +181,8 @@ pub enum Refusal {
 /// The store's truth. Every verb is one atomic step, idempotent by its id.
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Holds credits and a slot for a charge, if every gate lets it pass. All or nothing.
+    ///
+    /// A charge's id names its account: one that was made for another is refused.
     fn reserve(&self, call: Reserve) -> Reply<Reserved>;
 
     /// What `reserve` would answer; writes nothing.

@@ -14,19 +14,18 @@ use sha2::{Digest, Sha256};
 use super::content::Content;
 use super::gates::{Place, gates};
 use super::identity::{Directory, Identity};
+use super::note::Note;
 use super::overrides::Overrides;
 use super::price_overrides::{PriceChanges, Priceable};
 use super::pricing::{Asked, Held, Unpriceable, price_facts, read_request};
-use super::receipt::Note;
 use super::rejection::Rejection;
-use super::request_id::request_of;
 use super::rights::{entitled, options};
 use super::route::RouteTable;
 use super::settings::{Due, Route, Rules};
 use super::settler::Settler;
 use super::tally::Tally;
 use super::ticket::Ticket;
-use crate::credit::{Amount, ChargeId, Partition, Plan};
+use crate::credit::{Amount, ChargeId, Plan};
 use crate::ledger::{Answer, Ledger, Quoted, Refusal, Reserve, Reserved};
 use crate::seam::{Clock, Entropy, Timestamp};
 
@@ -265,8 +264,7 @@ impl Meter {
     }
 
     fn new_charge(&self, identity: &Identity) -> Result<ChargeId, Rejection> {
-        let partition = Partition::of(&identity.document.account);
-        ChargeId::make(self.now(), partition, &*self.entropy)
+        ChargeId::make(self.now(), &identity.document.account, &*self.entropy)
             .map_err(|error| Rejection::metering_unavailable(format!("no randomness: {error}")))
     }
 
@@ -315,7 +313,7 @@ impl Meter {
             on_unknown: wanted.due.on_unknown,
             over_run: wanted.due.over_run,
             max_debt: plan.max_debt,
-            note: note(plan, wanted, &held, (charge, identity)).bytes(),
+            note: note(plan, wanted, &held, identity).bytes(),
         };
         Ok((call, held))
     }
@@ -352,14 +350,8 @@ fn fingerprint(identity: &Identity, wanted: &Wanted<'_>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn note(
-    plan: &Plan,
-    wanted: &Wanted<'_>,
-    held: &Held,
-    (charge, identity): (ChargeId, &Identity),
-) -> Note {
+fn note(plan: &Plan, wanted: &Wanted<'_>, held: &Held, identity: &Identity) -> Note {
     Note {
-        request_id: request_of(charge),
         method: wanted.asked.method.to_string(),
         path: wanted.path.to_owned(),
         price: wanted.due.price.name.to_string(),

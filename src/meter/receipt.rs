@@ -3,53 +3,13 @@
 //! What the request was and why it was held is written at reserve (`Note`); what the upstream did and why
 //! the charge is what it is, at the end (`Explanation`), and before that when it begins to wait for a job. The receipt puts both beside the ledger's numbers.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::note;
 use crate::credit::{Amount, Facts, Priced, PricedLine, PricedOverride};
 use crate::ledger::{AdjustPart, CapState, ChargeRecord, ChargeState, NOTE_MAX, RefundPart};
 use crate::seam::Timestamp;
-
-/// The longest path that a note keeps, in bytes.
-const PATH_MAX: usize = 512;
-
-/// What is known when credits are held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
-    /// The id that the client got as `Request-Id`.
-    pub request_id: String,
-    /// The method that was forwarded.
-    pub method: String,
-    /// The path that was matched, priced and forwarded; without its query, which may carry secrets.
-    pub path: String,
-    /// The name of the price.
-    pub price: String,
-    /// The account's plan at that moment.
-    pub plan: String,
-    /// The quantities that made the hold.
-    pub inputs: Facts,
-    /// The lines that made the hold.
-    pub lines: Vec<PricedLine>,
-    /// What overrides made of their sum.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub overrides: Vec<PricedOverride>,
-    /// What the caller's token says of itself, by the names that the configuration gives.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, String>,
-}
-
-impl Note {
-    /// As the ledger keeps it; a long path is cut.
-    #[must_use]
-    pub fn bytes(mut self) -> Vec<u8> {
-        if let Some((at, _)) = self.path.char_indices().find(|(at, _)| *at >= PATH_MAX) {
-            self.path.truncate(at);
-        }
-        bounded(&self, || json!({ "request_id": self.request_id, "method": self.method }))
-    }
-}
 
 /// What is known when a charge ends, or begins to wait for its job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +108,7 @@ fn bounded(value: &impl Serialize, short: impl FnOnce() -> Value) -> Vec<u8> {
 /// The receipt of a charge.
 #[must_use]
 pub fn receipt(record: &ChargeRecord) -> Value {
-    let note: Value = serde_json::from_slice(&record.note).unwrap_or(Value::Null);
+    let note = note::read(record.charge, &record.note);
     let end: Value = serde_json::from_slice(&record.explanation).unwrap_or(Value::Null);
     let open = record.ended.is_none();
     let held = if open { record.held } else { Amount::ZERO };

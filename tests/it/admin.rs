@@ -250,7 +250,7 @@ fn charges_are_explained() {
     assert_eq!(receipt["status"], "settled");
     assert_eq!(receipt["charged"], "8");
     assert_eq!(receipt["returned"], "2");
-    assert_eq!(receipt["request"]["id"], "req_1");
+    assert_eq!(receipt["request"]["id"], tollgate::meter::request_of(charge));
     let listed = panes.operator("GET", "/accounts/acct_maria/charges?limit=1", None).ok();
     assert_eq!(listed["data"][0], receipt);
     assert_eq!(panes.operator("GET", "/charges/chg_x", None).problem(), (404, "unknown_charge"));

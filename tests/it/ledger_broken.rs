@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redb::{ReadableTable, TableDefinition};
-use tollgate::credit::{AccountId, ChargeId, Class, Partition};
+use tollgate::credit::{AccountId, ChargeId, Class};
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
 use tollgate::meter::{Journal, Marks, Recovered, recover, sweep};
@@ -72,7 +72,7 @@ fn another(ledger: &dyn Ledger, name: &str, number: u8, base: &Reserve) -> Charg
     ok(wait(ledger.grant(grant)));
     let entropy = SeededEntropy::new(u64::from(number));
     let born = NOON.plus_ms(LEASE);
-    let charge = ChargeId::make(born, Partition::of(&account), &entropy).unwrap();
+    let charge = ChargeId::make(born, &account, &entropy).unwrap();
     let call = Reserve { account, charge, key, document_version, ..base.clone() };
     ok(wait(ledger.reserve(call)));
     charge

@@ -85,8 +85,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn reserve(&self) -> Reserve {
-        let partition = Partition::of(&self.account);
-        let charge = ChargeId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
+        let charge = ChargeId::make(SystemClock.now(), &self.account, &SystemEntropy).unwrap();
         Reserve {
             member: None,
             account: self.account.clone(),

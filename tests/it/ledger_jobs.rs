@@ -215,7 +215,8 @@ fn another_accounts_job_is_no_job() {
             ends: None,
         };
         let version = ok(wait(w.store.ledger().create_key(new))).version;
-        let call = Reserve { account: bob.clone(), key, document_version: version, ..w.call(0) };
+        let call = w.call_for(w.id_of(&bob), 0);
+        let call = Reserve { account: bob.clone(), key, document_version: version, ..call };
         ok(w.reserve(&call));
         ok(w.hand_over(&HandOver { account: bob.clone(), ..w.handing(call.charge, "x", HOUR) }));
         assert_eq!(ok(w.job_of(&bob, "x")).charge, call.charge);

@@ -299,7 +299,7 @@ impl<'a> Case<'a> {
             routes: Vec::new(),
         };
         let version = ok(wait(ledger.create_key(key))).version;
-        let charge = ChargeId::make(now, partition, &entropy).unwrap();
+        let charge = ChargeId::make(now, &account, &entropy).unwrap();
         let ends = now.plus_ms(MINUTE / 2);
         let first = if variant.bought { Class::Purchased } else { Class::Free };
         let grants = [
@@ -331,7 +331,7 @@ impl<'a> Case<'a> {
     fn rank(&self) {
         let entropy = SeededEntropy::new(!(self.number as u64));
         let now = self.desk.clock.now();
-        let charge = ChargeId::make(now, Partition::of(&self.account), &entropy).unwrap();
+        let charge = ChargeId::make(now, &self.account, &entropy).unwrap();
         let call = self.reserve(charge, 0);
         ok(wait(self.desk.store.ledger().reserve(call)));
     }

@@ -207,7 +207,7 @@ pub(crate) fn open_by_server(settings: &Settings, clock: Arc<dyn Clock>) -> Redi
 
 /// Makes the ledger's epoch in every partition.
 pub(crate) fn create(server: &RedisServer, for_tests: bool) {
-    let mut record = vec![3, u8::from(for_tests)];
+    let mut record = vec![4, u8::from(for_tests)];
     record.extend([7; 16]);
     record.extend([0; 16]);
     let script = b"for p = 0, 1023 do

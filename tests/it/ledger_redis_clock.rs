@@ -87,11 +87,10 @@ impl Scene {
     }
 
     fn call(&self) -> Reserve {
-        let partition = Partition::of(&self.account);
         Reserve {
             member: None,
             account: self.account.clone(),
-            charge: ChargeId::make(SystemClock.now(), partition, &self.random).unwrap(),
+            charge: ChargeId::make(SystemClock.now(), &self.account, &self.random).unwrap(),
             fingerprint: [9; 32],
             key: key_of(&self.account, 7),
             document_version: self.version,

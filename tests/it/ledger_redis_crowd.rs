@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, join_all};
-use tollgate::credit::{
-    AccountId, Amount, BucketId, ChargeId, Class, Every, KeyId, Measure, Partition, Zone,
-};
+use tollgate::credit::{AccountId, Amount, BucketId, ChargeId, Class, Every, KeyId, Measure, Zone};
 use tollgate::ledger::redis::RedisLedger;
 use tollgate::ledger::*;
 use tollgate::seam::{Clock, Entropy, SeededEntropy, SystemClock};
@@ -82,7 +80,6 @@ impl Crowd {
     fn reserve(&mut self) -> Reserve {
         let place = self.below(self.accounts.len());
         let (account, key, document_version) = self.accounts[place].clone();
-        let partition = Partition::of(&account);
         let known = self.charges.iter().filter(|(at, ..)| *at == place).count();
         // Now and then a charge that is known already, on either way.
         let (charge, fingerprint) = if known > 0 && self.below(4) == 0 {
@@ -94,7 +91,7 @@ impl Crowd {
                 .unwrap();
             (charge, print)
         } else {
-            let charge = ChargeId::make(SystemClock.now(), partition, &self.random).unwrap();
+            let charge = ChargeId::make(SystemClock.now(), &account, &self.random).unwrap();
             let print = [u8::try_from(self.below(200)).unwrap(); 32];
             self.charges.push((place, charge, print));
             (charge, print)

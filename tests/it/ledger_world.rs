@@ -180,7 +180,11 @@ impl World {
     }
 
     pub(crate) fn id(&self) -> ChargeId {
-        ChargeId::make(self.now(), Partition::of(&self.account), &self.entropy).unwrap()
+        self.id_of(&self.account)
+    }
+
+    pub(crate) fn id_of(&self, account: &AccountId) -> ChargeId {
+        ChargeId::make(self.now(), account, &self.entropy).unwrap()
     }
 
     /// A reserve of this much, for a new charge, without gates.

@@ -13,8 +13,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tollgate::admin::{self, Role};
 use tollgate::credit::{
-    Allowance, Amount, Cap, ChargeId, Class, Cycle, Every, KeyId, Measure, Partition, Plan,
-    RateLimit, ScopeKind, SlotLimit, Start, When,
+    Allowance, Amount, Cap, ChargeId, Class, Cycle, Every, KeyId, Measure, Plan, RateLimit,
+    ScopeKind, SlotLimit, Start, When,
 };
 use tollgate::ledger::model::ModelLedger;
 use tollgate::ledger::{Answer, Document, Gates, Ledger, OnUnknown, OverRun, Reserve, Settle};
@@ -193,10 +193,8 @@ impl Panes {
     pub(crate) fn hold(&self, account: &str, key: &str, credits: u64, gates: Gates) -> ChargeId {
         let account: tollgate::credit::AccountId = account.parse().unwrap();
         let document = wait(self.ledger.document(account.clone()));
-        let charge =
-            ChargeId::make(self.clock.now(), Partition::of(&account), &self.entropy).unwrap();
+        let charge = ChargeId::make(self.clock.now(), &account, &self.entropy).unwrap();
         let note = Note {
-            request_id: "req_1".to_owned(),
             method: "POST".to_owned(),
             path: "/v1/images/generations".to_owned(),
             price: "images".to_owned(),

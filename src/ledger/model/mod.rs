@@ -47,7 +47,7 @@ pub use state::{
 
 pub(crate) use archive::leaves_at;
 pub(crate) use books::books;
-pub(crate) use desk::placed;
+pub(crate) use desk::{own, placed};
 pub(crate) use directory::{change_account, change_key, create_account, create_key};
 pub(crate) use due::{allowance_bucket, next as next_due, wakes_at};
 pub(crate) use grant::sound as sound_grant;

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The table of functions.
 const TABLE: &str = "M";
 
+/// What a usual path hands to the rules, where there is no usual path: what it had read, and the time.
+const NOTHING_READ: &str = "local before, time_before\n";
+
 /// A piece of Lua.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
@@ -24,7 +27,7 @@ enum Token<'a> {
 }
 
 /// Puts parts together. `usual` is a verb's usual path, if it has one of its own: it runs first and calls
-/// `rules` for the rest, so that nothing of the parts is made unless it is needed.
+/// `rules` for the rest, with what it has read, so that nothing of the parts is made unless it is needed.
 pub(super) fn assemble(parts: &[&str], usual: &str) -> String {
     let (mut constants, rest) = take_constants(&parts.concat());
     let functions = functions(&rest);
@@ -32,12 +35,12 @@ pub(super) fn assemble(parts: &[&str], usual: &str) -> String {
     let table = format!("local {TABLE} = {{ {} }}\n", fields.join(", "));
     let rules = table + &written(&rest, &constants, &functions);
     if usual.is_empty() {
-        return rules;
+        return format!("{NOTHING_READ}{rules}");
     }
     let (own, usual) = take_constants(usual);
     constants.extend(own);
     let usual = written(&usual, &constants, &BTreeSet::new());
-    format!("local function rules()\n{rules}\nend\n{usual}")
+    format!("local function rules(before, time_before)\n{rules}\nend\n{usual}")
 }
 
 /// The lines that say something.
@@ -150,7 +153,8 @@ mod tests {
     fn constants_are_written_out_and_functions_become_fields() {
         let part = "-- A head.\nlocal MAX, KIND = 9, 'a b'\nlocal OPEN = KEYS[4]\nlocal n = MAX -- why\n\
                     local function more(x)\n  return x + MAX\nend\ncall('MAX', OPEN, more(n), t.more)\n";
-        let expected = "local M = { more = false }\nlocal n = 9 \nfunction M.more(x)\n  return x + 9\nend\n\
+        let expected = "local before, time_before\nlocal M = { more = false }\nlocal n = 9 \n\
+                        function M.more(x)\n  return x + 9\nend\n\
                         call('MAX', KEYS[4], M.more(n), t.more)";
         // A text with a space in it is no constant of the plain sort.
         let part = part.replace("9, 'a b'", "9, 'ab'");

@@ -2,14 +2,16 @@
 //!
 //! Invariant: what a script cannot say exactly is refused here, before anything is sent.
 
+mod usual;
+
 use super::bytes::Writer;
-use super::records::{VERSION, cap_name, class_number, limit_name, write_extra};
+use super::records::{Said, VERSION, cap_name, class_number, limit_name, write_extra, write_said};
 use super::settings::Settings;
 use crate::credit::{ChargeId, Period, When};
 use crate::ledger::model::{LONGEST_US, Stop, allowance_bucket};
 use crate::ledger::{
-    AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, OnUnknown,
-    OverRun, RateCheck, Refusal, Reserve, Scope, SlotCheck,
+    AccountStatus, AllowanceCheck, CapCheck, Document, Grant, KeyStatus, NOTE_MAX, RateCheck,
+    Refusal, Reserve, Scope, SlotCheck,
 };
 use crate::seam::Timestamp;
 
@@ -34,32 +36,48 @@ impl Frame<'_> {
 /// `reserve` and `quote`.
 pub(super) fn reserve(call: &Reserve, settings: &Settings) -> Result<Vec<u8>, Stop> {
     bounded(&call.note)?;
-    let mut w = Writer::default();
     let gates = &call.gates;
+    let said = said_of(call);
+    let mut w = Writer::default();
     w.word(call.charge.to_string())?.number(call.document_version).number(call.charge.born().0);
     w.number(settings.lease_ms).number(kept(settings.refundable_for_ms));
     w.number(gates.window.from.0).number(gates.window.until.0).raw(&gates.ranks.0);
-    w.byte(match call.on_unknown {
-        OnUnknown::Release => 0,
-        OnUnknown::Charge => 1,
-        OnUnknown::Hold => 2,
-    });
-    w.flag(call.over_run == OverRun::Debt);
+    w.byte(said.flags());
     // From here as the record of an open charge has it, which the usual path copies.
-    w.number(call.timeout_ms).number(call.reconcile_ms).number(call.amount.micro());
-    w.maybe(call.max_debt.map(|amount| amount.micro()));
-    w.raw(&call.fingerprint).raw(call.key.as_bytes());
-    w.word(call.kind.as_str())?.word(&call.route)?;
-    w.flag(call.feature.is_some()).word(call.feature.as_deref().unwrap_or_default())?;
-    w.flag(call.member.is_some()).word(call.member.as_deref().unwrap_or_default())?;
+    let (mut before, mut behind) = (Writer::default(), Writer::default());
+    write_said(&mut before, &said)?;
     // No adjustments yet.
     let rest = Writer::default().text(&call.revision)?.text(&call.instance)?.short(0)?.done();
-    w.text(rest)?.text(&call.note)?;
+    behind.text(rest)?.text(&call.note)?;
+    let (before, behind) = (before.done(), behind.done());
+    w.raw(&before).raw(&behind);
     list(&mut w, &gates.rates, rate)?;
     list(&mut w, &gates.slots, slot)?;
     list(&mut w, &gates.caps, |w, check| cap(w, check, call))?;
     list(&mut w, &gates.allowances, allowance)?;
-    Ok(w.done())
+    let rules = w.done();
+    let usual = usual::reserve(call, (before.len(), behind.len()))?;
+    // One counts from 1 in a script, behind the four bytes of this number.
+    let at = rules.len().saturating_add(5);
+    let at = u32::try_from(at).ok().filter(|_| usual.is_some()).unwrap_or_default();
+    Ok(Writer::default().long(at).raw(&rules).raw(&usual.unwrap_or_default()).done())
+}
+
+fn said_of(call: &Reserve) -> Said<'_> {
+    Said {
+        held: call.amount,
+        timeout_ms: call.timeout_ms,
+        reconcile_ms: call.reconcile_ms,
+        fingerprint: &call.fingerprint,
+        key: call.key,
+        kind: call.kind.as_str(),
+        route: &call.route,
+        on_unknown: call.on_unknown,
+        over_run: call.over_run,
+        max_debt: call.max_debt,
+        feature: call.feature.as_deref(),
+        member: call.member.as_deref(),
+    }
 }
 
 fn list<T>(
@@ -71,9 +89,14 @@ fn list<T>(
     items.iter().try_for_each(|item| write(w, item))
 }
 
-fn rate(w: &mut Writer, check: &RateCheck) -> Result<(), Stop> {
+/// Its interval and its burst, in microseconds.
+fn bursts(check: &RateCheck) -> (u64, u64) {
     let interval = check.interval_us.clamp(1, LONGEST_US);
-    let burst = interval.saturating_mul(u64::from(check.burst.max(1))).min(LONGEST_US);
+    (interval, interval.saturating_mul(u64::from(check.burst.max(1))).min(LONGEST_US))
+}
+
+fn rate(w: &mut Writer, check: &RateCheck) -> Result<(), Stop> {
+    let (interval, burst) = bursts(check);
     w.text(limit_name(&check.name, &check.scope))?.number(interval).number(burst);
     Ok(())
 }
@@ -153,7 +176,13 @@ pub(super) fn ending(
     bounded(explanation)?;
     let mut w = Writer::default();
     w.word(charge.to_string())?.number(actual);
-    w.number(kept(settings.refundable_for_ms)).number(kept(settings.explained_for_ms));
+    let kept = [settings.refundable_for_ms, settings.explained_for_ms].map(kept);
+    for ms in kept {
+        w.number(ms);
+    }
+    for ms in kept {
+        w.word(ms.to_string())?;
+    }
     Ok(w.text(explanation)?.done())
 }
 

@@ -8,7 +8,7 @@
 use crate::seam::Timestamp;
 
 /// The format that is read and written.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// How long a record is; the first format's had the same length.
 const LENGTH: usize = 34;
 /// What a ledger that was made for tests carries: its clock may be a test's.
@@ -82,7 +82,7 @@ mod tests {
         };
         let bytes = epoch.bytes();
         assert_eq!(bytes.len(), LENGTH);
-        assert_eq!(bytes[..2], [3, 1]);
+        assert_eq!(bytes[..2], [4, 1]);
         assert_eq!(&bytes[2..18], b"0123456789abcdef");
         assert_eq!(bytes[18..26], [2, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(bytes[26..], [0x0d, 0x0c, 0x0b, 0x0a, 0, 0, 0, 0]);
@@ -100,15 +100,15 @@ mod tests {
         };
         let good = good.bytes();
         assert!(Epoch::read(&good).is_some());
-        for (at, byte) in [(0, 0), (0, 1), (0, 2), (0, 4), (1, 2)] {
+        for (at, byte) in [(0, 0), (0, 1), (0, 3), (0, 5), (1, 2)] {
             let mut bad = good.clone();
             bad[at] = byte;
             assert_eq!(Epoch::read(&bad), None);
         }
-        for earlier in [1, 2] {
+        for earlier in [1, 2, 3] {
             assert!(Epoch::is_earlier(&[&[earlier], &good[1..]].concat()));
         }
-        for other in [good.clone(), [&[0], &good[1..]].concat(), [&[4], &good[1..]].concat()] {
+        for other in [good.clone(), [&[0], &good[1..]].concat(), [&[5], &good[1..]].concat()] {
             assert!(!Epoch::is_earlier(&other));
         }
         assert!(!Epoch::is_earlier(&[1, 0]) && !Epoch::is_earlier(&[]));

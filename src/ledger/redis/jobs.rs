@@ -11,9 +11,9 @@ use super::asking::Desk;
 use super::bytes::{Reader, Writer};
 use super::records::VERSION;
 use super::scripts::Verb;
-use super::{calls, looking, placed, replies};
+use super::{calls, looking, replies};
 use crate::credit::{AccountId, Partition};
-use crate::ledger::model::{JobRecord, Stop, sound_job};
+use crate::ledger::model::{JobRecord, Stop, own, sound_job};
 use crate::ledger::verbs::JobKey;
 use crate::ledger::{
     ChargeState, HandOver, HandedOver, JOB_KEPT_MS, JOB_TTL_MAX_MS, Job, JobName, NoteJob, Noted,
@@ -31,7 +31,7 @@ const SCAN_MAX: usize = 1_024;
 pub(super) async fn hand_over(desk: &Arc<Desk>, call: &HandOver) -> Result<HandedOver, Stop> {
     desk.about_now()?;
     sound_job(&call.upstream_id, &call.record)?;
-    placed(call.charge, &call.account).map_err(|_| Refusal::UnknownCharge)?;
+    own(call.charge, &call.account).map_err(|_| Refusal::UnknownCharge)?;
     let partition = Partition::of(&call.account);
     let key = JobKey::of(&call.account, &call.job, &call.upstream_id);
     let keys = vec![

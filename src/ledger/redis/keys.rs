@@ -38,7 +38,7 @@ impl Keys {
             self.account(id),
             self.document(id),
             self.open(id),
-            self.lapsed(id),
+            self.lapsed(partition),
             self.history(id),
             self.leases(partition),
             self.wakes(partition),
@@ -51,14 +51,14 @@ impl Keys {
         self.of(Partition::of(id), &format!("d:{id}"))
     }
 
-    /// An account's open charges (hash by the 16 bytes of their ids).
+    /// An account's open charges (hash by their ids).
     pub(super) fn open(&self, id: &AccountId) -> Vec<u8> {
         self.of(Partition::of(id), &format!("o:{id}"))
     }
 
-    /// An account's charges that a deadline has ended and nobody has spoken for since (hash).
-    pub(super) fn lapsed(&self, id: &AccountId) -> Vec<u8> {
-        self.of(Partition::of(id), &format!("e:{id}"))
+    /// Charges that a deadline has ended and nobody has spoken for since (hash).
+    pub(super) fn lapsed(&self, partition: Partition) -> Vec<u8> {
+        self.of(partition, "lapsed")
     }
 
     /// An account's ended charges by age (sorted set without scores).
@@ -66,7 +66,7 @@ impl Keys {
         self.of(Partition::of(id), &format!("h:{id}"))
     }
 
-    /// Whose charge this is, and its tombstone once it has ended (string with an end).
+    /// A charge's tombstone once it has ended (string with an end).
     pub(super) fn charge(&self, id: ChargeId) -> Vec<u8> {
         self.of(id.partition(), &format!("c:{id}"))
     }

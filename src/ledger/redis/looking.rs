@@ -100,7 +100,7 @@ pub(super) async fn inspect(desk: &Arc<Desk>, id: &AccountId) -> Result<String, 
 async fn told_of(desk: &Arc<Desk>, id: &AccountId, charge: ChargeId) -> Result<String, Stop> {
     let (ended, [note, explanation]) =
         match fetch(desk, charge, desk.keys.all(id), id.as_str()).await? {
-            Found::None | Found::Of(_) => return Ok(String::new()),
+            Found::None => return Ok(String::new()),
             Found::Open(_, texts) => (None, texts),
             Found::Ended(ended, texts) => (Some(ended), texts),
         };
@@ -109,17 +109,42 @@ async fn told_of(desk: &Arc<Desk>, id: &AccountId, charge: ChargeId) -> Result<S
     Ok(format!("{charge} note {note} explanation {explanation}\n{ended}"))
 }
 
-/// One charge. Its id says where it lies; whose it is stands there.
+/// One charge. Its id says where it lies; whose an open one is, the accounts say that have some.
 pub(super) async fn charge(desk: &Arc<Desk>, charge: ChargeId) -> Result<ChargeRecord, Stop> {
-    let epoch = desk.keys.epoch(charge.partition());
-    match fetch(desk, charge, vec![epoch; 9], "").await? {
-        Found::None => Err(Refusal::UnknownCharge.into()),
-        Found::Of(account) => {
-            let found = charge_of(desk, &account, charge).await?;
-            found.ok_or_else(|| Refusal::UnknownCharge.into())
-        }
-        found => found.record().ok_or_else(|| Refusal::UnknownCharge.into()),
+    if let Some(record) = ended_charge(desk, charge).await? {
+        return Ok(record);
     }
+    for account in owners_of(desk, charge).await? {
+        if let Some(record) = charge_of(desk, &account, charge).await? {
+            return Ok(record);
+        }
+    }
+    // It may have ended meanwhile.
+    ended_charge(desk, charge).await?.ok_or_else(|| Refusal::UnknownCharge.into())
+}
+
+/// A charge that has ended, whoever's it is.
+async fn ended_charge(desk: &Arc<Desk>, charge: ChargeId) -> Result<Option<ChargeRecord>, Stop> {
+    let partition = charge.partition();
+    let (epoch, lapsed) = (desk.keys.epoch(partition), desk.keys.lapsed(partition));
+    let mut keys = vec![epoch; 9];
+    keys.splice(4..5, [lapsed]);
+    Ok(fetch(desk, charge, keys, "").await?.record())
+}
+
+/// Whose open charge this may be: of the accounts that are watched since they have some, those that it names. That is
+/// hardly ever more than one.
+async fn owners_of(desk: &Arc<Desk>, charge: ChargeId) -> Result<Vec<AccountId>, Stop> {
+    let partition = charge.partition();
+    let words: [&[u8]; 4] = [b"ZRANGE", &desk.keys.leases(partition), b"0", b"-1"];
+    let watched = desk.command(partition, words.map(<[u8]>::to_vec).to_vec()).await?;
+    let reader = Reader::new(&[], "the index of leases");
+    let mut found = Vec::new();
+    for text in replies::texts(watched)? {
+        let account: AccountId = reader.parse(&text)?;
+        found.extend(charge.is_of(&account).then_some(account));
+    }
+    Ok(found)
 }
 
 async fn charge_of(
@@ -137,7 +162,7 @@ pub(super) async fn job_state(
     charge: ChargeId,
 ) -> Result<Option<JobState>, Stop> {
     Ok(match fetch(desk, charge, desk.keys.all(account), account.as_str()).await? {
-        Found::None | Found::Of(_) => None,
+        Found::None => None,
         Found::Open(open, _) => Some(JobState::of_open(&open)),
         Found::Ended(ended, _) => Some(JobState::of_ended(&ended)),
     })
@@ -145,8 +170,6 @@ pub(super) async fn job_state(
 
 enum Found {
     None,
-    /// It is open, or a deadline has ended it; its account was not asked.
-    Of(AccountId),
     Open(Box<Open>, [Vec<u8>; 2]),
     Ended(Box<Ended>, [Vec<u8>; 2]),
 }
@@ -154,7 +177,7 @@ enum Found {
 impl Found {
     fn record(self) -> Option<ChargeRecord> {
         match self {
-            Self::None | Self::Of(_) => None,
+            Self::None => None,
             Self::Open(open, [note, explanation]) => Some(of_open(&open, note, explanation)),
             Self::Ended(ended, [note, explanation]) => Some(of_ended(&ended, note, explanation)),
         }
@@ -175,28 +198,20 @@ async fn fetch(
     let mut more = heard.more.into_iter().map(replies::text_of);
     let mut next = || more.next().unwrap_or_else(|| Ok(Vec::new()));
     let (tomb, texts, open, lapsed) = (next()?, next()?, next()?, next()?);
-    if tomb.is_empty() && open.is_empty() {
-        return Ok(Found::None);
+    if !open.is_empty() {
+        let owner = Reader::new(&[], "an open charge").parse(account.as_bytes())?;
+        let (open, beside) = records::open(&owner, charge, &open)?;
+        return Ok(Found::Open(Box::new(open), beside.texts));
     }
-    if let Some(owner) = pointer(charge, &tomb, account)? {
-        if !open.is_empty() {
-            let (open, beside) = records::open(&owner, charge, &open)?;
-            return Ok(Found::Open(Box::new(open), beside.texts));
+    for (tomb, texts) in [(tomb, texts), (lapsed, Vec::new())] {
+        if !tomb.is_empty() {
+            let found = ended(desk, charge, &tomb, &texts, now)?;
+            if !matches!(found, Found::None) {
+                return Ok(found);
+            }
         }
-        if lapsed.is_empty() {
-            return Ok(if account.is_empty() { Found::Of(owner) } else { Found::None });
-        }
-        return ended(desk, charge, &lapsed, &[], now);
     }
-    ended(desk, charge, &tomb, &texts, now)
-}
-
-/// Whose charge it is while it has no tombstone of its own.
-fn pointer(charge: ChargeId, tomb: &[u8], account: &str) -> Result<Option<AccountId>, Stop> {
-    if tomb.is_empty() {
-        return Reader::new(&[], "an open charge").parse(account.as_bytes()).map(Some);
-    }
-    records::pointer(charge, tomb)
+    Ok(Found::None)
 }
 
 fn ended(

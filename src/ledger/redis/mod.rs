@@ -46,7 +46,7 @@ pub use self::create::{CreateError, create};
 pub use self::export::Export;
 use self::scripts::Verb;
 pub use self::settings::{Address, Deadlines, Login, Settings, Tls, Topology};
-use super::model::{Stop, sound_grant};
+use super::model::{Stop, own, sound_grant};
 use super::teller::answered;
 use super::{
     AccountChange, Alias, ChargeRecord, Document, Doubt, Extend, Extended, Gates, Grant, Granted,
@@ -154,7 +154,7 @@ impl RedisLedger {
         read: impl FnOnce(&Heard) -> Result<T, Stop> + Send + 'static,
     ) -> Reply<T> {
         let keys = vec![self.0.keys.charge(charge), self.0.keys.texts(charge)];
-        let arg = placed(charge, account)
+        let arg = own(charge, account)
             .map_err(|_| Refusal::UnknownCharge.into())
             .and_then(|()| calls::ending(charge, actual, explanation, &self.0.settings));
         self.told(verb, account, keys, arg, read)
@@ -167,11 +167,6 @@ impl fmt::Debug for RedisLedger {
     }
 }
 
-/// Refuses a charge whose id names another partition than its account's: it could not be one step.
-fn placed(charge: ChargeId, account: &AccountId) -> Result<(), Stop> {
-    super::model::placed(charge.partition(), account)
-}
-
 fn done<T>(stop: Result<T, Stop>) -> Reply<T>
 where
     T: Send + 'static,
@@ -182,16 +177,16 @@ where
 impl Ledger for RedisLedger {
     fn reserve(&self, call: Reserve) -> Reply<Reserved> {
         let keys = vec![self.0.keys.charge(call.charge)];
-        let arg = placed(call.charge, &call.account)
-            .and_then(|()| calls::reserve(&call, &self.0.settings));
+        let arg =
+            own(call.charge, &call.account).and_then(|()| calls::reserve(&call, &self.0.settings));
         let account = call.account.clone();
         self.told(Verb::Reserve, &account, keys, arg, move |heard| replies::reserved(heard, &call))
     }
 
     fn quote(&self, call: Reserve) -> Reply<Quoted> {
         let keys = vec![self.0.keys.charge(call.charge)];
-        let arg = placed(call.charge, &call.account)
-            .and_then(|()| calls::reserve(&call, &self.0.settings));
+        let arg =
+            own(call.charge, &call.account).and_then(|()| calls::reserve(&call, &self.0.settings));
         let account = call.account.clone();
         self.told(Verb::Quote, &account, keys, arg, move |heard| {
             Ok(Quoted { reserved: replies::reserved(heard, &call)? })

@@ -9,7 +9,9 @@ mod purse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) use self::charge::{Beside, Tomb, open, pointer, texts, tomb, write_open, write_tomb};
+pub(super) use self::charge::{
+    Beside, Said, Tomb, open, texts, tomb, write_open, write_said, write_tomb,
+};
 pub(super) use self::purse::{purse, standing, standing_number, write_extra, write_purse};
 use super::bytes::{Reader, Writer};
 use crate::credit::{AccountId, Amount, BucketId, ChargeId, Class, Kind, Leg, Measure, Ranks};
@@ -19,7 +21,7 @@ use crate::ledger::{AllowanceState, Document, NewAccount, Scope};
 use crate::seam::Timestamp;
 
 /// The version that is written and read.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// Classes in the order of their numbers.
 const CLASSES: [Class; 7] = [
@@ -51,6 +53,8 @@ pub(super) struct Head {
     pub(super) open: u32,
     /// The number of the next bucket that is made.
     pub(super) next_number: u64,
+    /// When a deadline ended a charge last.
+    pub(super) lapsed_at: Option<Timestamp>,
     /// When a bucket that is used up leaves the record, or earlier.
     pub(super) dead_next: Option<Timestamp>,
     /// The ids of the keys that may spend, one behind the other.
@@ -88,21 +92,25 @@ pub(super) fn money(bytes: &[u8], id: &AccountId) -> Result<(Money, Head), Stop>
     let what = format!("account {id}");
     let r = &mut Reader::new(bytes, &what);
     version(r)?;
-    let (sequence, mark, document_version) = (r.number()?, r.time()?, r.number()?);
-    let (status, restricted_until) = (r.byte()?, r.maybe()?.map(Timestamp));
-    let (lease_next, wake_next) = (r.maybe()?.map(Timestamp), r.maybe()?.map(Timestamp));
-    let (open, next_number) = (r.long()?, r.number()?);
-    let (dead_next, dead) = (r.maybe()?.map(Timestamp), r.long()?);
-    let (ranks, keys) = (Ranks(r.id()?), r.text()?.to_vec());
-    let count = r.short()?;
-    let live = r.list(count, purse)?;
-    let count = r.short()?;
-    let slots = r.list(count, |r| Ok((r.text()?.to_vec(), r.long()?)))?;
+    let (sequence, mark) = (r.number()?, r.time()?);
+    let (lease_next, open) = (r.maybe()?.map(Timestamp), r.long()?);
+    let (slot_count, names) = (r.short()?, r.short()?);
+    let (document_version, status) = (r.number()?, r.byte()?);
+    let (restricted_until, wake_next) = (r.maybe()?.map(Timestamp), r.maybe()?.map(Timestamp));
+    let (next_number, dead_next) = (r.number()?, r.maybe()?.map(Timestamp));
+    let (dead, lapsed_at, ranks) = (r.long()?, r.maybe()?.map(Timestamp), Ranks(r.id()?));
+    let (count, keys, _) = (r.short()?, r.short()?, r.long()?);
+    let numbers = &mut Reader::new(r.raw(count.saturating_mul(purse::NUMBERS))?, &what);
+    let keys = r.raw(keys)?.to_vec();
+    let live = purse::live(numbers, count, r)?;
+    let scopes = &mut Reader::new(r.raw(names)?, &what);
+    let slots = scopes.list(slot_count, |scopes| Ok((scopes.text()?.to_vec(), r.long()?)))?;
+    r.long()?;
     let count = r.short()?;
     let counters = r.list(count, counter)?;
     let count = r.short()?;
     let paces = r.list(count, pace)?;
-    let count = r.short()?;
+    let (count, _) = (r.short()?, r.short()?);
     let allowances = r.list(count, allowance)?;
     let used_up = &mut Reader::new(r.blob()?, &what);
     let dead = usize::try_from(dead).map_err(|_| r.broken("has too many buckets"))?;
@@ -129,6 +137,7 @@ pub(super) fn money(bytes: &[u8], id: &AccountId) -> Result<(Money, Head), Stop>
         open,
         next_number,
         dead_next,
+        lapsed_at,
         keys,
         numbers: numbers.collect(),
         live: live_ids,
@@ -144,34 +153,39 @@ pub(super) fn money(bytes: &[u8], id: &AccountId) -> Result<(Money, Head), Stop>
 
 /// The reverse. The head names each bucket of the money once.
 pub(super) fn write_money(money: &Money, head: &Head) -> Result<Vec<u8>, Stop> {
-    let w = &mut Writer::default();
-    w.byte(VERSION).number(head.sequence).number(head.mark.0).number(head.document_version);
-    w.byte(head.status);
-    let times = [head.restricted_until, head.lease_next, head.wake_next];
-    for at in times {
-        w.maybe(at.map(|at| at.0));
-    }
-    let dead = u32::try_from(head.dead.len());
-    let dead = dead.map_err(|_| Stop::Broken("too many buckets are used up".to_owned()))?;
-    w.long(head.open).number(head.next_number).maybe(head.dead_next.map(|at| at.0)).long(dead);
-    w.raw(&money.ranks.0).text(&head.keys)?;
     if head.live.len().checked_add(head.dead.len()) != Some(money.purses.len()) {
         return Err(Stop::Broken("the record does not name each bucket once".to_owned()));
     }
-    w.short(head.live.len())?.raw(&write_purses(money, head, &head.live)?);
-    list(w, &head.slots, |w, (scope, used)| Ok(w.text(scope)?.long(*used)).map(|_| ()))?;
-    list(w, &money.counters, write_counter)?;
-    list(w, &money.paces, |w, pace| {
+    let live = purses_of(money, head, &head.live)?;
+    let (numbers, middle) = purse::write_live(&live)?;
+    let (mut names, mut used) = (Writer::default(), Writer::default());
+    for (scope, count) in &head.slots {
+        names.text(scope)?;
+        used.long(*count);
+    }
+    let names = names.done();
+    let w = &mut Writer::default();
+    w.byte(VERSION).number(head.sequence).number(head.mark.0);
+    w.maybe(head.lease_next.map(|at| at.0)).long(head.open);
+    w.short(head.slots.len())?.short(names.len())?.number(head.document_version).byte(head.status);
+    w.maybe(head.restricted_until.map(|at| at.0)).maybe(head.wake_next.map(|at| at.0));
+    w.number(head.next_number).maybe(head.dead_next.map(|at| at.0)).long(long(head.dead.len())?);
+    w.maybe(head.lapsed_at.map(|at| at.0)).raw(&money.ranks.0).short(live.len())?;
+    w.short(head.keys.len())?.long(long(middle.len())?).raw(&numbers).raw(&head.keys);
+    w.raw(&middle).raw(&names).raw(&used.done());
+    let counters = items(&money.counters, write_counter)?;
+    w.long(long(counters.len())?).short(money.counters.len())?.raw(&counters);
+    w.short(money.paces.len())?.raw(&items(&money.paces, |w, pace| {
         w.text(limit_name(&pace.name, &pace.scope))?.number(pace.tat_us);
         Ok(())
-    })?;
-    list(w, &money.allowances, |w, state| {
-        w.word(&state.name)?.word(&state.period)?;
-        w.number(state.end.0).number(state.amount.micro());
-        Ok(())
-    })?;
-    w.blob(&write_purses(money, head, &head.dead)?)?;
-    w.short(money.archived.len())?;
+    })?);
+    let allowances = items(&money.allowances, write_allowance)?;
+    w.short(money.allowances.len())?.text(&allowances)?;
+    let mut dead = Writer::default();
+    for (number, purse) in purses_of(money, head, &head.dead)? {
+        write_purse(&mut dead, number, purse)?;
+    }
+    w.blob(&dead.done())?.short(money.archived.len())?;
     for (kind, sums) in &money.archived {
         w.word(kind.as_str())?;
         for sum in sums {
@@ -181,25 +195,39 @@ pub(super) fn write_money(money: &Money, head: &Head) -> Result<Vec<u8>, Stop> {
     Ok(w.raw(&head.rest).done())
 }
 
-fn list<T>(
-    w: &mut Writer,
-    items: &[T],
-    mut write: impl FnMut(&mut Writer, &T) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    w.short(items.len())?;
-    items.iter().try_for_each(|item| write(w, item))
+fn long(length: usize) -> Result<u32, Stop> {
+    u32::try_from(length).map_err(|_| Stop::Broken("an account's record is too long".to_owned()))
 }
 
-/// Buckets in the order of their names.
-fn write_purses(money: &Money, head: &Head, order: &[BucketId]) -> Result<Vec<u8>, Stop> {
+/// What a running allowance is in an account's record.
+pub(super) fn write_allowance(w: &mut Writer, state: &AllowanceState) -> Result<(), Stop> {
+    w.word(&state.name)?.word(&state.period)?;
+    w.number(state.end.0).number(state.amount.micro());
+    Ok(())
+}
+
+fn items<T>(
+    items: &[T],
+    mut write: impl FnMut(&mut Writer, &T) -> Result<(), Stop>,
+) -> Result<Vec<u8>, Stop> {
     let mut w = Writer::default();
+    items.iter().try_for_each(|item| write(&mut w, item))?;
+    Ok(w.done())
+}
+
+/// Buckets in the order of their names, each with its number.
+fn purses_of<'a>(
+    money: &'a Money,
+    head: &Head,
+    order: &[BucketId],
+) -> Result<Vec<(u64, &'a Purse)>, Stop> {
     let by_id: BTreeMap<_, _> = money.purses.iter().map(|p| (&p.bucket.id, p)).collect();
-    for id in order {
+    let one = |id: &BucketId| {
         let missing = || Stop::Broken(format!("there is no bucket {id}"));
         let number = head.numbers.get(id).ok_or_else(missing)?;
-        write_purse(&mut w, *number, by_id.get(id).ok_or_else(missing)?)?;
-    }
-    Ok(w.done())
+        Ok((*number, *by_id.get(id).ok_or_else(missing)?))
+    };
+    order.iter().map(one).collect()
 }
 
 /// A leg.
@@ -213,24 +241,36 @@ fn write_leg(w: &mut Writer, leg: &Leg) -> Result<(), Stop> {
     Ok(())
 }
 
+/// The last span of a counter stands in front, since that is what is counted in.
 fn counter(r: &mut Reader<'_>) -> Result<Counter, Stop> {
     let key = r.text()?;
     let (measure, name, scope) = cap_key(r, key)?;
-    let spans = usize::from(r.byte()?);
-    let spans = r.list(spans, |r| {
-        let period = r.word()?;
-        Ok(Span { period: r.parse(period)?, end: r.time()?, used: r.number()? })
-    })?;
+    let last = span(r)?;
+    let mut spans = if r.flag()? { vec![span(r)?] } else { Vec::new() };
+    spans.push(last);
     Ok(Counter { name, scope, measure, spans })
 }
 
+fn span(r: &mut Reader<'_>) -> Result<Span, Stop> {
+    let period = r.word()?;
+    Ok(Span { period: r.parse(period)?, end: r.time()?, used: r.number()? })
+}
+
 fn write_counter(w: &mut Writer, counter: &Counter) -> Result<(), Stop> {
+    let odd = || Stop::Broken(format!("cap {} has no period, or many", counter.name));
+    let (last, before) = counter.spans.split_last().ok_or_else(odd)?;
     w.text(cap_name(counter.measure, &counter.name, &counter.scope))?;
-    let spans = u8::try_from(counter.spans.len());
-    w.byte(spans.map_err(|_| Stop::Broken(format!("cap {} has many periods", counter.name)))?);
-    for span in &counter.spans {
-        w.word(&span.period)?.number(span.end.0).number(span.used);
+    write_span(w, last)?;
+    w.flag(!before.is_empty());
+    match before {
+        [] => Ok(()),
+        [before] => write_span(w, before),
+        _ => Err(odd()),
     }
+}
+
+fn write_span(w: &mut Writer, span: &Span) -> Result<(), Stop> {
+    w.word(&span.period)?.number(span.end.0).number(span.used);
     Ok(())
 }
 
@@ -271,12 +311,19 @@ fn limit_key(r: &Reader<'_>, key: &[u8]) -> Result<(String, Scope), Stop> {
     let (name, scope) = end
         .and_then(|end| key.split_at_checked(end))
         .ok_or_else(|| r.broken("has a limit without a scope"))?;
-    Ok((r.parse(name)?, r.parse(scope.get(1..).unwrap_or_default())?))
+    let scope = match scope.get(1..).unwrap_or_default() {
+        [] => Scope::Account,
+        scope => r.parse(scope)?,
+    };
+    Ok((r.parse(name)?, scope))
 }
 
-/// The reverse.
+/// The reverse. Most limits are the whole account's, which is not said.
 pub(super) fn limit_name(name: &str, scope: &Scope) -> String {
-    format!("{name}\0{scope}")
+    match scope {
+        Scope::Account => format!("{name}\0"),
+        scope => format!("{name}\0{scope}"),
+    }
 }
 
 fn archived(r: &mut Reader<'_>) -> Result<(Kind, [Amount; 4]), Stop> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
-use tollgate::credit::{AccountId, ChargeId, Class, KeyId, Partition};
+use tollgate::credit::{AccountId, ChargeId, Class, KeyId};
 use tollgate::ledger::redis::RedisLedger;
 use tollgate::ledger::*;
 use tollgate::seam::{Clock, SystemClock, SystemEntropy};
@@ -58,8 +58,7 @@ impl Scene {
     }
 
     fn reserve(&self, amount: u64) -> ChargeId {
-        let partition = Partition::of(&self.account);
-        let charge = ChargeId::make(SystemClock.now(), partition, &SystemEntropy).unwrap();
+        let charge = ChargeId::make(SystemClock.now(), &self.account, &SystemEntropy).unwrap();
         let call = Reserve {
             member: None,
             account: self.account.clone(),

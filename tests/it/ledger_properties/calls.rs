@@ -61,13 +61,10 @@ impl History {
 
     /// So many free requests at once that their leases' end is too much to be done beside another verb.
     fn crowding(&mut self, step: Step, dice: &Dice) -> Result<(), String> {
-        let (account, partition) = {
-            let account = self.account(dice);
-            (account.clone(), Partition::of(&account))
-        };
+        let account = self.account(dice);
         let entropy = SeededEntropy::new(step.seed);
         for _ in 0..20 {
-            let charge = ChargeId::make(self.clock.now(), partition, &entropy).unwrap();
+            let charge = ChargeId::make(self.clock.now(), &account, &entropy).unwrap();
             let mut call = self.reserve(step, dice);
             (call.account, call.charge) = (account.clone(), charge);
             (call.amount, call.gates) = (Amount::ZERO, Gates::default());

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use tollgate::credit::{AccountId, Amount, BucketId, ChargeId, KeyId, Kind, Partition};
+use tollgate::credit::{AccountId, Amount, BucketId, ChargeId, KeyId, Kind};
 use tollgate::ledger::model::ModelLedger;
 use tollgate::ledger::*;
 use tollgate::seam::{Clock, SeededEntropy, SimulatedClock};
@@ -300,10 +300,10 @@ impl History {
     /// The charge that this step is about, if it reserves one.
     pub(super) fn charge_of(&mut self, step: Step) -> (AccountId, ChargeId) {
         let account = self.accounts[usize::from(step.seed & 4 != 0)].clone();
-        let (now, partition) = (self.clock.now(), Partition::of(&account));
-        let entropy = SeededEntropy::new(step.seed);
-        let make = || ChargeId::make(now, partition, &entropy).unwrap();
-        (account, *self.ids.entry(step.at).or_insert_with(make))
+        let (now, entropy) = (self.clock.now(), SeededEntropy::new(step.seed));
+        let make = || ChargeId::make(now, &account, &entropy).unwrap();
+        let charge = *self.ids.entry(step.at).or_insert_with(make);
+        (account, charge)
     }
 
     /// A charge of a step shortly before this one, rarely named as another account's.

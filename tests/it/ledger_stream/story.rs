@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tollgate::credit::{
-    AccountId, Amount, BucketId, ChargeId, Class, Every, KeyId, Paid, Partition, When, Zone,
+    AccountId, Amount, BucketId, ChargeId, Class, Every, KeyId, Paid, When, Zone,
 };
 use tollgate::ledger::embedded::EmbeddedLedger;
 use tollgate::ledger::*;
@@ -298,8 +298,7 @@ impl<S> Story<S> {
     }
 
     fn id(&self, place: usize) -> ChargeId {
-        let partition = Partition::of(&self.accounts[place]);
-        ChargeId::make(self.clock.now(), partition, &self.random).unwrap()
+        ChargeId::make(self.clock.now(), &self.accounts[place], &self.random).unwrap()
     }
 
     fn reserve(&self) -> Reserve {

@@ -80,7 +80,7 @@ fn charge<'a>(
             let (sort, was) = match &seen.what {
                 What::Ended(tomb) => (ENDED, tomb),
                 What::Lapsed(tomb) => (LAPSED, tomb),
-                What::Open(_) | What::Elsewhere => return Err(strange("a charge")),
+                What::Open(_) => return Err(strange("a charge")),
             };
             let tomb = Tomb { ended: ended.clone(), texts: was.texts.clone() };
             Ok(Some(Charge { sort, seen, becomes: records::write_tomb(&tomb)? }))

@@ -43,8 +43,6 @@ pub(super) enum What {
     Ended(Box<Tomb>),
     /// Among those that a deadline has ended.
     Lapsed(Box<Tomb>),
-    /// Another account's, open or ended by a deadline: nobody was asked.
-    Elsewhere,
 }
 
 /// What a verb writes.
@@ -56,40 +54,33 @@ pub(super) struct Left {
 }
 
 impl Seen {
-    /// `tomb` is the charge's own record, `open` and `lapsed` what the account has of it; all may be empty.
+    /// `open` is what the account has of it, `tomb` the charge's own record, `lapsed` what a deadline has left of it;
+    /// those that are not there are empty.
     pub(super) fn of(
         account: &AccountId,
         id: ChargeId,
-        tomb: Vec<u8>,
-        open: Option<Vec<u8>>,
-        lapsed: &[u8],
+        [open, tomb, lapsed]: [Vec<u8>; 3],
+        is_kept: impl Fn(&Self) -> bool,
     ) -> Result<Option<Self>, Stop> {
-        let owner = match tomb.as_slice() {
-            [] => Some(account.clone()),
-            tomb => records::pointer(id, tomb)?,
-        };
-        let Some(owner) = owner else {
-            let read = whole_tomb(id, &tomb)?;
-            let owner = read.ended.account.clone();
-            return Ok(Some(Self { id, owner, bytes: tomb, what: What::Ended(Box::new(read)) }));
-        };
-        if owner != *account {
-            return Ok(Some(Self { id, owner, bytes: tomb, what: What::Elsewhere }));
+        if !open.is_empty() {
+            let (read, beside) = records::open(account, id, &open)?;
+            let written = records::write_open(&read, &beside)?;
+            records::same(&format!("charge {id}"), &open, &written)?;
+            let (owner, what) = (account.clone(), What::Open(beside));
+            return Ok(Some(Self { id, owner, bytes: open, what }));
         }
-        let (bytes, what) = match (open, lapsed) {
-            (Some(open), _) => {
-                let (read, beside) = records::open(account, id, &open)?;
-                let written = records::write_open(&read, &beside)?;
-                records::same(&format!("charge {id}"), &open, &written)?;
-                (open, What::Open(beside))
+        for (bytes, what) in [(tomb, What::Ended as fn(_) -> _), (lapsed, What::Lapsed)] {
+            if bytes.is_empty() {
+                continue;
             }
-            (None, []) => return Ok(None),
-            (None, lapsed) => {
-                let read = whole_tomb(id, lapsed)?;
-                (lapsed.to_vec(), What::Lapsed(Box::new(read)))
+            let read = whole_tomb(id, &bytes)?;
+            let owner = read.ended.account.clone();
+            let seen = Self { id, owner, bytes, what: what(Box::new(read)) };
+            if is_kept(&seen) {
+                return Ok(Some(seen));
             }
-        };
-        Ok(Some(Self { id, owner, bytes, what }))
+        }
+        Ok(None)
     }
 
     /// Whether its record still counts: what has ended long ago only waits to be dropped.
@@ -100,7 +91,7 @@ impl Seen {
     fn ended(&self) -> Option<&Ended> {
         match &self.what {
             What::Ended(tomb) | What::Lapsed(tomb) => Some(&tomb.ended),
-            What::Open(_) | What::Elsewhere => None,
+            What::Open(_) => None,
         }
     }
 }

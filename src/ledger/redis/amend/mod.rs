@@ -20,7 +20,7 @@ use super::epoch::Epoch;
 use super::scripts::Verb;
 use super::{calls, looking, records, replies};
 use crate::credit::{AccountId, AliasId, Bucket, ChargeId};
-use crate::ledger::model::{Context, Records, Stop, desk as rules, placed};
+use crate::ledger::model::{Context, Records, Stop, desk as rules};
 use crate::ledger::{
     Adjust, Adjusted, FreeClaim, Freeze, Refund, Refunded, Refusal, Withdraw, Withdrawn,
 };
@@ -40,7 +40,7 @@ fn archived(stop: Stop, desk: &Desk, call: &Refund) -> Stop {
     let old = desk
         .about_now()
         .is_ok_and(|now| now.ms_since(call.charge.born()) >= desk.settings.refundable_for_ms);
-    let own = placed(call.charge.partition(), &call.account).is_ok();
+    let own = call.charge.is_of(&call.account);
     if unknown && old && own { Refusal::ChargeArchived.into() } else { stop }
 }
 
@@ -65,8 +65,8 @@ async fn decide<T>(
     charge: Option<ChargeId>,
     rule: impl Fn(&mut dyn Records, &Context) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
-    // A charge of another partition cannot be read in one step; the rule refuses it.
-    let charge = charge.filter(|charge| placed(charge.partition(), account).is_ok());
+    // What is another account's is not read; the rule refuses it.
+    let charge = charge.filter(|charge| charge.is_of(account));
     let key = charge.map_or_else(
         || desk.keys.epoch(crate::credit::Partition::of(account)),
         |charge| desk.keys.charge(charge),
@@ -122,11 +122,10 @@ async fn read(
         Some(charge) => {
             let name = charge.to_string();
             let own = open.iter().find(|(id, _)| *id == name.as_bytes());
-            let own = own.map(|(_, bytes)| bytes.clone());
-            let (tomb, lapsed) = (replies::text_of(tomb)?, replies::text_of(lapsed)?);
+            let own = own.map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+            let records = [own, replies::text_of(tomb)?, replies::text_of(lapsed)?];
             let kept_ms = desk.settings.refundable_for_ms;
-            let seen = Seen::of(account, charge, tomb, own, &lapsed)?;
-            seen.filter(|seen| seen.is_kept(context.now, kept_ms))
+            Seen::of(account, charge, records, |seen| seen.is_kept(context.now, kept_ms))?
         }
     };
     let known = match bytes.as_slice() {

@@ -8,7 +8,12 @@ const PLACE: Place<'static> = Place { epoch: "0a0b", partition: 417, stream_id: 
 
 fn head(verb: u8) -> Writer {
     let mut w = Writer::default();
-    w.byte(3).byte(verb).number(3).number(1_795_348_800_123).text("acct_maria").unwrap();
+    w.byte(super::VERSION)
+        .byte(verb)
+        .number(3)
+        .number(1_795_348_800_123)
+        .text("acct_maria")
+        .unwrap();
     w
 }
 
@@ -91,8 +96,8 @@ fn every_cut_and_every_byte_too_much_is_told_raw() {
     let whole = w.short(0).unwrap().short(0).unwrap().short(0).unwrap().done();
     assert!(line(PLACE, &whole).told.is_ok());
     let cuts = (0..whole.len()).map(|end| whole[..end].to_vec());
-    let long = [[whole.as_slice(), b"x"].concat(), [&[4], &whole[1..]].concat()];
-    let verb = [&[3, b'?'], &whole[2..]].concat();
+    let long = [[whole.as_slice(), b"x"].concat(), [&[super::VERSION + 1], &whole[1..]].concat()];
+    let verb = [&[super::VERSION, b'?'], &whole[2..]].concat();
     for bytes in cuts.chain(long).chain([verb]) {
         let line = line(PLACE, &bytes);
         assert!(line.told.is_err());

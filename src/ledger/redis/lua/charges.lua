@@ -1,13 +1,17 @@
 -- Open charges and tombstones as bytes, slots, what caps counted. Included by verbs about charges.
 --
--- An open charge is a field of the account's hash by its id. Its first 16 bytes have fixed places, so
--- that a renewal need not read the rest.
+-- An open charge is a field of the account's hash by its id. Its first 9 bytes have fixed places, so that a renewal
+-- need not read the rest.
+-- FLAGS of it: whether its outcome is unknown, whether it has a deadline, whether an over-run may become debt, what
+-- ends it, whether it has a bound of debt, a feature, a member. What flags say that it does not have is not there.
 
 local SETTLED, RELEASED = 2, 3
 local ON_RELEASE, ON_CHARGE, ON_HOLD = 0, 1, 2
-local OPEN_HEAD = '<BBi7i7BBi7i7i7i7i7c32c16Bc0Bc0BBc0BBc0H'
+local OPEN_HEAD = '<BBi7'
+local OF_DEADLINE, OF_OVER_RUN, OF_ON_UNKNOWN, ON_UNKNOWNS = 2, 4, 8, 4
+local OF_MAX_DEBT, OF_FEATURE, OF_MEMBER = 32, 64, 128
+local SAID = '<i7i7i7c32c16Bc0Bc0'
 local TWO_TEXTS = '<Hc0Hc0'
-local POINTER = '<BBHc0'
 local TOMB = '<BBBBi7i7i7i7i7i7Hc0Hc0H'
 
 local function read_legs(bytes, at, n)
@@ -32,15 +36,34 @@ local function check_version(charge, bytes)
   if version < VERSION then broken('charge ' .. charge .. ' has no version that is known') end
 end
 
+local function flags_of(o)
+  return o.unknown + (o.deadline ~= NONE and OF_DEADLINE or 0) + OF_OVER_RUN * o.over_run
+    + OF_ON_UNKNOWN * o.on_unknown + (o.max_debt ~= NONE and OF_MAX_DEBT or 0)
+    + (o.has_feature == 1 and OF_FEATURE or 0) + (o.has_member == 1 and OF_MEMBER or 0)
+end
+
+-- What was said of a charge when it was reserved, as a call and its record have it; the answer is where it ends.
+local function read_said(o, flags, bytes, at)
+  o.over_run, o.on_unknown = math.floor(flags / OF_OVER_RUN) % 2, math.floor(flags / OF_ON_UNKNOWN) % ON_UNKNOWNS
+  o.has_feature, o.has_member = math.floor(flags / OF_FEATURE) % 2, math.floor(flags / OF_MEMBER)
+  o.held, o.timeout, o.reconcile, o.fingerprint, o.key, o.kind, o.route, at = unpack(SAID, bytes, at)
+  if math.floor(flags / OF_MAX_DEBT) % 2 == 1 then o.max_debt, at = unpack('<i7', bytes, at) end
+  if o.has_feature == 1 then o.feature, at = unpack('<Bc0', bytes, at) end
+  if o.has_member == 1 then o.member, at = unpack('<Bc0', bytes, at) end
+  return at
+end
+
 local function read_open(charge, bytes)
   check_version(charge, bytes)
-  local _, unknown, lease_end, deadline, on_unknown, over_run, begun, timeout, reconcile, held, max_debt,
-    fingerprint, key, kind, route, has_feature, feature, has_member, member, n, at = unpack(OPEN_HEAD, bytes)
-  local o = { charge = charge, unknown = unknown, lease_end = lease_end, deadline = deadline,
-    on_unknown = on_unknown, over_run = over_run, begun = begun, timeout = timeout, reconcile = reconcile,
-    held = held, max_debt = max_debt, fingerprint = fingerprint, key = key, kind = kind, route = route,
-    has_feature = has_feature, feature = feature, has_member = has_member, member = member, legs = false,
-    counted = {}, rest = '', note = '', explanation = '', later = '' }
+  local _, flags, lease_end, at = unpack(OPEN_HEAD, bytes)
+  local o = { charge = charge, unknown = flags % 2, lease_end = lease_end, deadline = NONE, on_unknown = 0,
+    over_run = 0, begun = 0, timeout = 0, reconcile = 0, held = 0, max_debt = NONE, fingerprint = '', key = '',
+    kind = '', route = '', has_feature = 0, feature = '', has_member = 0, member = '', legs = false, counted = {},
+    rest = '', note = '', explanation = '', later = '' }
+  local n
+  if math.floor(flags / OF_DEADLINE) % 2 == 1 then o.deadline, at = unpack('<i7', bytes, at) end
+  o.begun, at = unpack('<i7', bytes, at)
+  n, at = unpack('<H', bytes, read_said(o, flags, bytes, at))
   o.legs, at = read_legs(bytes, at, n)
   n, at = unpack('<H', bytes, at)
   for i = 1, n do
@@ -54,10 +77,13 @@ end
 
 -- The charge without what was said of it: what a tombstone keeps.
 local function write_core(o)
-  local parts = { pack(OPEN_HEAD, VERSION, o.unknown, o.lease_end, o.deadline, o.on_unknown, o.over_run,
-    o.begun, o.timeout, o.reconcile, o.held, o.max_debt, o.fingerprint, o.key, #o.kind, o.kind, #o.route,
-    o.route, o.has_feature, #o.feature, o.feature, o.has_member, #o.member, o.member, short(#o.legs)),
-    write_legs(o.legs), pack('<H', short(#o.counted)) }
+  local parts = { pack(OPEN_HEAD, VERSION, flags_of(o), o.lease_end),
+    o.deadline ~= NONE and pack('<i7', o.deadline) or '', pack('<i7', o.begun),
+    pack(SAID, o.held, o.timeout, o.reconcile, o.fingerprint, o.key, #o.kind, o.kind, #o.route, o.route),
+    o.max_debt ~= NONE and pack('<i7', o.max_debt) or '',
+    o.has_feature == 1 and pack('<Bc0', #o.feature, o.feature) or '',
+    o.has_member == 1 and pack('<Bc0', #o.member, o.member) or '', pack('<H', short(#o.legs)), write_legs(o.legs),
+    pack('<H', short(#o.counted)) }
   for _, c in ipairs(o.counted) do
     parts[#parts + 1] = pack('<Hc0Bc0i7B', #c.key, c.key, #c.period, c.period, c.amount, c.refundable)
   end
@@ -75,13 +101,8 @@ local function write_tomb(e)
     .. pack('<I4c0', #e.core, e.core)
 end
 
--- A tombstone, or the pointer that stands in its place while the charge is open (`state` is 0).
 local function read_tomb(charge, bytes)
   check_version(charge, bytes)
-  if string.byte(bytes, 2) == 0 then
-    local _, _, owner = unpack(POINTER, bytes)
-    return { state = 0, account = owner }
-  end
   local e, n, at = { charge = charge }, nil, nil
   _, e.state, e.by_deadline, e.late, e.at, e.actual, e.charged, e.returned, e.debt, e.absorbed, e.account,
     e.refunds, n, at = unpack(TOMB, bytes)
@@ -89,6 +110,17 @@ local function read_tomb(charge, bytes)
   e.core, at = unpack('<I4c0', bytes, at)
   e.texts = string.sub(bytes, at)
   return e
+end
+
+-- How a charge has ended that is still remembered: by its tombstone, or because a deadline came, which the second
+-- answer says.
+local function known_end(charge, tomb, kept_ms)
+  local e = tomb and read_tomb(charge, tomb)
+  if e and e.at + kept_ms > now then return e, false end
+  local lapsed = call('HGET', LAPSED, charge)
+  e = lapsed and read_tomb(charge, lapsed)
+  if e and e.at + kept_ms > now then return e, true end
+  return nil, false
 end
 
 -- The charge inside a tombstone; nil for an id that was closed before it was ever reserved.
@@ -107,7 +139,10 @@ local function open_charges()
   for i = 1, #all, 2 do
     local o = { charge = all[i], bytes = all[i + 1] }
     check_version(o.charge, o.bytes)
-    _, o.unknown, o.lease_end, o.deadline = unpack('<BBi7i7', o.bytes)
+    local flags, behind
+    _, flags, o.lease_end, behind = unpack(OPEN_HEAD, o.bytes)
+    o.unknown, o.deadline = flags % 2, NONE
+    if math.floor(flags / OF_DEADLINE) % 2 == 1 then o.deadline = unpack('<i7', o.bytes, behind) end
     opens[o.charge] = o
   end
   return opens

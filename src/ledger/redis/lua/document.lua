@@ -18,7 +18,7 @@ if KEY ~= EPOCH and stored[3] and stored[3] ~= account_id then return reply(CONF
 if expected == 0 then
   if stored[2] then return reply(EXISTS) end
   account = { seq = 0, mark = now, lease_next = NONE, wake_next = NONE, open = 0, next_no = 1,
-    dead_next = NONE, dead_count = 0, ranks = '\000\001\002\003\004\005', purses = {}, slots = {},
+    dead_next = NONE, dead_count = 0, lapsed_at = NONE, ranks = '\000\001\002\003\004\005', purses = {}, slots = {},
     counters = {}, paces = {}, allowances = {}, dead = '', rest = pack('<HI4', 0, 0) }
 else
   no = read_account(stored[2])

@@ -28,7 +28,7 @@ local function due_rules()
     if o.on_unknown ~= ON_CHARGE then now = math.min(now, o.deadline) end
     local e = o.on_unknown == ON_CHARGE and settle_open(o, o.held) or release_open(o)
     now = looked_at
-    e.by_deadline, e.at = 1, now
+    e.by_deadline, e.at, account.lapsed_at = 1, now, math.max(account.lapsed_at, now)
     e.texts = pack('<Hc0Hc0', #o.note, o.note, #o.explanation, o.explanation)
     e.bytes = write_tomb(e) .. e.texts
     opens[o.charge], lapsed_now[o.charge], ended_now[o.charge] = nil, nil, e

@@ -1,31 +1,23 @@
 -- What settle, release and doubt share: finding the charge, writing its end.
 --
 -- KEYS  as every verb; 10 charge  11 texts
--- ARGV  2 call: '<Bc0i7i7i7Hc0' charge, actual, how long a tombstone is kept, how long texts are,
---         explanation
+-- ARGV  2 call: '<Bc0i7i7i7Bc0Bc0Hc0' charge, actual, how long a tombstone is kept, how long texts are, both as
+--         digits, explanation
 
-local ENDING = '<Bc0i7i7i7Hc0'
+local ENDING = '<Bc0i7i7i7Bc0Bc0Hc0'
 local CHARGE, TEXTS = KEYS[10], KEYS[11]
 
 local r = {}
-r.charge, r.actual, r.kept_ms, r.told_ms, r.explanation = unpack(ENDING, ARGV[2])
+r.charge, r.actual, r.kept_ms, r.told_ms, r.kept, r.told, r.explanation = unpack(ENDING, ARGV[2])
 
 -- The charge as it is known: open, or ended; and whether it lies among those that a deadline has ended.
 -- The last answer says that it is another account's.
 local function seen(bytes)
-  local e = bytes and read_tomb(r.charge, bytes) or nil
+  local open = call('HGET', OPEN, r.charge)
+  if open then return read_open(r.charge, open), nil, false, false end
+  local e, lapsed = known_end(r.charge, bytes, r.kept_ms)
   if e and e.account ~= account_id then return nil, nil, false, true end
-  if not e or e.state == 0 then
-    local open = call('HGET', OPEN, r.charge)
-    if open then return read_open(r.charge, open), nil, false, false end
-    local lapsed = call('HGET', LAPSED, r.charge)
-    if not lapsed then return nil, nil, false, false end
-    e = read_tomb(r.charge, lapsed)
-    if e.at + r.kept_ms <= now then return nil, nil, false, false end
-    return nil, e, true, false
-  end
-  if e.at + r.kept_ms <= now then return nil, nil, false, false end
-  return nil, e, false, false
+  return nil, e, lapsed, false
 end
 
 -- Note and explanation that are kept already. Of an id that was closed unseen there are none: it may have
@@ -53,8 +45,8 @@ local function write_end(verb, e, open, lapsed, unseen)
   put(r.kept_ms)
   if work_done then put_due(r.kept_ms) end
   call('HDEL', lapsed and LAPSED or OPEN, r.charge)
-  call('SET', CHARGE, tomb, 'PX', digits(r.kept_ms))
-  call('SET', TEXTS, texts, 'PX', digits(r.told_ms))
+  call('SET', CHARGE, tomb, 'PX', r.kept)
+  call('SET', TEXTS, texts, 'PX', r.told)
   call('SET', ACCOUNT, record)
 end
 

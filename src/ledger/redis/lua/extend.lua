@@ -8,6 +8,9 @@
 -- checks each charge
 -- writes open
 
+-- How the record of an open charge begins, and what its flags say if it has a deadline.
+local OPEN_HEAD, OF_DEADLINE = '<BBi7', 2
+
 local lease_ms, n, at = unpack('<i7H', ARGV[2])
 local stored = call('MGET', EPOCH, ACCOUNT)
 local no = look_at_clock(stored[1])
@@ -24,12 +27,13 @@ for i = 1, n do
   local until_then = NONE
   -- One that this version cannot read is not renewed; the others must not suffer.
   if bytes and string.byte(bytes, 1) == VERSION then
-    local _, unknown, lease_end, deadline, rest = unpack('<BBi7i7', bytes)
-    if unknown == 0 and (grace or lease_end > now) then
+    local _, flags, lease_end, rest = unpack(OPEN_HEAD, bytes)
+    if flags % 2 == 0 and (grace or lease_end > now) then
       -- One that waits for its job has a deadline, and ends when it was said to.
-      until_then = deadline ~= NONE and lease_end or math.max(lease_end, math.min(now + lease_ms, MAX))
+      local waits = math.floor(flags / OF_DEADLINE) % 2 == 1
+      until_then = waits and lease_end or math.max(lease_end, math.min(now + lease_ms, MAX))
       if until_then ~= lease_end then
-        renewed[charge] = pack('<BBi7i7', VERSION, unknown, until_then, deadline) .. string.sub(bytes, rest)
+        renewed[charge] = pack(OPEN_HEAD, VERSION, flags, until_then) .. string.sub(bytes, rest)
       end
     end
   end

@@ -8,8 +8,7 @@
 --       1 lost, 3 clock jump, 5 tick, 6 unknown account, 8 unknown charge, 12 ended '<B', 17 exists: it is another
 --       charge's job, 20 newer
 -- checks due work, the job, that the charge is open
--- writes job, its index, open, account, how long the charge's key lives; the index where its end comes sooner; stream
---        and lapsed for due work
+-- writes job, its index, open, account; the index where its end comes sooner; stream and lapsed for due work
 
 local HANDING = '<Bc0i7i7i7i7Bc0Hc0I4c0'
 local JOB_KEY, WATCHES = KEYS[12], KEYS[13]
@@ -18,7 +17,7 @@ local function handed(j, state)
   return reply(APPLIED, pack('<Bi7i7', state, j.until_then, j.revision))
 end
 
-local _, _, _, _, _, behind = unpack(ENDING, ARGV[2])
+local _, _, _, _, _, _, _, behind = unpack(ENDING, ARGV[2])
 local job_name, ends, watch_at, ahead_ms, job_kept_ms, sort, upstream_id, job_record = unpack(HANDING, ARGV[2], behind)
 local known = live_job(call('GET', JOB_KEY))
 if known and known.charge ~= r.charge then return reply(EXISTS) end
@@ -51,7 +50,6 @@ call('ZCARD', WATCHES)
 put(r.kept_ms)
 if work_done then put_due(r.kept_ms) end
 call('HSET', OPEN, r.charge, write_open(open))
-call('PEXPIRE', CHARGE, digits(r.kept_ms + last - now), 'GT')
 call('SET', JOB_KEY, write_job(j), 'PX', digits(j.forget_at - now))
 list_job(WATCHES, job_name, j.watch_at)
 call('SET', ACCOUNT, record)

@@ -6,8 +6,10 @@
 -- reply one string: '<BBi7Bi7' version, status, time, flags (1: something was written, 2: within grace), the
 --       number of the account's last entry (-1: it was not read); then the status's own
 --
--- Record of an account: HEAD with its keys, purses in draw order by the ranks of HEAD, slots, counters, paces,
--- allowances, buckets that are used up, archive, and bytes of later versions, which are kept as they are.
+-- Record of an account: HEAD; NUMBERS of each bucket in draw order by the ranks of HEAD; its keys; of the buckets
+-- their kinds, ids and tails; slots; counters; paces; allowances; buckets that are used up; archive; and bytes of later
+-- versions, which are kept as they are. What every request changes stands in front, at places that are known.
+-- TAIL of a bucket: RARE if it has rare numbers, MORE if it has more, each as its SORT says.
 -- EXTRA of a purse: nothing; or '<B' names that it is only for of '<Bc0', '<Bc0' the bucket that it came with,
 -- '<B' and if it was paid for '<i7c3' amount, currency, '<B' and if some of it carries over '<i7i7Bi7' min, max,
 -- percent, until.
@@ -20,7 +22,7 @@ local EPOCH, ACCOUNT, DOCUMENT, OPEN, LAPSED = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local HISTORY, LEASES, WAKES, STREAM = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local call, pack, unpack = redis.call, struct.pack, struct.unpack
 
-local VERSION = 3
+local VERSION = 4
 local MAX = 9007199254740991
 local NONE = -1
 local MILLI = 1000
@@ -38,10 +40,14 @@ local ACTIVE, CLOSED = 0, 2
 local FROZEN, VOIDED = 1, 2
 local ROLLOVER, GOODWILL, BONUS, PURCHASED, DEBT = 0, 2, 3, 4, 6
 
-local HEAD = '<Bi7i7i7Bi7i7i7I4i7i7I4c6Hc0H'
+local HEAD = '<Bi7i7i7I4HHi7Bi7i7i7i7I4i7c6HHI4'
+local NUMBERS = '<i7i7i7i7i7i7i7BBBI4'
+local COUNTER = '<Hc0Bc0i7i7B'
 local PURSE = '<Bc0Bc0BBi7i7i7i7i7i7i7I4'
--- SORT of a purse: its class, its standing, whether it is fresh, whether it has RARE numbers, whether it has MORE.
-local OF_STANDING, STANDINGS, OF_FRESH, OF_RARE, OF_MORE = 8, 4, 32, 64, 128
+-- SORT of a purse: its class, whether it is fresh, whether it has MORE, whether it has RARE numbers, its standing.
+local CLASSES, OF_FRESH, OF_MORE, OF_RARE, OF_STANDING = 8, 8, 16, 32, 64
+-- Added to the number of a bucket's kind: it is only for some routes or features.
+local OF_ONLY = 128
 local RARE = '<i7i7i7'
 local MORE = '<Hc0H'
 local EPOCH_RECORD = '<BBc16i8i8'
@@ -108,26 +114,30 @@ local function look_at_clock(record)
     now, grace = test_clock, flags == 1
     return nil
   end
-  local time = call('TIME')
-  now = time[1] * MILLI + math.floor(time[2] / MILLI)
+  now = time_before
+  if not now then
+    local time = call('TIME')
+    now = time[1] * MILLI + math.floor(time[2] / MILLI)
+  end
   if math.abs(now - clock) > JUMP_MS then return reply(CLOCK_JUMP) end
   -- A call that lay in a socket while the server hung must not end what could not be renewed meanwhile.
   grace = now < grace_until or now - clock > STALE_CALL_MS
   return nil
 end
 
-local function read_purse(bytes, at)
-  -- Tables are made with all their fields at once: growing them costs more than the rest.
-  local id, kind, sort, priority, effective, expires, granted, available, held, spent, touched, no, behind =
-    unpack(PURSE, bytes, at)
-  local p = { id = id, kind = kind, class = sort % OF_STANDING, priority = priority,
-    fresh = math.floor(sort / OF_FRESH) % 2, standing = math.floor(sort / OF_STANDING) % STANDINGS,
+-- Tables are made with all their fields at once: growing them costs more than the rest.
+local function new_purse(id, kind, sort, priority, effective, expires, granted, available, held, spent, touched, no)
+  return { id = id, kind = kind, class = sort % CLASSES, priority = priority,
+    fresh = math.floor(sort / OF_FRESH) % 2, standing = math.floor(sort / OF_STANDING),
     effective = effective, expires = expires, granted = granted, available = available, held = held,
     spent = spent, expired = 0, voided = 0, touched = touched, hold = 0, no = no, extra = '', repaid_by = false }
-  at = behind
+end
+
+-- Reads what most buckets do not have; the answer is where it ends.
+local function read_tail(p, sort, bytes, at)
   if math.floor(sort / OF_RARE) % 2 == 1 then p.expired, p.voided, p.hold, at = unpack(RARE, bytes, at) end
   local repaid = 0
-  if sort >= OF_MORE then p.extra, repaid, at = unpack(MORE, bytes, at) end
+  if math.floor(sort / OF_MORE) % 2 == 1 then p.extra, repaid, at = unpack(MORE, bytes, at) end
   if repaid > 0 then
     p.repaid_by = {}
     for i = 1, repaid do
@@ -136,23 +146,52 @@ local function read_purse(bytes, at)
       p.repaid_by[i] = leg
     end
   end
-  return p, at
+  return at
 end
 
-local function write_purse(p)
+local function read_purse(bytes, at)
+  local id, kind, sort, priority, effective, expires, granted, available, held, spent, touched, no, behind =
+    unpack(PURSE, bytes, at)
+  local p = new_purse(id, kind, sort, priority, effective, expires, granted, available, held, spent, touched, no)
+  return p, read_tail(p, sort, bytes, behind)
+end
+
+-- Its SORT and its TAIL.
+local function sort_and_tail(p)
   local repaid = p.repaid_by or NOTHING
   local rare = p.expired > 0 or p.voided > 0 or p.hold > 0
   local more = p.extra ~= '' or #repaid > 0
   local sort = p.class + OF_STANDING * p.standing + OF_FRESH * p.fresh + (rare and OF_RARE or 0)
     + (more and OF_MORE or 0)
-  local bytes = pack(PURSE, #p.id, p.id, #p.kind, p.kind, sort, p.priority, p.effective, p.expires, p.granted,
-    p.available, p.held, p.spent, p.touched, p.no)
-  if rare then bytes = bytes .. pack(RARE, p.expired, p.voided, p.hold) end
+  local bytes = rare and pack(RARE, p.expired, p.voided, p.hold) or ''
   if more then bytes = bytes .. pack(MORE, #p.extra, p.extra, short(#repaid)) end
   for _, leg in ipairs(repaid) do
     bytes = bytes .. pack('<Bc0i7', #leg.bucket, leg.bucket, leg.amount)
   end
-  return bytes
+  return sort, bytes
+end
+
+local function write_purse(p)
+  local sort, tail = sort_and_tail(p)
+  return pack(PURSE, #p.id, p.id, #p.kind, p.kind, sort, p.priority, p.effective, p.expires, p.granted,
+    p.available, p.held, p.spent, p.touched, p.no) .. tail
+end
+
+-- The buckets that are not used up; the answer is also where they end.
+local function read_live(bytes, n, numbers_at, at)
+  local purses, kinds, sorts, count = {}, {}, {}, nil
+  count, at = unpack('<B', bytes, at)
+  for i = 1, count do kinds[i], at = unpack('<Bc0', bytes, at) end
+  for i = 1, n do
+    local id, behind = unpack('<Bc0', bytes, at)
+    local available, held, spent, touched, granted, effective, expires, sort, priority, kind, no, next_at =
+      unpack(NUMBERS, bytes, numbers_at)
+    purses[i] = new_purse(id, kinds[kind % OF_ONLY + 1], sort, priority, effective, expires, granted, available, held,
+      spent, touched, no)
+    sorts[i], at, numbers_at = sort, behind, next_at
+  end
+  for i = 1, n do at = read_tail(purses[i], sorts[i], bytes, at) end
+  return purses, at
 end
 
 -- Reads an account's record into `account`; a refusal if this version cannot.
@@ -161,27 +200,31 @@ local function read_account(bytes)
   local version = string.byte(bytes, 1) or 0
   if version < VERSION then older() end
   if version > VERSION then return told(NEWER, 'the account') end
-  local _, seq, mark, document, status, restricted, lease_next, wake_next, open, next_no, dead_next,
-    dead_count, ranks, keys, n, at = unpack(HEAD, bytes)
+  local _, seq, mark, lease_next, open, slots, names, document, status, restricted, wake_next, next_no, dead_next,
+    dead_count, lapsed_at, ranks, n, keys, middle, numbers_at = unpack(HEAD, bytes)
+  local NUMBERS_BYTES = 56
+  local at = numbers_at + n * NUMBERS_BYTES
   local a = { seq = seq, mark = mark, document = document, status = status, restricted = restricted,
     lease_next = lease_next, wake_next = wake_next, open = open, next_no = next_no, dead_next = dead_next,
-    dead_count = dead_count, ranks = ranks, keys = keys, purses = {}, slots = {}, counters = {}, paces = {},
-    allowances = {}, dead = '', rest = '' }
-  for i = 1, n do
-    a.purses[i], at = read_purse(bytes, at)
+    dead_count = dead_count, lapsed_at = lapsed_at, ranks = ranks, keys = string.sub(bytes, at, at + keys - 1),
+    purses = {}, slots = {}, counters = {}, paces = {}, allowances = {}, dead = '', rest = '' }
+  local middle_at = at + keys
+  a.purses, at = read_live(bytes, n, numbers_at, middle_at)
+  if at ~= middle_at + middle then broken('buckets do not end where they should') end
+  local used_at = at + names
+  for i = 1, slots do
+    local scope, used
+    scope, at = unpack('<Hc0', bytes, at)
+    used, used_at = unpack('<I4', bytes, used_at)
+    a.slots[i] = { scope = scope, used = used }
   end
-  n, at = unpack('<H', bytes, at)
+  _, n, at = unpack('<I4H', bytes, used_at)
   for i = 1, n do
-    local scope, used, behind = unpack('<Hc0I4', bytes, at)
-    a.slots[i], at = { scope = scope, used = used }, behind
-  end
-  n, at = unpack('<H', bytes, at)
-  for i = 1, n do
-    local key, spans, behind = unpack('<Hc0B', bytes, at)
-    local c = { key = key, spans = {} }
-    for j = 1, spans do
-      local period, ends, used, next_at = unpack('<Bc0i7i7', bytes, behind)
-      c.spans[j], behind = { period = period, ends = ends, used = used }, next_at
+    local key, period, ends, used, earlier, behind = unpack(COUNTER, bytes, at)
+    local c = { key = key, spans = { { period = period, ends = ends, used = used } } }
+    if earlier == 1 then
+      period, ends, used, behind = unpack('<Bc0i7i7', bytes, behind)
+      table.insert(c.spans, 1, { period = period, ends = ends, used = used })
     end
     a.counters[i], at = c, behind
   end
@@ -190,7 +233,7 @@ local function read_account(bytes)
     local key, tat, behind = unpack('<Hc0i7', bytes, at)
     a.paces[i], at = { key = key, tat = tat }, behind
   end
-  n, at = unpack('<H', bytes, at)
+  n, _, at = unpack('<HH', bytes, at)
   for i = 1, n do
     local name, period, ends, amount, behind = unpack('<Bc0Bc0i7i7', bytes, at)
     a.allowances[i], at = { name = name, period = period, ends = ends, amount = amount }, behind

@@ -1,13 +1,15 @@
 -- reserve, and with DRY set quote: every gate in order, then the hold. All or nothing.
 --
 -- KEYS  as every verb; 10 charge
--- ARGV  2 call: CALL below (id, document's version, born, lease, how long records are kept, the time for which the
---         values hold, ranks of classes, on_unknown, over_run), SAID, revision with instance, note; then '<H' rates of '<Hc0i7i7' (key, interval and burst in microseconds), '<H' slots of '<Hc0I4' (scope,
+-- ARGV  2 call: '<I4' where USUAL begins, CALL below (id, document's version, born, lease, how long records are kept,
+--         the time for which the values hold, ranks of classes, FLAGS of an open charge), what an open charge's record
+--         says from its hold to its route and what flags add, revision with instance, note; then '<H' rates of
+--         '<Hc0i7i7' (key, interval and burst in microseconds), '<H' slots of '<Hc0I4' (scope,
 --         limit), '<H' caps of '<Hc0Bi7B' (key, whether it counts, limit, refundable) and two periods '<Bc0i7i7'
 --         (id, start, end), '<H' allowances of '<Bc0Bc0BBi7BHc0B' (name, kind, class, priority, amount, when: 1 once
 --         everything else is used up, EXTRA without what carries over, whether some does), then if so '<i7i7Bi7i7'
 --         (min, max, percent, until when from each period), and two periods '<Bc0Bc0i7i7' (bucket's id, period's id,
---         start, end)
+--         start, end); then what the usual path reads instead of these lists, as it says
 -- reply 0: '<i7i7i7H' available, held, lease's end, legs; legs '<Bc0i7'; per cap '<Bi7' (which period, 255:
 --         none; used); per slot '<I4'
 --       1 lost, 2 broken (an error), 3 clock jump, 4 stale: the document, 5 tick, 6 unknown account,
@@ -20,9 +22,8 @@
 -- writes account, open, charge; indexes where a moment comes sooner; stream, open and lapsed for due work
 
 local CHARGE = KEYS[10]
--- How the call begins; what it says of the charge, as the record of an open one has it.
-local CALL = '<Bc0i7i7i7i7i7i7c6BB'
-local SAID = '<i7i7i7i7c32c16Bc0Bc0BBc0BBc0'
+local CALL_AT = 5
+local CALL = '<Bc0i7i7i7i7i7i7c6B'
 local AGE_MS = 600000
 local NO_PERIOD = 255
 local KEY_BYTES = 16
@@ -30,17 +31,15 @@ local ALLOWANCES_MAX = 16
 local PLAN, FREE = 1, 5
 local OPEN_MAX = 4096
 local FORGET_MS = 5356800000
-local YEARS_MS = 315360000000
 
-local r = { charge = '', fingerprint = '', key = '', document = 0, born = 0, amount = 0, lease_ms = 0,
-  timeout = 0, reconcile = 0, max_debt = 0, kept_ms = 0, on_unknown = 0, over_run = 0, kind = '', route = '',
+local r = { charge = '', fingerprint = '', key = '', document = 0, born = 0, held = 0, lease_ms = 0,
+  timeout = 0, reconcile = 0, max_debt = NONE, kept_ms = 0, on_unknown = 0, over_run = 0, kind = '', route = '',
   has_feature = 0, feature = '', has_member = 0, member = '', rest = '', note = '', ranks = '', from = 0,
-  ends = 0 }
+  ends = 0, flags = 0 }
 local at
-r.charge, r.document, r.born, r.lease_ms, r.kept_ms, r.from, r.ends, r.ranks, r.on_unknown, r.over_run, at =
-  unpack(CALL, ARGV[2])
-r.timeout, r.reconcile, r.amount, r.max_debt, r.fingerprint, r.key, r.kind, r.route, r.has_feature, r.feature,
-  r.has_member, r.member, at = unpack(SAID, ARGV[2], at)
+r.charge, r.document, r.born, r.lease_ms, r.kept_ms, r.from, r.ends, r.ranks, r.flags, at =
+  unpack(CALL, ARGV[2], CALL_AT)
+at = read_said(r, r.flags, ARGV[2], at)
 r.rest, r.note, at = unpack(TWO_TEXTS, ARGV[2], at)
 
 local rates, slots, caps, allowances = {}, {}, {}, {}
@@ -216,7 +215,7 @@ local function touch_exhausted()
   for _, allowance in ipairs(allowances) do
     local useful = allowance.when == 1 and allowance.amount > 0 and allowance.kind == r.kind
       and (allowance.extra == '' or is_for(allowance.extra, r))
-    if useful and available_for(r) < r.amount then
+    if useful and available_for(r) < r.held then
       local refused = touch(allowance)
       if refused then return refused end
     end
@@ -270,7 +269,7 @@ local function pass_caps()
     if cap.counts == 1 then
       local used = used_of(cap)
       -- A limit as large as counts get never refuses.
-      if math.min(used + weight(cap.key, r.amount), MAX) > cap.limit then
+      if math.min(used + weight(cap.key, r.held), MAX) > cap.limit then
         return reply(CAP_EXCEEDED, pack('<BBi7', i - 1, cap.which, used))
       end
     end
@@ -280,7 +279,7 @@ end
 
 local function pass_balance()
   local available = available_for(r)
-  if available >= r.amount then return nil end
+  if available >= r.held then return nil end
   local SOON_MS = 60000
   local FREED_MAX = 512
 
@@ -316,7 +315,7 @@ local function pass_balance()
     local there = available
     for _, e in ipairs(ends) do
       there = there + returns_at(e.open, e.at)
-      if there >= r.amount then return e.at end
+      if there >= r.held then return e.at end
     end
     return NONE
   end
@@ -368,7 +367,7 @@ local function count_in_caps()
   local counted = {}
   for _, cap in ipairs(caps) do
     if cap.counts == 1 then
-      local amount = weight(cap.key, r.amount)
+      local amount = weight(cap.key, r.held)
       local span = span_of(cap)
       span.used = math.min(span.used + amount, MAX)
       counted[#counted + 1] = { key = cap.key, period = cap.period, amount = amount, refundable = cap.refundable }
@@ -378,10 +377,10 @@ local function count_in_caps()
 end
 
 local function make_hold()
-  local legs = draw(r, r.amount, 'held')
+  local legs = draw(r, r.held, 'held')
   local o = { charge = r.charge, unknown = 0, lease_end = math.min(now + r.lease_ms, MAX), deadline = NONE,
     on_unknown = r.on_unknown, over_run = r.over_run, begun = now, timeout = r.timeout,
-    reconcile = r.reconcile, held = r.amount, max_debt = r.max_debt, fingerprint = r.fingerprint, key = r.key,
+    reconcile = r.reconcile, held = r.held, max_debt = r.max_debt, fingerprint = r.fingerprint, key = r.key,
     kind = r.kind, route = r.route, has_feature = r.has_feature, feature = r.feature,
     has_member = r.has_member, member = r.member, legs = legs,
     counted = count_in_caps(), rest = r.rest, note = r.note, explanation = '', later = '' }
@@ -397,30 +396,20 @@ local function write(o)
   put_due(r.kept_ms)
   if o then
     call('HSET', OPEN, o.charge, write_open(o))
-    local lives = o.on_unknown == ON_HOLD and YEARS_MS or r.kept_ms + r.timeout + r.reconcile
-    call('SET', CHARGE, pack(POINTER, VERSION, 0, #account_id, account_id), 'PX', digits(lives))
   end
   call('SET', ACCOUNT, record)
 end
 
 -- What is known of the charge: its tombstone, or the open charge.
 local function seen(bytes)
-  if not bytes then return nil, nil end
-  local e = read_tomb(r.charge, bytes)
-  if e.account ~= account_id then return 'another', nil end
-  local open
-  if e.state == 0 then
-    open = call('HGET', OPEN, r.charge)
-    if open then return nil, read_open(r.charge, open) end
-    local lapsed = call('HGET', LAPSED, r.charge)
-    if not lapsed then return nil, nil end
-    e = read_tomb(r.charge, lapsed)
-  end
-  if e.at + r.kept_ms <= now then return nil, nil end
+  local open = call('HGET', OPEN, r.charge)
+  if open then return nil, read_open(r.charge, open) end
+  local e = known_end(r.charge, bytes, r.kept_ms)
+  if e and e.account ~= account_id then return 'another', nil end
   return e, nil
 end
 
-local stored = call('MGET', EPOCH, ACCOUNT, CHARGE)
+local stored = before or call('MGET', EPOCH, ACCOUNT, CHARGE)
 local no = look_at_clock(stored[1]) or read_account(stored[2])
 if no then return no end
 read_gates()

@@ -3,271 +3,294 @@
 -- left to the rules, before anything is written.
 --
 -- KEYS, ARGV, reply  as `reserve` says
--- writes account, open, charge; the index of leases where one lapses sooner
+-- ARGV  2 at USUAL: since when and until when the first period of each list holds; how long is what an open charge's
+--         record takes from the call before its legs and behind them; how many scopes the charge runs in, and their
+--         names as the record's slots have them; how many limits of slots, caps and rates follow; the record's
+--         allowances if all of the call run; what caps count, as an open charge's record has it; then slots of '<BI4'
+--         (place among the scopes, limit), caps of '<Hc0i7i7' (a counter's key and period as the record has them, what
+--         is counted or -1, limit), rates of '<Hc0i7i7', '<B' allowances of '<Bc0i7B' (name, amount, when)
+-- writes account, open; the index of leases where one lapses sooner
 --
 -- Invariant: what it writes and answers is, byte for byte, what the rules would write and answer.
 
--- Places of the record: the mark, the next lapse of a lease, the number of open charges; and behind a bucket's id
--- and kind its columns.
-local BEFORE_MARK, BEHIND_MARK, BEFORE_LEASE, BEHIND_LEASE, BEFORE_OPEN, BEHIND_OPEN = 8, 16, 30, 38, 44, 49
-local BEFORE_COLUMNS, NUMBER, TWO_NUMBERS, THREE_NUMBERS, FOUR_NUMBERS = 25, 7, 14, 21, 28
+-- Places of the record: how much of it the usual path makes anew, and where the numbers of buckets stand.
+local FRONT, NUMBERS_AT, NUMBERS_BYTES = 30, 92, 56
+local SORT_AT, CHANGED_BYTES, NUMBER, COUNT = 49, 28, 7, 4
+-- Place in what a call says of a charge, behind its beginning.
+local KEY_AT = 53
+local USUAL = '<i7i7HI4BHc0BBBHc0Hc0'
 
-local call, pack, unpack, sub = redis.call, struct.pack, struct.unpack, string.sub
+local spread = unpack
+local call, pack, unpack, sub, find = redis.call, struct.pack, struct.unpack, string.sub, string.find
 local _ -- what is read and not looked at
+local asked = ARGV[2]
 local stored = call('MGET', KEYS[1], KEYS[2], KEYS[10])
-local record = stored[2]
-if not stored[1] or not record or stored[3] or string.byte(record) ~= VERSION then return rules() end
+local record, usual_at = stored[2], unpack('<I4', asked)
+if not stored[1] or not record or stored[3] or usual_at == 0 or string.byte(record) ~= VERSION then
+  return rules(stored)
+end
 
 local _, clock, grace, test_clock, account_id = unpack('<Bi7Bi7Bc0', ARGV[1])
 local version, test, _, grace_until = unpack(EPOCH_RECORD, stored[1])
-if version ~= VERSION then return rules() end
-local now = test_clock
+if version ~= VERSION then return rules(stored) end
+local now, time_read = test_clock, nil
 if test == 0 or now == NONE then
   local time = call('TIME')
-  now = time[1] * MILLI + math.floor(time[2] / MILLI)
-  if math.abs(now - clock) > JUMP_MS then return rules() end
+  time_read = time[1] * MILLI + math.floor(time[2] / MILLI)
+  now = time_read
+  if math.abs(now - clock) > JUMP_MS then return rules(stored, time_read) end
   grace = (now < grace_until or now - clock > STALE_CALL_MS) and 1 or 0
 end
 
-local _, seq, mark, document, status, restricted, lease_next, wake_next, open, _, dead_next, dead_count, ranks, keys,
-  n, at = unpack(HEAD, record)
+local _, seq, mark, lease_next, open, slot_count, names_length, document, status, restricted, wake_next, _, dead_next,
+  dead_count, lapsed_at, ranks, n, keys_length, middle, at = unpack(HEAD, record)
 if mark > now then now = mark end
+local charge, its_document, born, lease_ms, _, _, _, its_ranks, flags, said_at = unpack(CALL, asked, CALL_AT)
+local from, ends, said, texts, own_count, own, limits, cap_count, rate_count, run_already, counted, next_at =
+  unpack(USUAL, asked, usual_at)
 if (wake_next ~= NONE and wake_next <= now) or (grace == 0 and lease_next ~= NONE and lease_next <= now)
   or (dead_next ~= NONE and dead_next <= now) or dead_count > DEAD_MAX or open >= OPEN_MAX
-  or status ~= ACTIVE or restricted > now then
-  return rules()
+  or status ~= ACTIVE or restricted > now or its_document ~= document or its_ranks ~= ranks or now < from
+  or now >= ends or now - born > AGE_MS or born - now > AGE_MS or lapsed_at >= born - AGE_MS then
+  return rules(stored, time_read)
 end
-
-local asked = ARGV[2]
-local charge, its_document, born, lease_ms, kept_ms, from, ends, its_ranks, on_unknown, over_run, said_at =
-  unpack(CALL, asked)
-local timeout, reconcile, amount, _, _, key, kind, route, has_feature, feature, has_member, member, said_end =
-  unpack(SAID, asked, said_at)
-local _, _, next_at = unpack(TWO_TEXTS, asked, said_end)
-local texts_end = next_at
-local key_at = string.find(keys, key, 1, true)
-if its_document ~= document or its_ranks ~= ranks or now < from or now >= ends or now - born > AGE_MS
-  or born - now > AGE_MS or not key_at or (key_at - 1) % KEY_BYTES ~= 0 then
-  return rules()
-end
+local amount = unpack('<i7', asked, said_at)
+local key, kind, route, said_end = unpack('<c16Bc0Bc0', asked, said_at + KEY_AT)
+local keys_at = at + n * NUMBERS_BYTES
+local middle_at = keys_at + keys_length
+local key_at = find(record, key, keys_at, true)
+if not key_at or key_at >= middle_at or (key_at - keys_at) % KEY_BYTES ~= 0 then return rules(stored, time_read) end
 
 -- Buckets in the order in which they pay. What changes of the record is written between what stays.
-local parts, size, kept_from = {}, 0, BEHIND_OPEN
-local need, available, held, legs, leg_count = amount, 0, 0, '', 0
-for _ = 1, n do
-  local start = at
-  local id, its_kind, sort, _, effective, expires, granted, free, on_hold, spent, _, _, behind =
-    unpack(PURSE, record, at)
-  local class, standing, fresh = sort % OF_STANDING, math.floor(sort / OF_STANDING) % STANDINGS,
-    math.floor(sort / OF_FRESH) % 2
-  local expired, voided, extra, repaid = 0, 0, '', 0
-  if math.floor(sort / OF_RARE) % 2 == 1 then expired, voided, _, behind = unpack(RARE, record, behind) end
-  if sort >= OF_MORE then extra, repaid, behind = unpack(MORE, record, behind) end
-  if free + on_hold + spent + expired + voided ~= granted or granted > MAX or free < 0 or on_hold < 0 or spent < 0
-    or expired < 0 or voided < 0 then
-    return rules()
+local kinds, first, ids_at = unpack('<BBc0', record, middle_at)
+local wanted = 0
+if kinds ~= 1 or first ~= kind then
+  wanted, ids_at = NONE, middle_at + 1
+  for i = 1, kinds do
+    local one
+    one, ids_at = unpack('<Bc0', record, ids_at)
+    if one == kind then wanted = i - 1 end
   end
-  local pays = its_kind == kind and free > 0 and standing == ACTIVE and class ~= DEBT and effective <= now
-    and (expires == NONE or expires > now)
-  if pays and extra ~= '' then
-    local names, name_at = unpack('<B', extra)
-    pays = names == 0
-    for _ = 1, names do
-      local name
-      name, name_at = unpack('<Bc0', extra, name_at)
-      pays = pays or name == route or (has_feature == 1 and name == feature)
-    end
-  end
-  if pays and need > 0 then
-    local take = free < need and free or need
-    free, on_hold, need = free - take, on_hold + take, need - take
-    local columns = start + #id + #its_kind + BEFORE_COLUMNS
-    size = size + 1
-    parts[size] = sub(record, kept_from, columns - 1) .. pack('<i7i7', free, on_hold)
-      .. sub(record, columns + TWO_NUMBERS, columns + THREE_NUMBERS - 1) .. pack('<i7', now)
-    kept_from = columns + FOUR_NUMBERS
-    legs, leg_count = legs .. pack('<Bc0i7', #id, id, take), leg_count + 1
-  end
-  if free == 0 and on_hold == 0 and fresh == 0 and (class ~= DEBT or spent == 0) then return rules() end
-  local wakes = standing ~= FROZEN and (fresh == 1 and effective or (free > 0 and expires)) or NONE
-  if wakes ~= NONE and (wake_next == NONE or wakes < wake_next) then return rules() end
-  if pays then available = available + free end
-  if its_kind == kind then held = held + on_hold end
-  at = behind
-  for _ = 1, repaid do _, _, at = unpack('<Bc0i7', record, at) end
 end
-if need > 0 then return rules() end
-
--- Rates of the call. What the record keeps of them stands behind its counters.
-local rate_count
-rate_count, next_at = unpack('<H', asked, next_at)
-local rates_at = next_at
-for _ = 1, rate_count do _, _, _, next_at = unpack('<Hc0i7i7', asked, next_at) end
+local numbers, kept_from, ids_read = '', NUMBERS_AT, 0
+local need, available, held, legs, leg_count = amount, 0, 0, '', 0
+local gone, extras
+for i = 1, n do
+  local start = at
+  local free, on_hold, spent, _, granted, effective, expires, sort, _, its_kind, _, behind =
+    unpack(NUMBERS, record, at)
+  local lost, only = 0, its_kind >= OF_ONLY
+  if only or sort >= OF_RARE then
+    if not gone then
+      -- The tails of all buckets.
+      gone, extras = {}, {}
+      local tail_at = ids_at
+      for _ = ids_read + 1, n do _, tail_at = unpack('<Bc0', record, tail_at) end
+      for j = 1, n do
+        local its_sort = string.byte(record, NUMBERS_AT + (j - 1) * NUMBERS_BYTES + SORT_AT)
+        local repaid = 0
+        gone[j] = 0
+        if math.floor(its_sort / OF_RARE) % 2 == 1 then
+          local expired, voided
+          expired, voided, _, tail_at = unpack(RARE, record, tail_at)
+          gone[j] = expired + voided
+        end
+        if math.floor(its_sort / OF_MORE) % 2 == 1 then extras[j], repaid, tail_at = unpack(MORE, record, tail_at) end
+        for _ = 1, repaid do _, _, tail_at = unpack('<Bc0i7', record, tail_at) end
+      end
+    end
+    lost, its_kind = gone[i], its_kind % OF_ONLY
+  end
+  if free + on_hold + spent + lost ~= granted or granted > MAX or free < 0 or on_hold < 0 or spent < 0 or lost < 0 then
+    return rules(stored, time_read)
+  end
+  if its_kind == wanted then
+    if free > 0 and sort < OF_STANDING and sort % CLASSES ~= DEBT and effective <= now
+      and (expires == NONE or expires > now) then
+      local pays = not only
+      if only then
+        local feature
+        if math.floor(flags / OF_FEATURE) % 2 == 1 then
+          local feature_at = said_end + (math.floor(flags / OF_MAX_DEBT) % 2 == 1 and NUMBER or 0)
+          feature = unpack('<Bc0', asked, feature_at)
+        end
+        local count, name_at = unpack('<B', extras[i])
+        for _ = 1, count do
+          local name
+          name, name_at = unpack('<Bc0', extras[i], name_at)
+          pays = pays or name == route or name == feature
+        end
+      end
+      if pays then
+        if need > 0 then
+          local take, id = free < need and free or need, nil
+          free, on_hold, need = free - take, on_hold + take, need - take
+          numbers = numbers .. sub(record, kept_from, start - 1) .. pack('<i7i7i7i7', free, on_hold, spent, now)
+          kept_from = start + CHANGED_BYTES
+          for _ = ids_read + 1, i do id, ids_at = unpack('<Bc0', record, ids_at) end
+          ids_read = i
+          legs, leg_count = legs .. pack('<Bc0i7', #id, id, take), leg_count + 1
+        end
+        available = available + free
+      end
+    end
+    held = held + on_hold
+  end
+  at = behind
+end
+if need > 0 then return rules(stored, time_read) end
 
 -- Slots: one for each thing that a limit may count over.
-local scopes, places, used = {}, {}, {}
-n, at = unpack('<H', record, at)
-size = size + 1
-parts[size] = sub(record, kept_from, at - 1 - 2)
-for i = 1, n do
-  local scope
-  scope, used[i], at = unpack('<Hc0I4', record, at)
-  scopes[i], places[scope] = scope, i
+local slots_at = middle_at + middle
+local used_at = slots_at + names_length
+local counters_at = used_at + slot_count * COUNT
+local names = sub(record, slots_at, used_at - 1)
+local used
+if slot_count == 0 then
+  names, slot_count, names_length, used = own, own_count, #own, { 0, 0, 0, 0, 0 }
+elseif names == own then
+  used = { unpack('<' .. string.rep('I4', slot_count), record, used_at) }
 end
-kept_from = at
-local slot_count
-slot_count, next_at = unpack('<H', asked, next_at)
-local slots_at = next_at
-for _ = 1, slot_count do
-  local scope, limit
-  scope, limit, next_at = unpack('<Hc0I4', asked, next_at)
-  local i = places[scope]
-  if limit <= (i and used[i] or 0) then return rules() end
-end
-local own = { 'account', 'key:' .. key, 'route:' .. route }
-if has_feature == 1 then own[#own + 1] = 'feature:' .. feature end
-if has_member == 1 then own[#own + 1] = 'member:' .. member end
-for i = 1, #own do
-  local scope = own[i]
-  local place = places[scope]
-  if place then
-    used[place] = used[place] + 1
-  else
-    n = n + 1
-    scopes[n], places[scope], used[n] = scope, n, 1
+local places
+if not used then
+  local place_of = {}
+  used, places = { unpack('<' .. string.rep('I4', slot_count), record, used_at) }, {}
+  local scope_at = 1
+  for i = 1, slot_count do
+    local scope
+    scope, scope_at = unpack('<Hc0', names, scope_at)
+    place_of[scope] = i
   end
+  scope_at = 1
+  for i = 1, own_count do
+    local scope
+    scope, scope_at = unpack('<Hc0', own, scope_at)
+    local place = place_of[scope]
+    if not place then
+      slot_count, place = slot_count + 1, slot_count + 1
+      names, used[place] = names .. pack('<Hc0', #scope, scope), 0
+    end
+    places[i] = place
+  end
+  names_length = #names
 end
-parts[size] = parts[size] .. pack('<H', n)
-for i = 1, n do parts[size + i] = pack('<Hc0I4', #scopes[i], scopes[i], used[i]) end
-size = size + n
+local answers, count = '', nil
+for _ = 1, limits do
+  local place, limit
+  place, limit, next_at = unpack('<BI4', asked, next_at)
+  count = used[places and places[place] or place]
+  if limit <= count then return rules(stored, time_read) end
+  answers = answers .. pack('<I4', count + 1)
+end
+for i = 1, own_count do
+  local place = places and places[i] or i
+  used[place] = used[place] + 1
+end
 
 -- Caps: each that counts has a counter already of the period that contains now.
-local caps, periods, weights, limits, whiches, answers = {}, {}, {}, {}, {}, {}
-local counted, counting, cap_count = '', 0, nil
-cap_count, next_at = unpack('<H', asked, next_at)
-for i = 1, cap_count do
-  local its_key, counts, limit, refundable, period, start, its_end, next_period, next_start, next_end, behind =
-    unpack('<Hc0Bi7BBc0i7i7Bc0i7i7', asked, next_at)
-  local which = 0
-  if now < start or now >= its_end then
-    which, period = 1, next_period
-    if now < next_start or now >= next_end then return rules() end
-  end
-  if caps[its_key] then return rules() end
-  caps[its_key], periods[i], limits[i], whiches[i], weights[i] = i, period, limit, which, false
-  answers[i] = pack('<Bi7', which, 0)
-  if counts == 1 then
-    local weight = sub(its_key, 1, 1) == 'r' and 1 or amount
-    counted = counted .. pack('<Hc0Bc0i7B', #its_key, its_key, #period, period, weight, refundable)
-    weights[i], counting = weight, counting + 1
-  end
-  next_at = behind
-end
-local missing = counting
-n, at = unpack('<H', record, at)
-for _ = 1, n do
-  local its_key, spans
-  local lives = false
-  its_key, spans, at = unpack('<Hc0B', record, at)
-  local i = caps[its_key]
-  for _ = 1, spans do
-    local period, its_end, count
-    period, its_end, count, at = unpack('<Bc0i7i7', record, at)
-    lives = lives or its_end + FORGET_MS > now
-    if i and periods[i] == period then
-      if weights[i] then
-        count = math.min(count + weights[i], MAX)
-        if count > limits[i] then return rules() end
-        size, missing = size + 1, missing - 1
-        parts[size] = sub(record, kept_from, at - NUMBER - 1) .. pack('<i7', count)
-        kept_from = at
-      end
-      answers[i] = pack('<Bi7', whiches[i], count)
+local counters_length, counter_count, entries_at = unpack('<I4H', record, counters_at)
+local paces_at = entries_at + counters_length
+local counters, there, of_caps = sub(record, entries_at, paces_at - 1), 0, ''
+for _ = 1, cap_count do
+  local name, more, limit
+  name, more, limit, next_at = unpack('<Hc0i7i7', asked, next_at)
+  local _, name_end = find(counters, name, 1, true)
+  count = 0
+  if name_end then
+    local its_end
+    its_end, count = unpack('<i7i7', counters, name_end + 1)
+    if its_end + FORGET_MS <= now then return rules(stored, time_read) end
+    there = there + 1
+    if more ~= NONE then
+      count = math.min(count + more, MAX)
+      if count > limit then return rules(stored, time_read) end
+      counters = sub(counters, 1, name_end + NUMBER) .. pack('<i7', count)
+        .. sub(counters, name_end + NUMBER + NUMBER + 1)
     end
+  elseif more ~= NONE or find(counters, sub(name, 1, 2 + unpack('<H', name)), 1, true) then
+    return rules(stored, time_read)
   end
-  if not lives then return rules() end
+  of_caps = of_caps .. pack('<Bi7', 0, count)
 end
-if missing ~= 0 then return rules() end
+if there < counter_count then
+  local entry_at = 1
+  for _ = 1, counter_count do
+    local its_end, earlier, lives
+    _, _, its_end, _, earlier, entry_at = unpack(COUNTER, counters, entry_at)
+    lives = its_end + FORGET_MS > now
+    if earlier == 1 then
+      _, its_end, _, entry_at = unpack('<Bc0i7i7', counters, entry_at)
+      lives = lives or its_end + FORGET_MS > now
+    end
+    if not lives then return rules(stored, time_read) end
+  end
+end
 
 -- Rate limits (GCRA). Those whose time has passed leave the record.
-n, at = unpack('<H', record, at)
+local rest_at = paces_at
+n, at = unpack('<H', record, paces_at)
+local rates = ''
 if n > 0 or rate_count > 0 then
-  local now_us, paces, tats, count = now * MILLI, {}, {}, 0
-  size = size + 1
-  parts[size] = sub(record, kept_from, at - 1 - 2)
+  local now_us, paces, tats, live = now * MILLI, {}, {}, 0
   for _ = 1, n do
     local its_key, tat
     its_key, tat, at = unpack('<Hc0i7', record, at)
     if tat > now_us then
-      count = count + 1
-      paces[count], tats[its_key] = its_key, tat
+      live = live + 1
+      paces[live], tats[its_key] = its_key, tat
     end
   end
-  kept_from = at
+  rest_at = at
   for _ = 1, rate_count do
     local its_key, interval, burst
-    its_key, interval, burst, rates_at = unpack('<Hc0i7i7', asked, rates_at)
+    its_key, interval, burst, next_at = unpack('<Hc0i7i7', asked, next_at)
     local known = tats[its_key]
     local tat = math.min(math.max(known or 0, now_us), now_us + burst)
-    if tat + interval - burst > now_us then return rules() end
+    if tat + interval - burst > now_us then return rules(stored, time_read) end
     if not known then
-      count = count + 1
-      paces[count] = its_key
+      live = live + 1
+      paces[live] = its_key
     end
     tats[its_key] = tat + interval
   end
-  parts[size] = parts[size] .. pack('<H', count)
-  for i = 1, count do parts[size + i] = pack('<Hc0i7', #paces[i], paces[i], tats[paces[i]]) end
-  size = size + count
+  rates = pack('<H', live)
+  for i = 1, live do rates = rates .. pack('<Hc0i7', #paces[i], paces[i], tats[paces[i]]) end
 end
 
 -- Allowances: those of the call run already, with no less than it says; or are not needed.
-n, next_at = unpack('<H', asked, next_at)
-if n > ALLOWANCES_MAX then return rules() end
-if n > 0 then
-  local run, count = {}, nil
-  count, at = unpack('<H', record, at)
-  for _ = 1, count do
-    local name, its_end, given
-    name, _, its_end, given, at = unpack('<Bc0Bc0i7i7', record, at)
-    if its_end > now then run[name] = given end
-  end
+local running, length, runs_at = unpack('<HH', record, at)
+if sub(record, runs_at, runs_at + length - 1) ~= run_already then
+  n, next_at = unpack('<B', asked, next_at)
   for _ = 1, n do
-    local name, class, given, when, carries, start, its_end, next_start, next_end
-    name, _, class, _, given, when, _, carries, next_at = unpack('<Bc0Bc0BBi7BHc0B', asked, next_at)
-    if carries == 1 then _, _, _, _, _, next_at = unpack('<i7i7Bi7i7', asked, next_at) end
-    _, _, start, its_end, _, _, next_start, next_end, next_at = unpack('<Bc0Bc0i7i7Bc0Bc0i7i7', asked, next_at)
-    local fits = (start <= now and now < its_end) or (next_start <= now and now < next_end)
-    local there = run[name]
-    if not fits or (given > 0 and (class ~= PLAN and class ~= FREE or (there or (when == 1 and given or 0)) < given))
-    then
-      return rules()
+    local name, given, when, has
+    name, given, when, next_at = unpack('<Bc0i7B', asked, next_at)
+    at = runs_at
+    for _ = 1, running do
+      local its_name, its_end, its_amount
+      its_name, _, its_end, its_amount, at = unpack('<Bc0Bc0i7i7', record, at)
+      if its_name == name and its_end > now then has = its_amount end
     end
+    if (has or (when == 1 and given or 0)) < given then return rules(stored, time_read) end
   end
 end
 
--- Everything is allowed: the record, then the charge.
+-- Everything is allowed: the charge, which may not be there yet, then the record.
 local lease_end = math.min(now + lease_ms, MAX)
 local sooner = lease_next == NONE or lease_end < lease_next
-if sooner then lease_next = lease_end end
-parts[size + 1] = sub(record, kept_from)
-local becomes = sub(record, 1, BEFORE_MARK) .. pack('<i7', now) .. sub(record, BEHIND_MARK, BEFORE_LEASE)
-  .. pack('<i7', lease_next) .. sub(record, BEHIND_LEASE, BEFORE_OPEN) .. pack('<I4', open + 1) .. table.concat(parts)
-local opened = pack('<BBi7i7BBi7', VERSION, 0, lease_end, NONE, on_unknown, over_run, now)
-  .. sub(asked, said_at, said_end - 1) .. pack('<H', leg_count) .. legs .. pack('<H', counting) .. counted
-  .. sub(asked, said_end, texts_end - 1) .. '\000\000'
-local lives = string.format('%.0f', on_unknown == ON_HOLD and YEARS_MS or kept_ms + timeout + reconcile)
 if sooner then
+  if open > 0 and call('HEXISTS', KEYS[4], charge) == 1 then return rules(stored, time_read) end
+  lease_next = lease_end
   local at_least = string.format('%.0f', lease_end)
   call('ZADD', KEYS[7], at_least, account_id)
 end
-call('HSET', KEYS[4], charge, opened)
-call('SET', KEYS[10], pack(POINTER, VERSION, 0, #account_id, account_id), 'PX', lives)
+local legs_at = said_at + said
+local opened = pack('<BBi7i7', VERSION, flags, lease_end, now) .. sub(asked, said_at, legs_at - 1)
+  .. pack('<H', leg_count) .. legs .. counted .. sub(asked, legs_at, legs_at + texts - 1) .. '\000\000'
+local becomes = pack('<Bi7i7i7I4HH', VERSION, seq, now, lease_next, open + 1, slot_count, names_length)
+  .. sub(record, FRONT + 1, NUMBERS_AT - 1) .. numbers .. sub(record, kept_from, slots_at - 1) .. names
+  .. pack('<' .. string.rep('I4', slot_count), spread(used, 1, slot_count)) .. sub(record, counters_at, entries_at - 1)
+  .. counters .. rates .. sub(record, rest_at)
+if call('HSETNX', KEYS[4], charge, opened) == 0 then return rules(stored, time_read) end
 call('SET', KEYS[2], becomes)
-for i = 1, slot_count do
-  local scope
-  scope, _, slots_at = unpack('<Hc0I4', asked, slots_at)
-  answers[cap_count + i] = pack('<I4', places[scope] and used[places[scope]] or 0)
-end
 return pack('<BBi7Bi7i7i7i7H', VERSION, APPLIED, now, grace == 1 and GRACE + 1 or 1, seq, math.min(available, MAX),
-  math.min(held, MAX), lease_end, leg_count) .. legs .. table.concat(answers)
+  math.min(held, MAX), lease_end, leg_count) .. legs .. of_caps .. answers

@@ -3,8 +3,8 @@
 --
 -- KEYS  as every verb; 10 charge (the epoch: none is asked about)
 -- ARGV  2 '<Bc0' charge (empty: none)
--- reply a list: the usual reply, the epoch, the account, its document, its open charges by id, tombstone or
---       pointer, charge that a deadline ended; those that are not there are empty
+-- reply a list: the usual reply, the epoch, the account, its document, its open charges by id, tombstone,
+--       charge that a deadline ended; those that are not there are empty
 --       1 lost, 3 clock jump (a list of one each)
 -- checks nothing
 -- writes nothing

@@ -109,9 +109,11 @@ local function archive()
   account.rest = write_archive(sums, later)
 end
 
--- Checks every bucket; those that are used up leave the usual path. The answer is the others as bytes.
+-- Checks every bucket; those that are used up leave the usual path. The answer is how many the others are, their
+-- numbers, and what stands behind the account's keys: their kinds, ids and tails.
 local function pack_purses()
-  local live, dead, next_wake = {}, {}, NONE
+  local KINDS_MAX = 128
+  local numbers, ids, tails, kinds, places, dead, next_wake = {}, {}, {}, {}, {}, {}, NONE
   for _, p in ipairs(account.purses) do
     check_purse(p)
     if p.available == 0 and p.held == 0 and p.fresh == 0 and not (p.class == DEBT and p.spent > 0) then
@@ -119,12 +121,21 @@ local function pack_purses()
       local leaves = age_of(p) + listed_ms(p)
       if account.dead_next == NONE or leaves < account.dead_next then account.dead_next = leaves end
     else
-      live[#live + 1] = write_purse(p)
+      if not places[p.kind] then
+        kinds[#kinds + 1] = pack('<Bc0', #p.kind, p.kind)
+        places[p.kind] = #kinds - 1
+      end
+      local sort, tail = sort_and_tail(p)
+      local only = p.extra ~= '' and string.byte(p.extra, 1) > 0
+      numbers[#numbers + 1] = pack(NUMBERS, p.available, p.held, p.spent, p.touched, p.granted, p.effective, p.expires,
+        sort, p.priority, places[p.kind] + (only and OF_ONLY or 0), p.no)
+      ids[#numbers], tails[#numbers] = pack('<Bc0', #p.id, p.id), tail
       local wakes = p.fresh == 1 and p.effective or (p.available > 0 and p.expires or NONE)
       if p.standing == FROZEN then wakes = NONE end
       if wakes ~= NONE and (next_wake == NONE or wakes < next_wake) then next_wake = wakes end
     end
   end
+  if #kinds > KINDS_MAX then broken('an account has buckets of too many kinds') end
   if #dead > 0 then
     account.dead = account.dead .. table.concat(dead)
     account.dead_count = account.dead_count + #dead
@@ -133,33 +144,44 @@ local function pack_purses()
   if sooner or (wake_exact and next_wake ~= account.wake_next) then
     account.wake_next, wake_moved = next_wake, true
   end
-  return #live, table.concat(live)
+  return #numbers, table.concat(numbers),
+    pack('<B', #kinds) .. table.concat(kinds) .. table.concat(ids) .. table.concat(tails)
+end
+
+local function pack_counters()
+  local packed = {}
+  for i, c in ipairs(account.counters) do
+    local last, before = c.spans[#c.spans], #c.spans > 1 and c.spans[#c.spans - 1]
+    packed[i] = pack(COUNTER, #c.key, c.key, #last.period, last.period, last.ends, last.used, before and 1 or 0)
+    if before then
+      packed[i] = packed[i] .. pack('<Bc0i7i7', #before.period, before.period, before.ends, before.used)
+    end
+  end
+  local bytes = table.concat(packed)
+  return pack('<I4H', #bytes, short(#packed)) .. bytes
 end
 
 local function pack_account()
-  local n, purses = pack_purses()
+  local n, numbers, middle = pack_purses()
   if account.open < 0 then broken('there are fewer open charges than none') end
   local leaves = account.dead_next ~= NONE and account.dead_next <= now
   if not bookkeeping and (account.dead_count > DEAD_MAX or leaves) then archive() end
   if not bookkeeping then account.mark = now end
-  local parts = { pack(HEAD, VERSION, account.seq, account.mark, account.document, account.status,
-    account.restricted, account.lease_next, account.wake_next, account.open, account.next_no,
-    account.dead_next, account.dead_count, account.ranks, #account.keys, account.keys, short(n)), purses,
-    pack('<H', short(#account.slots)) }
-  for _, s in ipairs(account.slots) do parts[#parts + 1] = pack('<Hc0I4', #s.scope, s.scope, s.used) end
-  parts[#parts + 1] = pack('<H', short(#account.counters))
-  for _, c in ipairs(account.counters) do
-    parts[#parts + 1] = pack('<Hc0B', #c.key, c.key, #c.spans)
-    for _, s in ipairs(c.spans) do
-      parts[#parts + 1] = pack('<Bc0i7i7', #s.period, s.period, s.ends, s.used)
-    end
-  end
-  parts[#parts + 1] = pack('<H', short(#account.paces))
+  local names, used = {}, {}
+  for i, s in ipairs(account.slots) do names[i], used[i] = pack('<Hc0', #s.scope, s.scope), pack('<I4', s.used) end
+  names = table.concat(names)
+  local parts = { pack(HEAD, VERSION, account.seq, account.mark, account.lease_next, account.open,
+    short(#account.slots), short(#names), account.document, account.status, account.restricted, account.wake_next,
+    account.next_no, account.dead_next, account.dead_count, account.lapsed_at, account.ranks, short(n),
+    short(#account.keys), #middle), numbers, account.keys, middle, names, table.concat(used), pack_counters(),
+    pack('<H', short(#account.paces)) }
   for _, p in ipairs(account.paces) do parts[#parts + 1] = pack('<Hc0i7', #p.key, p.key, p.tat) end
-  parts[#parts + 1] = pack('<H', short(#account.allowances))
-  for _, s in ipairs(account.allowances) do
-    parts[#parts + 1] = pack('<Bc0Bc0i7i7', #s.name, s.name, #s.period, s.period, s.ends, s.amount)
+  local allowances = {}
+  for i, s in ipairs(account.allowances) do
+    allowances[i] = pack('<Bc0Bc0i7i7', #s.name, s.name, #s.period, s.period, s.ends, s.amount)
   end
+  allowances = table.concat(allowances)
+  parts[#parts + 1] = pack('<HH', short(#account.allowances), short(#allowances)) .. allowances
   parts[#parts + 1] = pack('<I4c0', #account.dead, account.dead)
   parts[#parts + 1] = account.rest
   return table.concat(parts)

@@ -8,7 +8,16 @@ use crate::credit::{AccountId, Amount, ChargeId, KeyId};
 use crate::ledger::model::{Adjustment, Counted, Ended, Open, Stop};
 use crate::ledger::redis::records::VERSION;
 use crate::ledger::{ChargeState, OnUnknown, OverRun, RefundPart};
-use crate::seam::Timestamp;
+
+/// What one byte says of an open charge, beside what ends it.
+const UNKNOWN: u8 = 1;
+const DEADLINE: u8 = 2;
+const DEBT: u8 = 4;
+const ON_UNKNOWN: u8 = 8;
+const ON_UNKNOWNS: u8 = 4;
+const MAX_DEBT: u8 = 32;
+const FEATURE: u8 = 64;
+const MEMBER: u8 = 128;
 
 /// What was said of a charge: at reserve, and since.
 pub(in crate::ledger::redis) type Texts = [Vec<u8>; 2];
@@ -51,23 +60,24 @@ pub(in crate::ledger::redis) fn write_open(open: &Open, beside: &Beside) -> Resu
 
 fn core(account: &AccountId, charge: ChargeId, r: &mut Reader<'_>) -> Result<Open, Stop> {
     version(r)?;
-    let unknown = r.flag()?;
-    let (lease_end, deadline) = (r.time()?, r.maybe()?.map(Timestamp));
-    let on_unknown = match r.byte()? {
+    let flags = r.byte()?;
+    let lease_end = r.time()?;
+    let deadline = if flags & DEADLINE == 0 { None } else { Some(r.time()?) };
+    let on_unknown = match flags / ON_UNKNOWN % ON_UNKNOWNS {
         0 => OnUnknown::Release,
         1 => OnUnknown::Charge,
         2 => OnUnknown::Hold,
         other => return Err(r.broken(&format!("ends in a way that is not known: {other}"))),
     };
-    let over_run = if r.flag()? { OverRun::Debt } else { OverRun::Absorb };
-    let (begun, timeout_ms, reconcile_ms) = (r.time()?, r.number()?, r.number()?);
-    let held = r.amount()?;
-    let max_debt = r.maybe()?.and_then(Amount::from_micro);
+    let over_run = if flags & DEBT == 0 { OverRun::Absorb } else { OverRun::Debt };
+    let begun = r.time()?;
+    let (held, timeout_ms, reconcile_ms) = (r.amount()?, r.number()?, r.number()?);
     let fingerprint = r.id::<32>()?;
     let key = KeyId::from_bytes(r.id::<16>()?);
     let (kind, route) = (r.word()?, r.word()?);
     let (kind, route) = (r.parse(kind)?, r.parse(route)?);
-    let (feature, member) = (maybe_name(r)?, maybe_name(r)?);
+    let max_debt = if flags & MAX_DEBT == 0 { None } else { Some(r.amount()?) };
+    let (feature, member) = (maybe_name(r, flags & FEATURE)?, maybe_name(r, flags & MEMBER)?);
     let count = r.short()?;
     let legs = r.list(count, leg)?;
     let count = r.short()?;
@@ -97,29 +107,85 @@ fn core(account: &AccountId, charge: ChargeId, r: &mut Reader<'_>) -> Result<Ope
         on_unknown,
         over_run,
         max_debt,
-        unknown,
+        unknown: flags & UNKNOWN != 0,
         deadline,
         counted,
         adjusts,
     })
 }
 
+/// What a call says of a charge, as the record of an open one has it.
+pub(in crate::ledger::redis) struct Said<'a> {
+    pub(in crate::ledger::redis) held: Amount,
+    pub(in crate::ledger::redis) timeout_ms: u64,
+    pub(in crate::ledger::redis) reconcile_ms: u64,
+    pub(in crate::ledger::redis) fingerprint: &'a [u8; 32],
+    pub(in crate::ledger::redis) key: KeyId,
+    pub(in crate::ledger::redis) kind: &'a str,
+    pub(in crate::ledger::redis) route: &'a str,
+    pub(in crate::ledger::redis) on_unknown: OnUnknown,
+    pub(in crate::ledger::redis) over_run: OverRun,
+    pub(in crate::ledger::redis) max_debt: Option<Amount>,
+    pub(in crate::ledger::redis) feature: Option<&'a str>,
+    pub(in crate::ledger::redis) member: Option<&'a str>,
+}
+
+impl Said<'_> {
+    /// The byte that says what there is of it.
+    pub(in crate::ledger::redis) fn flags(&self) -> u8 {
+        let on_unknown = match self.on_unknown {
+            OnUnknown::Release => 0,
+            OnUnknown::Charge => 1,
+            OnUnknown::Hold => 2,
+        };
+        let flags = [
+            (self.over_run == OverRun::Debt, DEBT),
+            (self.max_debt.is_some(), MAX_DEBT),
+            (self.feature.is_some(), FEATURE),
+            (self.member.is_some(), MEMBER),
+        ];
+        let set = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum::<u8>();
+        set | (on_unknown * ON_UNKNOWN)
+    }
+}
+
+/// What is said of a charge when it is reserved.
+pub(in crate::ledger::redis) fn write_said(w: &mut Writer, said: &Said<'_>) -> Result<(), Stop> {
+    w.number(said.held.micro()).number(said.timeout_ms).number(said.reconcile_ms);
+    w.raw(said.fingerprint).raw(said.key.as_bytes()).word(said.kind)?.word(said.route)?;
+    if let Some(max_debt) = said.max_debt {
+        w.number(max_debt.micro());
+    }
+    for name in [said.feature, said.member].into_iter().flatten() {
+        w.word(name)?;
+    }
+    Ok(())
+}
+
 /// The charge without what was said of it.
 fn write_core(w: &mut Writer, open: &Open) -> Result<(), Stop> {
-    w.byte(VERSION).flag(open.unknown);
-    w.number(open.lease_end.0).maybe(open.deadline.map(|at| at.0));
-    w.byte(match open.on_unknown {
-        OnUnknown::Release => 0,
-        OnUnknown::Charge => 1,
-        OnUnknown::Hold => 2,
-    });
-    w.flag(open.over_run == OverRun::Debt);
-    w.number(open.begun.0).number(open.timeout_ms).number(open.reconcile_ms);
-    w.number(open.held.micro()).maybe(open.max_debt.map(Amount::micro));
-    w.raw(&open.fingerprint).raw(open.key.as_bytes());
-    w.word(open.kind.as_str())?.word(&open.route)?;
-    write_maybe_name(w, open.feature.as_deref())?;
-    write_maybe_name(w, open.member.as_deref())?;
+    let said = Said {
+        held: open.held,
+        timeout_ms: open.timeout_ms,
+        reconcile_ms: open.reconcile_ms,
+        fingerprint: &open.fingerprint,
+        key: open.key,
+        kind: open.kind.as_str(),
+        route: &open.route,
+        on_unknown: open.on_unknown,
+        over_run: open.over_run,
+        max_debt: open.max_debt,
+        feature: open.feature.as_deref(),
+        member: open.member.as_deref(),
+    };
+    let unknown = if open.unknown { UNKNOWN } else { 0 };
+    let deadline = if open.deadline.is_some() { DEADLINE } else { 0 };
+    w.byte(VERSION).byte(said.flags() | unknown | deadline).number(open.lease_end.0);
+    if let Some(deadline) = open.deadline {
+        w.number(deadline.0);
+    }
+    w.number(open.begun.0);
+    write_said(w, &said)?;
     w.short(open.legs.len())?;
     open.legs.iter().try_for_each(|leg| write_leg(w, leg))?;
     w.short(open.counted.len())?;
@@ -133,14 +199,12 @@ fn write_core(w: &mut Writer, open: &Open) -> Result<(), Stop> {
     Ok(())
 }
 
-fn maybe_name(r: &mut Reader<'_>) -> Result<Option<String>, Stop> {
-    let there = r.flag()?;
+fn maybe_name(r: &mut Reader<'_>, flag: u8) -> Result<Option<String>, Stop> {
+    if flag == 0 {
+        return Ok(None);
+    }
     let name = r.word()?;
-    if there { r.parse(name).map(Some) } else { Ok(None) }
-}
-
-fn write_maybe_name(w: &mut Writer, name: Option<&str>) -> Result<(), Stop> {
-    w.flag(name.is_some()).word(name.unwrap_or_default()).map(|_| ())
+    r.parse(name).map(Some)
 }
 
 fn adjustment(r: &mut Reader<'_>) -> Result<Adjustment, Stop> {
@@ -160,21 +224,6 @@ fn write_counted(w: &mut Writer, counted: &Counted) -> Result<(), Stop> {
     w.text(cap_name(counted.measure, &counted.name, &counted.scope))?.word(&counted.period)?;
     w.number(counted.amount).flag(counted.refundable);
     Ok(())
-}
-
-/// Whose charge a record is, when that is all it says: the charge is open.
-pub(in crate::ledger::redis) fn pointer(
-    charge: ChargeId,
-    bytes: &[u8],
-) -> Result<Option<AccountId>, Stop> {
-    let what = format!("charge {charge}");
-    let r = &mut Reader::new(bytes, &what);
-    version(r)?;
-    if r.byte()? != 0 {
-        return Ok(None);
-    }
-    let account = r.text()?;
-    r.parse(account).map(Some)
 }
 
 /// An ended charge.
