@@ -4,7 +4,7 @@
 //! The meter's route table has the same two tiers: catch-alls stand apart, since they get only what nothing
 //! else matches. It also refuses paths that only a server which ignores case would take for another route's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use matchit::{InsertError, Router};
 
@@ -24,9 +24,10 @@ impl Resolver<'_, '_> {
         for route in &self.file.routes {
             self.hidden(route);
             self.hosts_once(route);
-            let inserted: Result<Vec<()>, InsertError> =
+            // At every host, so that what is found later does not depend on their order.
+            let inserted: Vec<_> =
                 hosts(route).into_iter().map(|host| insert(&mut routers, host, route)).collect();
-            if let Err(error) = inserted {
+            if let Some(error) = inserted.into_iter().find_map(Result::err) {
                 self.conflict(route, &error);
             }
         }
@@ -77,7 +78,7 @@ impl Resolver<'_, '_> {
 
 /// Whether two routes alone would conflict. The router's own answer may name a neighbour.
 fn collide(one: &Route, other: &Route) -> bool {
-    let both = [shape(one), shape(other)];
+    let both = [shape(&whole(one)), shape(&whole(other))];
     let folded = both.clone().map(|shape| fold(&shape));
     let conflict = |paths: &[String; 2]| {
         let mut router = Router::new();
@@ -94,7 +95,7 @@ fn insert<'r>(
     host: Option<&'r HostPattern>,
     route: &'r Route,
 ) -> Result<(), InsertError> {
-    let (shape, method) = (shape(route), route.matches.value.method.as_str());
+    let (shape, method) = (shape(&whole(route)), route.matches.value.method.as_str());
     let (rest, folded) = (shape.contains("{*"), fold(&shape));
     let exact = routers.entry((host, method, rest, false)).or_default().insert(&*shape, ());
     let lenient = routers.entry((host, method, rest, true)).or_default().insert(&*folded, ());
@@ -107,11 +108,14 @@ fn insert<'r>(
 }
 
 /// The hosts that a route is for, each once; `None`: any.
-fn hosts(route: &Route) -> HashSet<Option<&HostPattern>> {
-    if route.hosts.is_empty() {
-        return HashSet::from([None]);
+pub(super) fn hosts(route: &Route) -> Vec<Option<&HostPattern>> {
+    let mut hosts = Vec::new();
+    for host in route.hosts.iter().map(|at| Some(&at.value)) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
     }
-    route.hosts.iter().map(|at| Some(&at.value)).collect()
+    if hosts.is_empty() { vec![None] } else { hosts }
 }
 
 /// The path that a request has, its prefix included.
@@ -127,9 +131,8 @@ impl Route {
 }
 
 /// A path with its captures numbered, so that paths that match the same have the same shape.
-fn shape(route: &Route) -> String {
-    let path = whole(route);
-    let segments = segments(&path).enumerate();
+pub(super) fn shape(path: &str) -> String {
+    let segments = segments(path).enumerate();
     let shapes = segments.map(|(number, segment)| match segment {
         Segment::Text(text) => format!("/{text}"),
         Segment::One(before, _, after) => format!("/{before}{{p{number}}}{after}"),

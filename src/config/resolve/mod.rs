@@ -7,6 +7,7 @@ mod admin;
 mod allowance;
 mod conflict;
 mod coverage;
+mod elsewhere;
 mod extract;
 mod identity;
 mod issuer;

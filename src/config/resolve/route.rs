@@ -27,6 +27,7 @@ impl Resolver<'_, '_> {
         let routes = &self.file.routes;
         self.once("routes", routes.iter().map(|route| &route.name));
         self.conflicts();
+        self.free_elsewhere();
         routes.iter().filter_map(|route| self.route(route, prices, jobs)).map(Arc::new).collect()
     }
 
