@@ -184,7 +184,7 @@ fn media(why: Why) -> Unpriceable {
 }
 
 /// Whether the head says, once, that the body is JSON in UTF-8.
-fn says_json(head: &HeaderMap) -> bool {
+pub(super) fn says_json(head: &HeaderMap) -> bool {
     let json = media_type(head).is_some_and(|name| is_json(&name));
     let value = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let charsets = value.split(';').skip(1).filter_map(|parameter| {

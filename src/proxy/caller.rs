@@ -1,8 +1,8 @@
 //! Calls clients at URLs that they have chosen themselves, and operators at theirs.
 //!
-//! Such a URL must not lead into the operator's own network (server-side request forgery): names are looked up here
+//! A client's URL must not lead into the operator's own network (server-side request forgery): names are looked up here
 //! and only public addresses are connected to, so that a name cannot mean one thing when it is checked and
-//! another when it is used.
+//! another when it is used. An operator's own URL may lead there, and clients' with `webhooks.private_addresses`.
 //!
 //! Invariant: redirects are not followed; how long a call takes has a bound; nothing of the answer is read but its
 //! status.

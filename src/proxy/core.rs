@@ -41,6 +41,8 @@ pub struct Core {
     pub cut: CancellationToken,
     /// Room for bodies that are read before they are priced, in KiB.
     pub room: Arc<Semaphore>,
+    /// Room for calls of upstreams, which anybody can begin, in KiB.
+    pub calls: Arc<Semaphore>,
     /// Where bodies lie that are read before they are priced and that memory has no room for.
     pub spool: SpoolPlace,
     /// Requests under way on all connections of this core.

@@ -3,13 +3,14 @@
 //!
 //! The upstream gets the client's own answer, so that it calls again when the client could not be reached.
 //!
-//! Invariant: a call without our seal does nothing; one without a declared proof does nothing either.
+//! Invariant: a call at one job's URL does nothing without our seal; no call does anything without a declared proof.
+//! Invariant: of a proven call nothing is believed but what its signature covers.
 //! Invariant: one string of the request changes, and no other byte.
 
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
@@ -20,7 +21,7 @@ use super::body::{Body, Sending, whole};
 use super::core::Core;
 use super::headers::Taken;
 use super::jobs::tell;
-use super::reading::{collect, room};
+use super::reading::{call_room, collect};
 use super::receiving::received;
 use super::rewriting::replaced;
 use super::stage::{Onward, Stop};
@@ -29,7 +30,7 @@ use crate::credit::{AccountId, ChargeId};
 use crate::ledger::{Answer, ChargeState};
 use crate::meter::{
     BodyLimit, By, Due, End, HookPlace, IdPlace, Job, Kept, Proof, Rejection, Report, Sealed,
-    Unproven, Verify, Webhook, fal_signed, open, parameter, proven, seal,
+    Unproven, Verify, Webhook, fal_signed, open, parameter, proven, seal, signed_id,
 };
 use crate::observe::{Fact, response, string_at, strings};
 
@@ -37,6 +38,9 @@ use crate::observe::{Fact, response, string_at, strings};
 const PATH: &str = "/v1/webhooks/";
 /// The largest call, in bytes.
 const CALL_MAX: u64 = 4 << 20;
+/// The most bytes of calls that are read at once by one core, before anybody has proven anything: sixteen that do not say
+/// how long they are. Their own room, so that strangers do not fill that of paying requests.
+pub const CALLS_MAX: u64 = 16 * CALL_MAX;
 
 /// How a route's webhook is wrapped, if it is.
 fn wrapping<'a>(core: &Core, due: &'a Due) -> Option<(&'a Job, &'a Webhook)> {
@@ -148,10 +152,15 @@ pub(super) async fn called(
     if let Some(job) = &job
         && let Some(hook) = &job.webhook
     {
-        if hook.proof.how != Verify::None && hook.proof.is_there() {
+        let headers = if hook.proof.how != Verify::None && hook.proof.is_there() {
             believe(&core, &hook.proof, job.name.as_str(), &head.headers, &bytes).await?;
-        }
-        judge(&core, job, &sealed, &head, &bytes).await?;
+            covered(hook.proof.how, &head.headers)
+        } else {
+            let mut headers = head.headers.clone();
+            headers.remove(CONTENT_LENGTH);
+            headers
+        };
+        judge(&core, job, &sealed, &headers, &bytes).await?;
     }
     let status = match &core.caller {
         Some(caller) => {
@@ -178,7 +187,7 @@ pub(super) async fn read(
 ) -> Result<(Parts, Bytes, OwnedSemaphorePermit), Stop> {
     let (head, body) = request.into_parts();
     let length = http_body::Body::size_hint(&body).exact();
-    let room = room(core, length, CALL_MAX)?;
+    let room = call_room(core, length, CALL_MAX)?;
     let limit = BodyLimit { bytes: CALL_MAX, plan: None };
     let (limits, clock) = (&core.settings.limits, core.meter.clock.clone());
     let upload = Upload::new(body, limit, limits.body_rate, clock);
@@ -218,15 +227,23 @@ pub(super) async fn believe(
     })
 }
 
-/// Acts on what the call says of its job.
+/// What is believed of a proven call's head: the id that is signed, and that the body is JSON, since nothing else is read.
+/// Whoever sends a signed body again may write whatever else he likes above it.
+pub(super) fn covered(how: Verify, head: &HeaderMap) -> HeaderMap {
+    let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let id = signed_id(how).and_then(|name| Some((name.clone(), head.get(name)?.clone())));
+    [Some(json), id].into_iter().flatten().collect()
+}
+
+/// Acts on what the call says of its job, in its body and in those `headers` that are believed.
 async fn judge(
     core: &Rc<Core>,
     job: &std::sync::Arc<Job>,
     sealed: &Sealed,
-    head: &Parts,
+    headers: &HeaderMap,
     bytes: &[u8],
 ) -> Result<(), Rejection> {
-    let Some(id) = id_of(&job.id, &head.headers, bytes) else {
+    let Some(id) = id_of(&job.id, headers, bytes) else {
         tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names no job");
         return Ok(());
     };
@@ -241,17 +258,27 @@ async fn judge(
         tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names another job");
         return Ok(());
     }
-    let report = heard(core, &kept, head, bytes);
-    tell(core, kept, report, By::Webhook).await;
-    Ok(())
+    let report = heard(core, &kept, headers, bytes);
+    act(core, kept, report, By::Webhook).await
 }
 
-/// What a call says of its job.
-pub(super) fn heard(core: &Core, kept: &Kept, head: &Parts, bytes: &[u8]) -> Report {
+/// Acts on a report. The upstream is asked to call again if the ledger does not have it for sure.
+pub(super) async fn act(
+    core: &Rc<Core>,
+    kept: Kept,
+    report: Report,
+    by: By,
+) -> Result<(), Rejection> {
+    if tell(core, kept, report, by).await {
+        return Ok(());
+    }
+    Err(Rejection::metering_unavailable("the ledger does not have what a webhook says"))
+}
+
+/// What a call says of its job, in its body and in those `headers` that are believed.
+pub(super) fn heard(core: &Core, kept: &Kept, headers: &HeaderMap, bytes: &[u8]) -> Report {
     let mut sight = core.meter.sight(kept, false);
-    let mut headers = head.headers.clone();
-    headers.remove(CONTENT_LENGTH);
-    let mut watch = sight.watch(StatusCode::OK.as_u16(), &headers);
+    let mut watch = sight.watch(StatusCode::OK.as_u16(), headers);
     watch.feed(bytes);
     sight.report(watch, End::Complete)
 }

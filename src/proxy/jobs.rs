@@ -64,21 +64,23 @@ impl Touched {
     }
 }
 
-/// Acts on a report, in a task that nobody's leaving ends. Comes back when the ledger has it, or that takes too long.
-pub(super) async fn tell(core: &Rc<Core>, kept: Kept, report: Report, by: By) {
+/// Acts on a report, in a task that nobody's leaving ends. Comes back when the ledger has it, or that takes too long. The
+/// answer: whether the ledger surely has all of it.
+pub(super) async fn tell(core: &Rc<Core>, kept: Kept, report: Report, by: By) -> bool {
     if !report.is_end() && !report.is_odd() {
-        return;
+        return true;
     }
     let own = core.clone();
-    finished(core, async move { own.meter.told(kept, report, by).await }).await;
+    let told = finished(core, async move { own.meter.told(kept, report, by).await });
+    told.await.unwrap_or(false)
 }
 
-/// Runs `work` to its end, whoever leaves. Comes back when it is done, or that takes too long.
-pub(super) async fn finished(core: &Core, work: impl Future<Output = ()> + 'static) {
-    let (done, over) = oneshot::channel::<()>();
-    core.tasks.spawn(async move {
-        work.await;
-        drop(done);
-    });
-    drop(tokio::time::timeout(PATIENCE, over).await);
+/// Runs `work` to its end, whoever leaves. Comes back when it is done, or that takes too long: then with nothing.
+pub(super) async fn finished<T: 'static>(
+    core: &Core,
+    work: impl Future<Output = T> + 'static,
+) -> Option<T> {
+    let (done, over) = oneshot::channel();
+    core.tasks.spawn(async move { drop(done.send(work.await)) });
+    tokio::time::timeout(PATIENCE, over).await.ok()?.ok()
 }

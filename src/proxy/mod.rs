@@ -50,6 +50,7 @@ pub use core::{ClientPlane, Core, SpoolPlace};
 pub use fetch::Fetcher;
 pub use framing::{Bounds, Guarded, Turns, guarded};
 pub use guard::{Culprit, Guard};
+pub use hooks::CALLS_MAX;
 pub use settings::{
     ClientAddress, Credentials, FloodSettings, HttpVersion, IdentityHeaders, Limits, ProxySettings,
     Timeouts, UpstreamSettings, WebhookSettings,

@@ -31,6 +31,17 @@ pub(super) fn room(
         .ok_or_else(|| Rejection::metering_unavailable("no room for another body: limits.bodies"))
 }
 
+/// Room for an upstream's call of the declared length, or of the largest; it is not that of the bodies of requests.
+pub(super) fn call_room(
+    core: &Core,
+    length: Option<u64>,
+    limit: u64,
+) -> Result<OwnedSemaphorePermit, Rejection> {
+    let length = length.unwrap_or(limit).min(limit);
+    taken(&core.calls, length)
+        .ok_or_else(|| Rejection::metering_unavailable("too many webhooks at once"))
+}
+
 /// What is put into this body on the client's behalf, and what is taken out of the answer for it.
 pub(super) fn asking(
     due: &Due,

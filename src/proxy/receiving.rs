@@ -3,24 +3,22 @@
 //! A call about a job that nobody here has begun is answered 404: the upstream calls again, and if it was only faster than
 //! its own answer the job is known by then.
 //!
-//! Invariant: a call that is not proven does nothing.
+//! Invariant: a call that is not proven does nothing; of one that is, what its signature does not cover does nothing.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, HeaderValue};
-use http::request::Parts;
+use http::header::{ALLOW, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::body::Body;
 use super::core::Core;
-use super::hooks::{answered, believe, heard, id_of, read};
-use super::jobs::tell;
+use super::hooks::{act, answered, believe, covered, heard, id_of, read};
 use super::stage::Stop;
 use super::watcher::ask_once;
-use crate::meter::{By, Kept, Receiver, Rejection};
+use crate::meter::{By, Kept, Receiver, Rejection, Report};
 use crate::observe::{Pointer, Spot, spot};
 
 /// See the module.
@@ -37,12 +35,15 @@ pub(super) async fn received(
     let whose = receiver.name.as_str();
     let (head, bytes, room) = read(&core, request).await?;
     believe(&core, &receiver.proof, whose, &head.headers, &bytes).await?;
-    if let Some(id) = id_of(&receiver.id, &head.headers, &bytes) {
+    let headers = covered(receiver.proof.how, &head.headers);
+    if let Some(id) = id_of(&receiver.id, &headers, &bytes) {
         let Some(kept) = core.meter.job_named(&receiver.jobs, &id).await? else {
             tracing::info!(receiver = whose, "a webhook is about a job that was not begun here");
             return Ok(answered(StatusCode::NOT_FOUND));
         };
-        judge(&core, receiver, kept, &head, &bytes).await?;
+        judge(&core, receiver, kept, &headers, &bytes).await?;
+    } else {
+        tracing::info!(receiver = whose, "a webhook names no job");
     }
     let status = match (&receiver.forward_to, &core.forwarder) {
         (Some(url), Some(caller)) => caller.pass_on(Some(url), whose, head, bytes).await,
@@ -52,34 +53,45 @@ pub(super) async fn received(
     Ok(answered(status))
 }
 
-/// Acts on what the call says of its job; what it does not say, the upstream is asked.
+/// Acts on what the call says of its job; what it does not say, the upstream is asked. An end that is proven stands whatever
+/// comes of the asking: what it used may still be heard later.
 async fn judge(
     core: &Rc<Core>,
     receiver: &Receiver,
     kept: Kept,
-    head: &Parts,
+    headers: &HeaderMap,
     bytes: &Bytes,
 ) -> Result<(), Rejection> {
-    let told = receiver.at.as_ref().and_then(|place| part(bytes, place));
-    let told = told.map(|part| heard(core, &kept, head, part));
+    let there = receiver.at.as_ref().map(|place| part(bytes, place));
+    if there == Some(None) {
+        let (receiver, charge) = (&receiver.name, &kept.charge);
+        tracing::warn!(%receiver, %charge, "a webhook has no job where `at` says");
+    }
+    let told = there.flatten().map(|part| heard(core, &kept, headers, part));
     let asks = kept.job.watching.is_some() && kept.record.end.is_none();
-    if let Some(report) = told {
-        let used = |name| kept.record.stated.contains(name);
-        let says = match report.is_end() {
-            true => report.missing.iter().all(used),
-            false => report.word.is_some(),
-        };
-        if says || !asks {
-            tell(core, kept, report, By::Webhook).await;
-            return Ok(());
-        }
+    if let Some(report) = told.as_ref().filter(|report| !asks || is_whole(&kept, report)) {
+        let report = report.clone();
+        return act(core, kept, report, By::Webhook).await;
     }
     if !asks {
         return Ok(());
     }
-    let report = ask_once(core, &kept).await.map_err(Rejection::metering_unavailable)?;
-    tell(core, kept, report, By::Watcher).await;
-    Ok(())
+    let end = told.filter(Report::is_end);
+    let (report, by) = match (ask_once(core, &kept).await, end) {
+        (Ok(report), None) => (report, By::Watcher),
+        (Ok(report), Some(_)) if report.is_end() => (report, By::Watcher),
+        (_, Some(end)) => (end, By::Webhook),
+        (Err(why), None) => return Err(Rejection::metering_unavailable(why)),
+    };
+    act(core, kept, report, by).await
+}
+
+/// Whether a call says all that there is to know at its time.
+fn is_whole(kept: &Kept, report: &Report) -> bool {
+    match report.is_end() {
+        true => report.missing.iter().all(|name| kept.record.stated.contains(name)),
+        false => report.word.is_some(),
+    }
 }
 
 /// The part of a call that stands at a place.

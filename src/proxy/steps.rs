@@ -109,8 +109,9 @@ pub(super) async fn client_plane(core: Rc<Core>, arrived: Arrived) -> Result<Arr
     if let Some(behind) = hooks::behind(&core, path).map(str::to_owned) {
         let Arrived { request, address, .. } = arrived;
         let called = hooks::called(core.clone(), behind, request).await;
+        // A sealed URL may be guessed at. A signature is not, and whose is wrong may come from the upstream's address.
         if let Err(Stop::Refused(rejection)) = &called
-            && matches!(rejection.status(), StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED)
+            && rejection.status() == StatusCode::NOT_FOUND
         {
             core.guard.failed(address, None);
         }
@@ -311,7 +312,7 @@ async fn free(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
     let touched = match &route.touch {
         Some(touch) => {
             let bytes = read.as_ref().and_then(Read::whole).map(AsRef::as_ref);
-            let id = touch.named.id(&captures, query, bytes);
+            let id = touch.named.id(&captures, query, (&head.headers, bytes));
             let found = Touched::find(&core, &account, touch, id).await?;
             Some(Box::new(found))
         }

@@ -24,7 +24,7 @@ use crate::ledger::Ledger;
 use crate::meter::{Directory, Finder, Meter, RouteTable, Settler};
 use crate::portal::{self, Portal};
 use crate::proxy::{
-    BoxError, Caller, ClientPlane, Core, Guard, ProxySettings, SpoolPlace, Upstream,
+    BoxError, CALLS_MAX, Caller, ClientPlane, Core, Guard, ProxySettings, SpoolPlace, Upstream,
 };
 use crate::seam::Tasks;
 
@@ -38,6 +38,7 @@ pub(super) struct Lasting {
     /// Requests under way on all its connections.
     requests: Rc<Cell<usize>>,
     room: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
     /// The bytes that `room` has.
     bodies: u64,
     spool: Arc<Semaphore>,
@@ -70,6 +71,7 @@ impl Lasting {
             counts,
             requests: Rc::default(),
             room: room(limits.bodies),
+            calls: room(CALLS_MAX),
             bodies: limits.bodies,
             spool: room(limits.spool),
             spool_bytes: limits.spool,
@@ -123,6 +125,7 @@ pub(super) fn assemble(
         cut: shared.stop.cut.clone(),
         requests: lasting.requests.clone(),
         room: if same_room { lasting.room.clone() } else { room(proxy.limits.bodies) },
+        calls: lasting.calls.clone(),
         spool: spool(shared, lasting, proxy)?,
         caller: caller(proxy)?,
         forwarder: forwarder(proxy)?,

@@ -184,7 +184,8 @@ pub(in crate::config) struct Receiver {
     /// The sorts of jobs that it is called about.
     #[schemars(length(min = 1, max = 16))]
     pub(in crate::config) jobs: Vec<At<Name>>,
-    /// Where a call says the job's id. One that has none is about something else.
+    /// Where a call says the job's id: in its body, or in a header that is signed (`webhook-id` by `standard`,
+    /// `x-fal-webhook-request-id` by `fal`). One that has none is about something else.
     pub(in crate::config) id: JobId,
     /// Where a call's body has the job itself, as an answer to a poll has it; an empty pointer: the whole body. Default:
     /// nowhere; the upstream is asked, as the job's `watch` says.

@@ -11,7 +11,7 @@ use crate::config::mirror;
 use crate::config::placed::At;
 use crate::config::problem::Place;
 use crate::credit::Name;
-use crate::meter::{HookKeys, HookSecret, IdPlace, Proof, Receiver, Verify};
+use crate::meter::{HookKeys, HookSecret, IdPlace, Proof, Receiver, Verify, signed_id};
 use crate::observe::Pointer;
 
 impl Resolver<'_, '_> {
@@ -45,15 +45,40 @@ impl Resolver<'_, '_> {
         }
         Some(Receiver {
             jobs: values(&receiver.jobs),
-            id: match &receiver.id {
-                mirror::JobId::Json(at) => IdPlace::Json(at.value.clone()),
-                mirror::JobId::Header(at) => IdPlace::Header(at.value.clone()),
-            },
+            id: self.id_of_call(receiver),
             at: receiver.at.as_ref().map(|at| at.value.clone()),
             proof: self.proof(receiver)?,
             forward_to: receiver.forward_to.as_ref().map(|at| at.value.0.clone()),
             name,
         })
+    }
+
+    /// Where a call says the id: at one place, which its signature covers.
+    fn id_of_call(&mut self, receiver: &mirror::Receiver) -> IdPlace {
+        let how = receiver.verify.value;
+        match &receiver.id {
+            mirror::JobId::Json(at) => {
+                if at.value.list().is_some() {
+                    let message = "`id` names one place: without `*`";
+                    self.findings.error("malformed", at.place, message);
+                }
+                IdPlace::Json(at.value.clone())
+            }
+            mirror::JobId::Header(at) => {
+                let signed = signed_id(how);
+                if how != Verify::None && signed.as_ref() != Some(&at.value) {
+                    let message = "this header is not signed: anybody could name another job";
+                    let help = match signed {
+                        Some(name) => {
+                            format!("write `json`, a place in the body, or `header: {name}`")
+                        }
+                        None => "write `json`, a place in the body, which is signed".to_owned(),
+                    };
+                    self.findings.error("unsigned_id", at.place, message).help(help);
+                }
+                IdPlace::Header(at.value.clone())
+            }
+        }
     }
 
     /// Notes a job that is not there, and one whose end nobody would learn.

@@ -1,7 +1,9 @@
 //! Finding a job by the upstream's id alone: for upstreams that call one URL for all their jobs and know no account.
 //!
 //! Beside such a job lies an alias, the hash of its sort and id, which points at its account. It goes when the job's record
-//! is about to: whoever watches the job then takes it away, so there are never more of them than records.
+//! is about to: whoever watches the job then takes it away. An instance that dies just before it hands a job over leaves
+//! an alias that leads to nothing, and so does a sort that goes from the configuration while it has jobs: nobody takes those
+//! away.
 //!
 //! Invariant: an alias only points; what it leads to is the account's own job, or nothing.
 

@@ -3,8 +3,10 @@
 //! Invariant: the owner hears of the job only when the ledger has it, or when waiting for that takes too long.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::found::{alias, found_until};
+use super::job::Job;
 use super::record::Record;
 use super::sight::Begun;
 use super::telling::Kept;
@@ -15,6 +17,11 @@ use crate::meter::pricing::Held;
 use crate::meter::receipt::{Event, Explanation, JobNote};
 use crate::meter::settings::Due;
 use crate::meter::ticket::Ticket;
+
+/// How often the ledger is asked to let a job be found by its id, when it does not answer.
+const POINT_TRIES: u32 = 3;
+/// How long to wait between two of these.
+const POINT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an exchange knows of the job that it has begun.
 #[derive(Debug)]
@@ -75,14 +82,15 @@ impl Meter {
             record: record.bytes(),
             explanation,
         };
-        let handed = ticket.hand_over(adjust, call)?;
-        if let Some(alias) = alias.clone() {
+        // First, so that a job is never there that its upstream's calls do not find. Whoever comes between is told to
+        // come again, as before.
+        if let Some(alias) = &alias {
             self.point(alias).await;
         }
+        let handed = ticket.hand_over(adjust, call)?;
         let Ok(version) = handed.await else {
-            // There is no job that it could lead to.
             if let Some(alias) = alias {
-                drop(self.ledger.remove_alias(alias).await);
+                self.take_back(alias, &job, &id).await;
             }
             return None;
         };
@@ -93,11 +101,26 @@ impl Meter {
 
 impl Meter {
     /// Lets a job be found by its id. Without it the upstream's calls are not understood, and the watcher ends the job.
-    async fn point(&self, alias: Alias) {
-        match self.ledger.create_alias(alias).await {
-            Answer::Applied(()) => {}
-            Answer::Refused(refusal) => tracing::error!(?refusal, "a job is not found by its id"),
-            Answer::Unknown(why) => tracing::warn!(why, "a job is perhaps not found by its id"),
+    async fn point(&self, alias: &Alias) {
+        for left in (0..POINT_TRIES).rev() {
+            match self.ledger.create_alias(alias.clone()).await {
+                Answer::Applied(()) => return,
+                Answer::Refused(refusal) => {
+                    return tracing::error!(?refusal, "a job is not found by its id");
+                }
+                Answer::Unknown(why) if left == 0 => {
+                    tracing::warn!(why, "a job is perhaps not found by its id");
+                }
+                Answer::Unknown(_) => tokio::time::sleep(POINT_PAUSE).await,
+            }
+        }
+    }
+
+    /// The job was not handed over. Its alias goes where it leads to nothing; an earlier job of the same id keeps it.
+    async fn take_back(&self, alias: Alias, job: &Arc<Job>, id: &str) {
+        let found = self.job(&alias.account, job, id).await;
+        if found.is_err_and(|rejection| rejection.code() == "unknown_job") {
+            drop(self.ledger.remove_alias(alias).await);
         }
     }
 }

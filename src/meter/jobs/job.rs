@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderName, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 
 use crate::credit::Name;
+use crate::meter::body_source::says_json;
 use crate::meter::identity::HookKeys;
 use crate::meter::query;
 use crate::meter::settings::{ChargeRule, OutcomeRule};
-use crate::observe::{Fact, Pointer, strict};
+use crate::observe::{Fact, Pointer, encoded, strict};
 
 /// A sort of work that outlives its request.
 #[derive(Debug)]
@@ -208,7 +209,7 @@ impl NamedBy {
         &self,
         captures: &[(String, String)],
         query: &str,
-        body: Option<&[u8]>,
+        (headers, body): (&HeaderMap, Option<&[u8]>),
     ) -> Option<String> {
         match self {
             Self::Path(name) => {
@@ -219,6 +220,8 @@ impl NamedBy {
                 query::check(query).ok()?;
                 query::value(query, name).ok()?
             }
+            // Read as a form, or unpacked, it might name another one to the upstream.
+            Self::Json(_) if !says_json(headers) || encoded(headers) => None,
             // Strictly: a body that names two jobs in two readings names none.
             Self::Json(place) => match strict(body?, &[place]).ok()?.at(0) {
                 [Fact::Text(id)] => Some(id.clone().into_owned()),

@@ -26,5 +26,5 @@ pub use record::{By, Record};
 pub use seal::{Sealed, open, seal};
 pub use sight::{Beginning, Begun, JobSight, Report, is_id};
 pub use telling::Kept;
-pub use verify::{Unproven, fal_signed, proven};
+pub use verify::{Unproven, fal_signed, proven, signed_id};
 pub use watching::{Asked as JobAsked, Look, Question};

@@ -95,8 +95,8 @@ impl Meter {
         }
     }
 
-    /// Acts on a report. Comes back when the ledger has all of it, or will never take it.
-    pub async fn told(&self, mut kept: Kept, report: Report, by: By) {
+    /// Acts on a report. Comes back when the ledger has all of it, or when it is lost; the answer: whether it has it.
+    pub async fn told(&self, mut kept: Kept, report: Report, by: By) -> bool {
         let counts = self.tally.jobs.row(kept.job.name.as_str());
         if report.is_odd() {
             counts.odd_words.one();
@@ -104,11 +104,11 @@ impl Meter {
             tracing::error!(%job, id, word, %by, "a status word that the configuration does not know");
         }
         if !report.is_end() {
-            return;
+            return true;
         }
         for _ in 0..ROUNDS_MAX {
             let noted = match self.decide(&kept, &report, by) {
-                Step::Nothing => return,
+                Step::Nothing => return true,
                 Step::Wait(record, watch) => self.note(&kept, &record, watch, false).await,
                 Step::Add(record) => self.note(&kept, &record, Watching::AsBefore, true).await,
                 Step::Close(record) => {
@@ -117,26 +117,24 @@ impl Meter {
                     if let Some(version) = noted {
                         counts.ended.one();
                         self.close(Kept { record: *record, version, ..kept }).await;
-                        return;
+                        return true;
                     }
                     noted
                 }
             };
             if noted.is_some() {
-                return;
+                return true;
             }
             match self.job(&kept.account, &kept.job, &kept.id).await {
                 Ok(newer) => kept = newer,
                 Err(rejection) => {
-                    return tracing::error!(
-                        id = kept.id,
-                        why = rejection.inner,
-                        "a report is lost"
-                    );
+                    tracing::error!(id = kept.id, why = rejection.inner, "a report is lost");
+                    return false;
                 }
             }
         }
         tracing::error!(job = %kept.job.name, id = kept.id, "a report is lost: the record never rests");
+        false
     }
 
     fn decide(&self, kept: &Kept, report: &Report, by: By) -> Step {
@@ -159,13 +157,12 @@ impl Meter {
             return Step::Add(Box::new(record));
         }
         let costs = cost(&mut record, self.due_of(&kept.record), report);
-        if self.waits(kept, report, now) {
+        if self.waits(kept, report, by, now) {
             if record.done.is_some() && record == kept.record {
                 return Step::Nothing;
             }
             record.done.get_or_insert(Done { at: now, class: report.class });
-            let result = kept.job.watching.as_ref().is_some_and(|own| own.result.is_some());
-            let watch = if result { now } else { now.plus_ms(kept.job.grace_ms) };
+            let watch = if asks(kept, by) { now } else { now.plus_ms(kept.job.grace_ms) };
             return Step::Wait(Box::new(record), Watching::From(watch));
         }
         end(&mut record, kept, report, by, costs, (now, self.mark()));
@@ -180,14 +177,13 @@ impl Meter {
     }
 
     /// Whether what a finished job used may still be told by another answer.
-    fn waits(&self, kept: &Kept, report: &Report, now: Timestamp) -> bool {
+    fn waits(&self, kept: &Kept, report: &Report, by: By, now: Timestamp) -> bool {
         let settles = matches!(report.charge, Charge::Settle { .. });
         let elsewhere = || {
-            let watched = kept.job.watching.as_ref().is_some_and(|own| own.result.is_some());
             let fetches = |touch: &Touch| {
                 touch.job.name == kept.job.name && touch.deed == super::job::Deed::Fetch
             };
-            watched
+            asks(kept, by)
                 || self.rules.routes.iter().any(|route| route.touch.as_ref().is_some_and(fetches))
         };
         let missing = report.missing.iter().any(|name| !kept.record.stated.contains(name));
@@ -270,6 +266,13 @@ impl Meter {
             Work::Free => None,
         }
     }
+}
+
+/// Whether our watcher may hear what a finished job used: from the result, or, where only a webhook has told of the end, from
+/// a poll.
+fn asks(kept: &Kept, by: By) -> bool {
+    let watching = kept.job.watching.as_ref();
+    watching.is_some_and(|own| own.result.is_some() || by == By::Webhook)
 }
 
 /// A job that the ledger has told of.

@@ -5,11 +5,14 @@
 //! ElevenLabs: `t=time,v0=` and the HMAC of `time.body` in hex. fal: Ed25519, in hex, over request id, user id, time and
 //! the SHA-256 of the body in hex, a line each (fal.ai/docs/model-apis/webhooks); which key it was is not said.
 //!
-//! Invariant: compared in constant time; an old call is no proof.
+//! Black Forest Labs signs no time: its calls never get old, and one that comes again proves as much as the first. fal
+//! signs for all its customers with the same keys: a call proves fal, and not whose account there it was.
+//!
+//! Invariant: compared in constant time; a signed time that is too far off is no proof.
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE as HEX};
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 
 use super::job::{HookSecret, Verify};
@@ -32,6 +35,16 @@ pub enum Unproven {
     /// Not by the secret.
     #[error("its signature is wrong")]
     Wrong,
+}
+
+/// The header with an id that the signature covers; `None`: it covers no id but what the body says.
+#[must_use]
+pub const fn signed_id(how: Verify) -> Option<HeaderName> {
+    match how {
+        Verify::Standard => Some(HeaderName::from_static("webhook-id")),
+        Verify::Fal => Some(HeaderName::from_static("x-fal-webhook-request-id")),
+        Verify::None | Verify::Bfl | Verify::Elevenlabs => None,
+    }
 }
 
 /// Whether a call is proven by a secret.

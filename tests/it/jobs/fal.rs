@@ -165,13 +165,49 @@ fn what_it_used_is_heard_where_the_result_is() {
     let all = Hooked::start(&[&pair]);
     let maria = all.rig.world.payer("studio", "100");
     let (charge, path) = all.begin(&maria);
-    assert_eq!(all.rig.world.send(&signed(&pair, &path, &done(), now())).status, 200);
+    // No signature covers this header: whoever sends the call again may write what he likes.
+    let call = signed(&pair, &path, &done(), now()).header("x-billable-units", "0");
+    assert_eq!(all.rig.world.send(&call).status, 200);
     // The work is done; what it used stands in a header of the result.
     assert_eq!(all.rig.world.receipt(&maria, &charge)["status"], "held");
     let head = [("content-type", "application/json"), ("x-billable-units", "3")];
     all.rig.fake.says("GET /flux/requests/r1", 200, &head, "{\"images\":[]}");
     assert_eq!(all.rig.world.send(&maria.get("/flux/requests/r1")).status, 200);
     assert_eq!(all.rig.world.receipt(&maria, &charge)["charged"], "9");
+}
+
+/// A client hands its genuine call of fal's to the URL that fal calls for all jobs, with headers of its own.
+#[test]
+fn a_receiver_believes_no_header_that_is_not_signed() {
+    let pair = pair();
+    let (fake, fal) = (Fake::start(), Fake::start());
+    fal.json("GET /jwks.json", 200, &set(&[&pair]));
+    let more = format!(
+        "webhooks: {{ receivers: [{{ name: fal, jobs: [pictures], id: {{ header: x-fal-webhook-request-id }}, at: '', verify: fal, jwks: {{ url: 'http://{}/jwks.json', refresh: 24h, unknown_key: 1s }} }}] }}\n",
+        fal.addr
+    );
+    let addr = fake.addr.to_string();
+    let changes = [("FAKE", addr.as_str()), ("# more\n", more.as_str()), WORDS];
+    let rig = Rig { fake, world: World::of(YAML, &changes) };
+    let maria = rig.world.payer("studio", "100");
+    let begun = json!({ "request_id": "r1", "status": "IN_QUEUE" });
+    rig.fake.json("POST /flux", 200, &begun);
+    let charge = rig.world.send(&maria.post("/flux", &json!({}))).ok().charge();
+    rig.fake.json("GET /flux/requests/r1/status", 200, &begun);
+    let call = |name: &str, value: &str| {
+        let ask = signed(&pair, "/_credits/v1/webhooks/fal", &done(), now());
+        rig.world.send(&ask.header(name, value)).status
+    };
+    until("the keys are read", || call("x-billable-units", "0") == 200);
+    for (name, value) in [("x-billable-units", "0"), ("content-type", "text/plain")] {
+        assert_eq!(call(name, value), 200, "{name}");
+        let receipt = rig.world.receipt(&maria, &charge);
+        assert_eq!((&receipt["status"], &receipt["charged"]), (&json!("held"), &json!("0")));
+    }
+    let head = [("content-type", "application/json"), ("x-billable-units", "3")];
+    rig.fake.says("GET /flux/requests/r1", 200, &head, "{\"images\":[]}");
+    assert_eq!(rig.world.send(&maria.get("/flux/requests/r1")).status, 200);
+    assert_eq!(rig.world.receipt(&maria, &charge)["charged"], "9");
 }
 
 #[test]

@@ -117,6 +117,38 @@ fn nobody_elses_and_no_two_at_once() {
     assert_eq!(rig.world.send(&ask(&joao, 8)).status, 200);
 }
 
+/// What the upstream may read as something else than JSON could name another's job to it.
+#[test]
+fn only_what_says_that_it_is_json_names_a_job() {
+    let rig = start("1h");
+    let maria = rig.world.payer("studio", "100");
+    let charge = begin(&rig, &maria, 7);
+    state(&rig, 7, Some(2));
+    let with = |headers: &[(&str, &str)]| {
+        let mut ask = ask(&maria, 7);
+        ask.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value))
+    };
+    let json = ("content-type", "application/json");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for headers in [
+        &[][..],
+        &[form],
+        &[("content-type", "text/plain")],
+        &[("content-type", "multipart/form-data; boundary=x")],
+        &[("content-type", "application/json; charset=utf-16")],
+        &[json, form],
+        &[json, ("content-encoding", "gzip")],
+    ] {
+        let reply = rig.world.send(&with(headers));
+        assert_eq!(reply.problem(), (404, "unknown_job".to_owned()), "{headers:?}");
+    }
+    assert!(rig.fake.calls(&format!("POST {}", fetch())).is_empty(), "nothing is forwarded");
+    assert_eq!(rig.world.receipt(&maria, &charge)["status"], "held");
+    let utf8 = with(&[("content-type", "application/json; charset=UTF-8")]);
+    assert_eq!(rig.world.send(&utf8).status, 200);
+}
+
 #[test]
 fn the_watcher_asks_in_the_same_way() {
     let rig = start("1s");

@@ -6,7 +6,7 @@ use sha2::Sha256;
 use tollgate::seam::{Clock, SystemClock};
 
 use super::rig::{Fake, Rig, YAML, prediction};
-use super::webhooks::{KEY, changes, seed};
+use super::webhooks::{HOOKS, KEY, changes, seed};
 use crate::crowd::all_at_once;
 use crate::exposition::Scrape;
 use crate::ledger_redis::create;
@@ -144,16 +144,99 @@ fn strangers_jobs_and_other_news_are_told_apart() {
     for _ in 0..40 {
         assert_eq!(rig.world.send(&signed(&event("p2", "failed", None))).status, 404);
     }
+    // Nor are wrong signatures: nobody guesses one, and somebody else's may come from the upstream's own address.
+    for _ in 0..40 {
+        assert_eq!(
+            rig.world.send(&signed_at(now(), b"x", &event("p1", "failed", None))).status,
+            401
+        );
+    }
     assert_eq!(rig.world.send(&signed(&event("p1", "failed", None))).status, 200);
     assert_eq!(rig.world.receipt(&maria, &charge)["status"], "released");
+}
+
+/// Anybody can begin to call; who does not go on takes no room from those who pay.
+#[test]
+fn strangers_take_the_room_of_calls_and_no_other() {
+    let fake = Fake::start();
+    let addr = fake.addr.to_string();
+    let receivers = SAYS.split_once("{ ").unwrap().1;
+    let more = HOOKS.replace(
+        "webhooks: { ",
+        &format!("webhooks: {{ {}, ", receivers.trim_end().trim_end_matches(" }")),
+    );
+    let all = [
+        changes(&addr, &more),
+        vec![("body: 2s, drain: 10s", "body: 30s, drain: 10s"), ("store:", "cores: 1\nstore:")],
+    ];
+    let world = World::seeded_of(YAML, &all.concat(), seed);
+    let rig = Rig { fake, world };
+    let maria = rig.world.payer("studio", "100");
+    let charge = rig.predict(&maria, "p1", "starting").charge();
+    let done = signed(&event("p1", "succeeded", Some(2.0)));
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut waiting = Vec::new();
+    // As many as the room of all bodies had for calls that do not say how long they are.
+    for _ in 0..72 {
+        let mut wire = rig.world.wire();
+        wire.write(head.as_bytes());
+        waiting.push(wire);
+    }
+    until("there is no room for calls", || {
+        let reply = rig.world.send(&done);
+        reply.status == 503 && reply.header("retry-after").is_some()
+    });
+    assert_eq!(rig.world.receipt(&maria, &charge)["status"], "held");
+    // It is read before it is forwarded.
+    rig.predict(&maria, "p2", "starting");
+    drop(waiting);
+    until("there is room again", || rig.world.send(&done).status == 200);
+    assert_eq!(rig.world.receipt(&maria, &charge)["charged"], "4");
+}
+
+/// The upstream has begun two jobs of one id, it says; the first is still found by it.
+#[test]
+fn a_second_job_of_the_same_id_takes_nothing_from_the_first() {
+    let rig = start(SAYS);
+    let maria = rig.world.payer("studio", "100");
+    let charge = rig.predict(&maria, "p1", "starting").charge();
+    rig.predict(&maria, "p1", "starting");
+    let done = event("p1", "succeeded", Some(2.0));
+    assert_eq!(rig.world.send(&signed(&done)).status, 200);
+    assert_eq!(rig.world.receipt(&maria, &charge)["charged"], "4");
+}
+
+/// The upstream must call again when the ledger has not taken what it said.
+#[test]
+fn what_the_ledger_does_not_take_comes_again() {
+    let redis = RedisServer::start(&[]);
+    create(&redis, false);
+    let fake = Fake::start();
+    let addr = fake.addr.to_string();
+    let store = format!(
+        "store: {{ redis: {{ url: 'redis://127.0.0.1:{}', state: ./data, lease: 3s, deadlines: {{ reserve: 10s, other: 10s }} }} }} # store",
+        redis.port()
+    );
+    let old = "store: { embedded: { path: ledger, lease: 3s } } # store";
+    let changes = [("FAKE", addr.as_str()), ("# more\n", SAYS), (old, store.as_str())];
+    let rig = Rig { fake, world: World::seeded_of(YAML, &changes, seed) };
+    let maria = rig.world.payer("studio", "100");
+    let charge = rig.predict(&maria, "p1", "starting").charge();
+    let done = event("p1", "succeeded", Some(2.0));
+    let _: String = redis.say("CLIENT PAUSE 60000 WRITE");
+    let reply = rig.world.send(&signed(&done));
+    let _: String = redis.say("CLIENT UNPAUSE");
+    assert_eq!(reply.problem(), (503, "metering_unavailable".to_owned()));
+    assert!(reply.header("retry-after").is_some());
+    until("it is taken", || rig.world.send(&signed(&done)).status == 200);
+    assert_eq!(rig.world.receipt(&maria, &charge)["charged"], "4");
+    assert_eq!(rig.counts("tollgate_jobs_ended_total", "predictions"), "1");
 }
 
 #[test]
 fn what_a_call_does_not_say_the_upstream_is_asked() {
     for (more, body) in [
         (NEWS, json!({ "type": "done", "data": { "id": "p1" } }).to_string()),
-        // It tells of the end, and not of the use.
-        (SAYS, event("p1", "succeeded", None)),
         // It does not say where the job stands.
         (SAYS, json!({ "data": { "id": "p1" } }).to_string()),
         (SAYS, json!({ "data": { "id": "p1", "state": "x".repeat(3 << 20) } }).to_string()),
@@ -181,6 +264,38 @@ fn what_a_call_does_not_say_the_upstream_is_asked() {
         assert_eq!(calls.len(), 2, "an ended job is not asked about");
         let secret = Some("Bearer sample-upstream-secret");
         assert_eq!(calls[1].header("authorization"), secret);
+    }
+}
+
+/// An end that is proven stands, whatever the upstream answers; what it used is heard from a poll for as long as `grace` is.
+#[test]
+fn an_end_without_its_use_waits_for_a_poll() {
+    for (grace, pending) in [("1h", false), ("1h", true), ("1s", true)] {
+        let fake = Fake::start();
+        let addr = fake.addr.to_string();
+        let grace_of = format!("ttl: 1h\n    grace: {grace}");
+        let changes = [changes(&addr, SAYS), vec![("ttl: 1h # ttl", grace_of.as_str())]].concat();
+        let rig = Rig { fake, world: World::seeded_of(YAML, &changes, seed) };
+        let maria = rig.world.payer("studio", "100");
+        let charge = rig.predict(&maria, "p1", "starting").charge();
+        match pending {
+            true => rig.prediction("p1", "processing", None),
+            false => rig.fake.says("GET /v1/predictions/p1", 500, &[], ""),
+        }
+        let done = signed(&event("p1", "succeeded", None));
+        assert_eq!(rig.world.send(&done).status, 200);
+        assert_eq!(rig.world.receipt(&maria, &charge)["status"], "held");
+        let (charged, flags) = match grace {
+            "1h" => ("6", json!([])),
+            _ => ("20", json!(["missing_quantity:seconds"])),
+        };
+        if grace == "1h" {
+            rig.prediction("p1", "succeeded", Some(3.0));
+        }
+        let receipt = rig.world.ended(&maria, &charge, "settled");
+        assert_eq!((&receipt["charged"], &receipt["flags"]), (&json!(charged), &flags));
+        assert_eq!(rig.world.send(&done).status, 200, "and what comes again changes nothing");
+        assert_eq!(rig.world.receipt(&maria, &charge)["charged"], charged);
     }
 }
 
