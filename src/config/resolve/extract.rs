@@ -5,6 +5,7 @@ use crate::config::format::{Match, Segment, segments};
 use crate::config::mirror::{self, QuantityType, RequestFrom, ResponseFrom, UploadedAs};
 use crate::config::placed::At;
 use crate::credit::Decimal;
+use crate::ledger::OverRun;
 use crate::meter::{RequestSource, ResponseSource, SessionSource, Source, Uploaded};
 
 impl Resolver<'_, '_> {
@@ -35,7 +36,6 @@ impl Resolver<'_, '_> {
             }
             _ => {}
         }
-        self.small_hold(written);
         if written.request.is_empty() && written.response.is_empty() && written.hold.is_some() {
             let message = format!(
                 "nothing extracts `{title}`: neither `request` nor `response` says where it is"
@@ -46,7 +46,16 @@ impl Resolver<'_, '_> {
         }
     }
 
-    /// Warns of a hold below what may be charged.
+    /// Warns of holds below what may be charged, where the route lets go of what is above them.
+    pub(super) fn small_holds(&mut self, route: &mirror::Route) {
+        if route.over_run.as_ref().is_some_and(|at| at.value == OverRun::Debt) {
+            return;
+        }
+        for (_, written) in &route.quantities.0 {
+            self.small_hold(written);
+        }
+    }
+
     fn small_hold(&mut self, written: &mirror::Quantity) {
         let (Some(hold), Some(maximum)) = (&written.hold, &written.maximum) else { return };
         let held = Decimal::exact(hold.value.0.trim_end_matches('s'));
@@ -54,7 +63,7 @@ impl Resolver<'_, '_> {
         if told_later && held.is_ok_and(|held| held < maximum.value) {
             let message =
                 format!("{} is held and up to {} is charged", hold.value.0, maximum.value);
-            let help = "hold the maximum, or be ready for over-runs";
+            let help = "hold the maximum, or say `over_run: debt`";
             self.findings.warning("small_hold", hold.place, message).help(help);
         }
     }

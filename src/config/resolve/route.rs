@@ -143,6 +143,7 @@ impl Resolver<'_, '_> {
         let reconcile_ms = self.reconcile(route);
         self.bodies(route);
         self.both_formats(route);
+        self.small_holds(route);
         let matches = &route.matches.value;
         let quantities =
             route.quantities.0.iter().map(|(name, written)| self.quantity(name, written, matches));
