@@ -11,6 +11,7 @@ function told(operation) {
     done: done ?? false,
     error: error ? error.message : null,
     films: response?.generatedVideos?.length ?? 0,
+    uris: (response?.generatedVideos ?? []).map((film) => film.video?.uri),
     filtered: response?.raiMediaFilteredCount ?? 0,
   };
 }

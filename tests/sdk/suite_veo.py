@@ -47,6 +47,8 @@ def _():
         assert begun["name"].startswith("models/") and not begun["done"], begun
         told = end(payer.key, begun["name"])
         assert (told["films"], told["error"]) == (2, None), told
+        if suite.options.presets and not suite.direct:
+            assert all(uri.startswith(suite.url + "/v1beta/files/") for uri in told["uris"]), told
     suite.paid(payer, works)
 
 
