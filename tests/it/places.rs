@@ -16,6 +16,8 @@ plans: { studio: {} }
 ";
 /// The path that two services have.
 const FLUX: &str = "/fal-ai/flux/dev";
+/// A version that the preset of Replicate has a price for.
+const VERSION: &str = "9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";
 
 /// A gateway in front of fal's queue and of fal.run, which have the same paths.
 struct Twins {
@@ -289,7 +291,8 @@ fn one_preset_twice_is_two_accounts_at_one_service() {
         body["urls"] = json!({ "get": format!("http://{}/v1/predictions/p1", fake.addr) });
         fake.json("POST /v1/predictions", 201, &body);
         fake.json("GET /v1/predictions/p1", 200, &prediction("p1", "succeeded", Some(3.0)));
-        let reply = world.send(&maria.post(&format!("{place}/v1/predictions"), &json!({})));
+        let asked = json!({ "version": VERSION });
+        let reply = world.send(&maria.post(&format!("{place}/v1/predictions"), &asked));
         let url = format!("http://gateway{place}/v1/predictions/p1");
         assert_eq!(reply.json()["urls"]["get"], url, "{}", reply.text());
         reply.charge()
