@@ -1,17 +1,13 @@
 //! Two instances on one Redis: duplicate and reordered reports at once, and one settlement.
 
-use super::rig::{Fake, YAML, prediction};
-use super::webhooks::{begin, seed, signed};
+use super::rig::{Fake, prediction};
+use super::webhooks::{HOOKS, begin, on_redis, signed};
 use crate::crowd::all_at_once;
 use crate::exposition::Scrape;
 use crate::ledger_redis::create;
 use crate::redis_server::RedisServer;
 use crate::wire::Ask;
 use crate::world::{TOKEN, World};
-
-const HOOKS: &str = "public_url: https://ai.example.com
-webhooks: { secret: { file: seal }, secrets: { predictions: { file: signing } }, private_addresses: true }
-";
 
 fn counts(world: &World, name: &str) -> u64 {
     let text = world.operator(&Ask::new("GET", "/metrics").key(TOKEN)).ok().text();
@@ -24,14 +20,7 @@ fn fifty_reports_at_once_on_two_instances_settle_once() {
     create(&redis, false);
     let (fake, client) = (Fake::start(), Fake::start());
     client.says("POST /hook?x=1", 200, &[], "");
-    let addr = fake.addr.to_string();
-    let store = format!(
-        "store: {{ redis: {{ url: 'redis://127.0.0.1:{}', state: ./data, lease: 3s, deadlines: {{ reserve: 10s, other: 10s }} }} }} # store",
-        redis.port()
-    );
-    let old = "store: { embedded: { path: ledger, lease: 3s } } # store";
-    let changes = [("FAKE", addr.as_str()), ("# more\n", HOOKS), (old, store.as_str())];
-    let worlds = [0, 1].map(|_| World::seeded_of(YAML, &changes, seed));
+    let worlds = [0, 1].map(|_| on_redis(&redis, &fake, HOOKS));
     let maria = worlds[0].payer("studio", "1000");
     for round in 0..4 {
         let id = format!("p{round}");

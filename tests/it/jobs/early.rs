@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::json;
 
 use super::rig::{Fake, YAML, prediction};
-use super::webhooks::{HOOKS, changes, seed, signed};
+use super::webhooks::{HOOKS, changes, on_redis, seed, signed};
 use crate::crowd::all_at_once;
 use crate::ledger_redis::create;
 use crate::redis_server::RedisServer;
@@ -66,13 +66,6 @@ fn so_is_one_at_another_instance() {
     let redis = RedisServer::start(&[]);
     create(&redis, false);
     let fake = Fake::start();
-    let addr = fake.addr.to_string();
-    let store = format!(
-        "store: {{ redis: {{ url: 'redis://127.0.0.1:{}', state: ./data, lease: 3s, deadlines: {{ reserve: 10s, other: 10s }} }} }} # store",
-        redis.port()
-    );
-    let old = "store: { embedded: { path: ledger, lease: 3s } } # store";
-    let changes = [("FAKE", addr.as_str()), ("# more\n", HOOKS), (old, store.as_str())];
-    let worlds = [0, 1].map(|_| World::seeded_of(YAML, &changes, seed));
+    let worlds = [0, 1].map(|_| on_redis(&redis, &fake, HOOKS));
     early(&fake, &worlds[0], &worlds[1]);
 }

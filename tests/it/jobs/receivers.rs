@@ -6,7 +6,7 @@ use sha2::Sha256;
 use tollgate::seam::{Clock, SystemClock};
 
 use super::rig::{Fake, Rig, YAML, prediction};
-use super::webhooks::{HOOKS, KEY, changes, seed};
+use super::webhooks::{HOOKS, KEY, changes, on_redis, seed};
 use crate::crowd::all_at_once;
 use crate::exposition::Scrape;
 use crate::ledger_redis::create;
@@ -212,14 +212,7 @@ fn what_the_ledger_does_not_take_comes_again() {
     let redis = RedisServer::start(&[]);
     create(&redis, false);
     let fake = Fake::start();
-    let addr = fake.addr.to_string();
-    let store = format!(
-        "store: {{ redis: {{ url: 'redis://127.0.0.1:{}', state: ./data, lease: 3s, deadlines: {{ reserve: 10s, other: 10s }} }} }} # store",
-        redis.port()
-    );
-    let old = "store: { embedded: { path: ledger, lease: 3s } } # store";
-    let changes = [("FAKE", addr.as_str()), ("# more\n", SAYS), (old, store.as_str())];
-    let rig = Rig { fake, world: World::seeded_of(YAML, &changes, seed) };
+    let rig = Rig { world: on_redis(&redis, &fake, SAYS), fake };
     let maria = rig.world.payer("studio", "100");
     let charge = rig.predict(&maria, "p1", "starting").charge();
     let done = event("p1", "succeeded", Some(2.0));
@@ -343,14 +336,7 @@ fn fifty_calls_at_once_on_two_instances_settle_once() {
     let redis = RedisServer::start(&[]);
     create(&redis, false);
     let fake = Fake::start();
-    let addr = fake.addr.to_string();
-    let store = format!(
-        "store: {{ redis: {{ url: 'redis://127.0.0.1:{}', state: ./data, lease: 3s, deadlines: {{ reserve: 10s, other: 10s }} }} }} # store",
-        redis.port()
-    );
-    let old = "store: { embedded: { path: ledger, lease: 3s } } # store";
-    let changes = [("FAKE", addr.as_str()), ("# more\n", SAYS), (old, store.as_str())];
-    let worlds = [0, 1].map(|_| World::seeded_of(YAML, &changes, seed));
+    let worlds = [0, 1].map(|_| on_redis(&redis, &fake, SAYS));
     let maria = worlds[0].payer("studio", "1000");
     for round in 0..3 {
         let id = format!("p{round}");

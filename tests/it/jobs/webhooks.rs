@@ -6,6 +6,7 @@ use sha2::Sha256;
 use tollgate::seam::{Clock, SystemClock};
 
 use super::rig::{Fake, Rig, YAML, prediction};
+use crate::redis_server::RedisServer;
 use crate::wire::{Ask, Reply};
 use crate::world::{Payer, World};
 
@@ -28,6 +29,18 @@ pub(crate) fn seed(folder: &std::path::Path) {
 
 pub(crate) fn changes<'a>(addr: &'a str, more: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![("FAKE", addr), ("# more\n", more)]
+}
+
+/// A gateway whose ledger is in a Redis that it may share with others.
+pub(super) fn on_redis(redis: &RedisServer, fake: &Fake, more: &str) -> World {
+    let addr = fake.addr.to_string();
+    let store = format!(
+        "store: {{ redis: {{ url: 'redis://127.0.0.1:{}', state: ./data, lease: 3s, deadlines: {{ reserve: 10s, other: 10s }} }} }} # store",
+        redis.port()
+    );
+    let old = "store: { embedded: { path: ledger, lease: 3s } } # store";
+    let changes = [("FAKE", addr.as_str()), ("# more\n", more), (old, store.as_str())];
+    World::seeded_of(YAML, &changes, seed)
 }
 
 impl Hooked {
