@@ -1,11 +1,9 @@
 //! Who may do what: every endpoint by every role, and what the log is told.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
 use tollgate::admin::{ENDPOINTS, Role};
 
+use super::log::Log;
 use super::panes::{Panes, TOKEN, call, token_of};
 
 /// What each role may do, written down by hand: O, F, S and V for those that may.
@@ -148,42 +146,21 @@ fn names_that_are_configured_are_served() {
     }
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn whoever_writes_is_named_in_the_log() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_writer(move || writer.clone())
-        .finish();
     let panes = Panes::new();
-    let secrets = tracing::subscriber::with_default(subscriber, || {
-        let (secret, key) = panes.account("acct_a", "studio");
-        panes.give("acct_a", "pay_1", "12.5");
-        panes.operator("GET", "/accounts", None).ok();
-        let path = format!("/admin/v1/keys/{key}/disable");
-        panes.by(&token_of(Role::Support), &[], "POST", &path, None).ok();
-        let denied = panes.by(&token_of(Role::Viewer), &[], "POST", &path, None);
-        assert_eq!(denied.status, 403);
-        [secret, TOKEN.to_owned(), token_of(Role::Support)]
-    });
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for secret in secrets {
+    let listening = log.listen();
+    let (secret, key) = panes.account("acct_a", "studio");
+    panes.give("acct_a", "pay_1", "12.5");
+    panes.operator("GET", "/accounts", None).ok();
+    let path = format!("/admin/v1/keys/{key}/disable");
+    panes.by(&token_of(Role::Support), &[], "POST", &path, None).ok();
+    let denied = panes.by(&token_of(Role::Viewer), &[], "POST", &path, None);
+    assert_eq!(denied.status, 403);
+    drop(listening);
+    let text = log.text();
+    for secret in [secret, TOKEN.to_owned(), token_of(Role::Support)] {
         assert!(!text.contains(&secret), "{text}");
     }
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

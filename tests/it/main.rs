@@ -147,6 +147,8 @@ mod ledger_usual;
 #[cfg(test)]
 mod ledger_world;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod lua_lint;
 #[cfg(test)]
 mod media;

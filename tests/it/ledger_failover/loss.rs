@@ -6,8 +6,9 @@ use tollgate::ledger::*;
 
 use crate::ledger_cluster::{caller, slot_of};
 use crate::ledger_redis::{cluster_settings, make, open_served, sentinel_settings};
-use crate::ledger_stream::{Log, Start};
+use crate::ledger_stream::Start;
 use crate::ledger_world::{credits, kind, no, ok, wait};
+use crate::log::Log;
 use crate::redis_server::cluster::RedisCluster;
 use crate::redis_server::sentinels::Sentinels;
 use crate::redis_server::wait_until;
@@ -105,9 +106,7 @@ fn pack(account: &AccountId, id: &str) -> Grant {
 /// What was acknowledged and lost is reported, can be said again, and counts once.
 fn what_is_lost_is_reported(mut servers: Servers, account: &AccountId) {
     let log = Log::default();
-    let own = log.clone();
-    let said = tracing_subscriber::fmt().with_writer(move || own.clone()).with_ansi(false);
-    let _said = tracing::subscriber::set_default(said.finish());
+    let _listening = log.listen();
     let settings = servers.settings();
     make(&settings, false);
     let caller = caller(&settings, account, 7);

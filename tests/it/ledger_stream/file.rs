@@ -15,9 +15,10 @@ use tollgate::seam::{Clock, SimulatedClock};
 use super::faults::{Death, FaultVault};
 use super::replay::{Replay, files};
 use super::story::Story;
-use super::{Log, Start, drain, folder, setting};
+use super::{Start, drain, folder, setting};
 use crate::ledger_disk::{Loss, SimulatedDisk};
 use crate::ledger_world::{LEASE, NOON, ok, wait};
+use crate::log::Log;
 use crate::redis_server::wait_until;
 
 type InFile = Story<Arc<EmbeddedLedger>>;

@@ -11,9 +11,8 @@ mod story;
 mod topology;
 
 use std::future::Future;
-use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use tollgate::ledger::{ExportSettings, Setbacks, StreamGauges};
 use tollgate::seam::{Clock, SystemClock, SystemEntropy, SystemVault, Vault, thread};
 
 use crate::ledger_redis::settings;
+use crate::log::Log;
 use crate::redis_server::{RedisServer, wait_until};
 use faults::{Death, FaultVault};
 use replay::{Replay, files};
@@ -59,30 +59,6 @@ pub(crate) struct Exporter {
     thread: Option<JoinHandle<()>>,
     pub(crate) gauges: StreamGauges,
     log: Log,
-}
-
-/// What it says.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    pub(crate) fn count(&self, what: &str) -> usize {
-        self.text().matches(what).count()
-    }
 }
 
 impl Start {
@@ -135,8 +111,7 @@ impl Exporter {
             (CancellationToken::new(), CancellationToken::new(), Log::default());
         let (stopped, killed, own) = (stop.clone(), kill.clone(), log.clone());
         let thread = thread("exporter", move || {
-            let said = tracing_subscriber::fmt().with_writer(move || own.clone()).with_ansi(false);
-            let _said = tracing::subscriber::set_default(said.finish());
+            let _listening = own.listen();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 tokio::select! {
