@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::wire::{Ask, Reply};
 use super::world::{Payer, World, until};
-use upstream::{Answer, Upstream};
+use upstream::{Answer, CASE, Upstream};
 
 /// What every account begins with.
 const CREDITS: &str = "1000000";
@@ -149,7 +149,7 @@ fn request(payer: &Payer, step: &Value, told: &str) -> (Ask, String) {
     let methods = ["get", "post", "put", "delete"];
     let said = methods.iter().find_map(|name| Some((name.to_uppercase(), step[name].as_str()?)));
     let (method, path) = said.unwrap_or_else(|| panic!("{told}: no request"));
-    let mut ask = Ask::new(&method, path).key(&payer.key);
+    let mut ask = Ask::new(&method, path).key(&payer.key).header(CASE, "1");
     if let Some(body) = step.get("json") {
         ask = ask.json(body);
     }

@@ -1,9 +1,14 @@
-//! An upstream that answers as it is told, in order, and keeps what it was asked.
+//! An upstream that answers a case's requests as it is told, in order, and keeps what it was asked.
+//!
+//! The gateway's own watchers come by when they like: they are told to come later.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+
+/// The header of the requests that a case sends.
+pub(super) const CASE: &str = "x-case";
 
 /// What it answers.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +93,13 @@ impl Upstream {
 fn serve(mut stream: TcpStream, told: &Mutex<VecDeque<Answer>>, seen: &Mutex<Vec<Seen>>) {
     let mut bytes = Vec::new();
     while let Some(asked) = request(&mut stream, &mut bytes) {
+        if !asked.head.to_lowercase().contains(&format!("\r\n{CASE}: ")) {
+            let later = Answer { status: 503, ..Answer::default() };
+            if later.write(&mut stream).is_err() {
+                return;
+            }
+            continue;
+        }
         seen.lock().unwrap().push(asked);
         let Some(answer) = told.lock().unwrap().pop_front() else { return };
         if answer.write(&mut stream).is_err() || answer.cut {
