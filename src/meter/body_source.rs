@@ -92,7 +92,8 @@ impl<'a> Body<'a> {
         };
         let number = self.places.iter().position(|other| *other == place).unwrap_or(usize::MAX);
         let facts = self.picked.at(number);
-        if facts.is_empty() {
+        // `null` states nothing, as in answers: clients write it for what they leave to the upstream.
+        if facts.iter().all(|fact| matches!(fact, Fact::Null)) {
             return Ok(None);
         }
         if self.picked.uneven(number) {

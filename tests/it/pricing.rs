@@ -173,7 +173,7 @@ fn the_first_source_that_is_there_counts() {
         (request("{}", &[], "n=3"), Ok("6")),
         (request("{}", &[], "x=3"), Ok("8")),
         (request("", &[], "n=3"), Ok("6")),
-        (request(r#"{"n":null}"#, &[("x-n", "2")], ""), Err("/n")),
+        (request(r#"{"n":null}"#, &[("x-n", "2")], ""), Ok("4")),
         (request("{}", &[("x-n", "2"), ("x-n", "2")], ""), Err("header x-n")),
         (request("{}", &[("x-n", "2, 3")], ""), Err("header x-n")),
         (request("{}", &[("x-n", "")], ""), Err("header x-n")),

@@ -43,8 +43,8 @@ async function json (body) {
   const value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
   const texts = {}
   const text = (one) => typeof one === 'string' ? one : JSON.stringify(one)
-  for (const name of TEXTS) texts[name] = name in value ? [text(value[name])] : []
-  return { texts, items: value.image === undefined ? 0 : value.image.length }
+  for (const name of TEXTS) texts[name] = value[name] == null ? [] : [text(value[name])]
+  return { texts, items: value.image == null ? 0 : value.image.length }
 }
 
 async function main () {

@@ -79,7 +79,7 @@ def json_of(_, body):
 
     value = json.loads(body, object_pairs_hook=pairs)
     images = value.get("image")
-    texts = {name: [text(value[name])] if name in value else [] for name in TEXTS}
+    texts = {name: [text(value[name])] if value.get(name) is not None else [] for name in TEXTS}
     return {"texts": texts, "items": len(images) if images is not None else 0}
 
 

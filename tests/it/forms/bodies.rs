@@ -63,7 +63,7 @@ pub(super) fn some(dice: &mut Dice) -> Body {
         fields.insert(at, odd);
     }
     let mut body = match dice.below(3) {
-        0 => json(&fields),
+        0 => json(dice, &fields),
         1 => urlencoded(dice, &fields),
         _ => multipart(dice, &fields),
     };
@@ -141,7 +141,7 @@ fn odd_field(dice: &mut Dice) -> Field {
     (names[dice.pick(names.len())].to_owned(), text.to_owned(), dice.below(6) == 0)
 }
 
-fn json(fields: &[Field]) -> Body {
+fn json(dice: &mut Dice, fields: &[Field]) -> Body {
     let text = |text: &str| serde_json::to_string(text).unwrap();
     let mut members: Vec<String> = fields
         .iter()
@@ -154,6 +154,13 @@ fn json(fields: &[Field]) -> Body {
     let images = fields.iter().filter(|(name, ..)| name.starts_with("image")).count();
     if images > 0 {
         members.push(format!("\"image\": [{}]", vec!["\"x\""; images].join(",")));
+    }
+    // Clients write `null` for what they leave to the server.
+    for name in ["n", "size", "prompt", "image"] {
+        let is_there = fields.iter().any(|(field, ..)| field.starts_with(name));
+        if !is_there && dice.below(4) == 0 {
+            members.push(format!("\"{name}\": null"));
+        }
     }
     Body { kind: JSON.to_owned(), bytes: format!("{{{}}}", members.join(", ")).into(), plain: true }
 }
