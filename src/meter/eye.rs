@@ -11,6 +11,10 @@ use super::settings::{Merge, Quantity, ResponseSource, SessionSource, ValueType}
 use super::stream::StreamRules;
 use crate::observe::{Event, Fact, Picked, Pointer, Sight, Step, response};
 
+/// The most names that are noted of one response.
+const NAMES_MAX: usize = 64;
+/// The longest of them in bytes: a URL.
+const NAME_MAX: usize = 4_096;
 /// Where an event says its name, if it has no `event` field.
 const TYPE: &str = "/type";
 
@@ -29,6 +33,8 @@ pub(super) struct Eye {
     aside: Vec<usize>,
     named: Option<usize>,
     end: Option<usize>,
+    /// The numbers of the places that have names, and what stood there.
+    names: (Vec<usize>, Vec<String>),
 }
 
 impl Eye {
@@ -68,6 +74,22 @@ impl Eye {
             _ => {}
         }
         self.readings.push(Reading::new(number, kind, source, place, list));
+    }
+
+    /// Notes the texts and numbers at a place.
+    pub(super) fn note_names(&mut self, place: &Pointer) {
+        let number = self.place(place);
+        self.names.0.push(number);
+    }
+
+    /// Whether it notes any.
+    pub(super) const fn notes_names(&self) -> bool {
+        !self.names.0.is_empty()
+    }
+
+    /// Those that it has noted.
+    pub(super) fn names(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.names.1)
     }
 
     /// Whether any place is in the body's text.
@@ -179,6 +201,10 @@ impl Eye {
         for reading in &mut self.readings {
             reading.body(&picked, name.as_deref());
         }
+        let (places, names) = &mut self.names;
+        let facts = places.iter().flat_map(|place| picked.at(*place));
+        let room = NAMES_MAX.saturating_sub(names.len());
+        names.extend(facts.filter_map(name_of).take(room));
         for test in &mut self.tests {
             test.try_on(picked.at(test.place));
         }
@@ -205,6 +231,14 @@ impl Eye {
         places.into_iter().any(|(_, place)| named(place))
             || ends
             || (!self.places.is_empty() && event.data.contains("\\u"))
+    }
+}
+
+fn name_of(fact: &Fact<'_>) -> Option<String> {
+    match fact {
+        Fact::Text(text) if text.len() <= NAME_MAX => Some(text.clone().into_owned()),
+        Fact::Number(number) => Some((*number).to_owned()),
+        _ => None,
     }
 }
 

@@ -68,10 +68,10 @@ pub use identity::{
     SetPlace, Shown, Way, Ways,
 };
 pub use jobs::{
-    Beginning, Begun, By, Deed, Handing, HookPlace, HookSecret, IdPlace, Job, JobAsked, JobSight,
-    Kept, Look, NamedBy, Proof, Question, Receiver, Record, Report, Rewrite, Sealed, Touch,
-    Unproven, Verify, Watching, Webhook, WordCharges, Words, fal_signed, is_id, open, proven, seal,
-    signed_id,
+    Beginning, Begun, By, Deed, FILES_MAX, Handing, HookPlace, HookSecret, IdPlace, Job, JobAsked,
+    JobSight, Kept, Look, NamedBy, Proof, Question, Receiver, Record, Report, Rewrite, Sealed,
+    Touch, Unproven, Verify, Watching, Webhook, WordCharges, Words, fal_signed, is_id, open,
+    proven, seal, signed_id,
 };
 pub use journal::{Journal, Marks, instance};
 pub use key::{ImportedKey, NewKeyText, PresentedKey};

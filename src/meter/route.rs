@@ -169,6 +169,24 @@ impl RouteTable {
         Found::None
     }
 
+    /// What the route of this name captures of a path, whatever other route goes before it; `None`: it is none of its
+    /// paths.
+    #[must_use]
+    pub fn captures(
+        &self,
+        name: &Name,
+        method: &Method,
+        path: &str,
+    ) -> Option<Vec<(String, String)>> {
+        let ports = self.hosted.values();
+        let hosted = ports.flat_map(|ports| ports.one.values().chain([&ports.any]));
+        let all = hosted.chain([&self.anywhere]).filter_map(|methods| methods.get(method));
+        all.into_iter().find_map(|paths| match self.find_in(paths, path) {
+            Seen::Route(entry, captures) if entry.route.name == *name => Some(captures),
+            _ => None,
+        })
+    }
+
     /// The routes that may be a request's, those first that go first.
     fn tiers(&self, host: Option<&Host>) -> impl Iterator<Item = &Methods> {
         let host = host.filter(|_| self.has_hosts());

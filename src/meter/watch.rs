@@ -13,7 +13,7 @@ use super::settings::{ChargeRule, Class, Due, Merge, OnDisconnect, ResponseSourc
 use super::source::Source;
 use super::verdict::{self, Evidence, Verdict};
 use crate::credit::{Amount, Value};
-use crate::observe::{Observer, Unread};
+use crate::observe::{Observer, Pointer, Unread};
 
 /// As what the outcomes of a route see the handshake of a WebSocket (101).
 const SESSION_STATUS: u16 = 200;
@@ -44,15 +44,15 @@ impl Watch {
     /// Begins with the head of a response. `due` must be the same in every call.
     #[must_use]
     pub fn new(due: &Due, status: u16, head: &HeaderMap) -> Self {
-        Self::with(due, status, head, &[])
+        Self::with(due, status, head, (&[], &[]))
     }
 
-    /// The same, looking for `extras` beside the quantities, whatever the answer means.
+    /// The same, looking for `extras` and names at `places` beside the quantities, whatever the answer means.
     pub(super) fn with(
         due: &Due,
         status: u16,
         head: &HeaderMap,
-        extras: &[(ValueType, ResponseSource)],
+        (extras, places): (&[(ValueType, ResponseSource)], &[Pointer]),
     ) -> Self {
         let heads: Vec<_> =
             due.outcomes.iter().map(|rule| outcome::matches_head(rule, status, head)).collect();
@@ -65,8 +65,11 @@ impl Watch {
             let number = due.quantities.len().saturating_add(number);
             eye.watch(number, (value, Merge::default()), source);
         }
+        if is_success(status) {
+            places.iter().for_each(|place| eye.note_names(place));
+        }
         eye.head(head);
-        let in_body = eye.reads_text() || !eye.tests.is_empty();
+        let in_body = eye.reads_text() || !eye.tests.is_empty() || eye.notes_names();
         let format = due.stream.format.filter(|_| is_success(status));
         let mut observer = Observer::new(head, format, due.decode);
         let needs_end = is_success(status) && due.stream.has_end() && observer.reads_events();
@@ -116,18 +119,18 @@ impl Watch {
         self.over(end, due, held)
     }
 
-    /// The response is over; what was looked for beside the quantities, in the order of the list.
+    /// The response is over; what was looked for beside the quantities, in the order of the list, and the names.
     pub(super) fn finish_with(
         mut self,
         end: End,
         due: &Due,
         held: &Held,
-    ) -> (Verdict, Vec<Option<Value>>) {
+    ) -> (Verdict, Vec<Option<Value>>, Vec<String>) {
         let verdict = self.over(end, due, held);
         let own = due.quantities.len();
         let extras = self.eye.readings_from(own);
-        let values = extras.map(|reading| Some(reading.answer.as_ref()?.value.clone()));
-        (verdict, values.collect())
+        let values = extras.map(|reading| Some(reading.answer.as_ref()?.value.clone())).collect();
+        (verdict, values, self.eye.names())
     }
 
     fn over(&mut self, end: End, due: &Due, held: &Held) -> Verdict {

@@ -26,7 +26,7 @@ pub(super) struct Touched {
 }
 
 impl Touched {
-    /// The job that a request is about.
+    /// The job that a request is about; `None`: about a file of one, whose answer says nothing of it.
     ///
     /// # Errors
     /// `unknown_job` if it is none of this account's; or `metering_unavailable`.
@@ -35,16 +35,20 @@ impl Touched {
         account: &AccountId,
         touch: &Touch,
         id: Option<String>,
-    ) -> Result<Self, Rejection> {
+    ) -> Result<Option<Self>, Rejection> {
         let id = id.ok_or_else(Rejection::unknown_job)?;
-        let kept = core.meter.job(account, &touch.job, &id).await?;
-        let sight = core.meter.sight(&kept, touch.deed == Deed::Fetch);
         let by = match touch.deed {
             Deed::Poll => By::Poll,
             Deed::Fetch => By::Result,
             Deed::Cancel => By::Cancel,
+            Deed::File => {
+                core.meter.file(account, &touch.job, &id).await?;
+                return Ok(None);
+            }
         };
-        Ok(Self { core: core.clone(), kept, sight, by })
+        let kept = core.meter.job(account, &touch.job, &id).await?;
+        let sight = core.meter.sight(&kept, touch.deed == Deed::Fetch);
+        Ok(Some(Self { core: core.clone(), kept, sight, by }))
     }
 
     /// Which host of its upstream has it.
@@ -67,7 +71,7 @@ impl Touched {
 /// Acts on a report, in a task that nobody's leaving ends. Comes back when the ledger has it, or that takes too long. The
 /// answer: whether the ledger surely has all of it.
 pub(super) async fn tell(core: &Rc<Core>, kept: Kept, report: Report, by: By) -> bool {
-    if !report.is_end() && !report.is_odd() {
+    if !report.matters() {
         return true;
     }
     let own = core.clone();

@@ -1,7 +1,8 @@
 //! URLs of an upstream's own in its answers, turned to this gateway: so that what they lead to is asked of us, and
 //! answered to the owner alone.
 //!
-//! Invariant: only in declared places, only of the upstream's own hosts, and never to a route of another upstream.
+//! Invariant: only in declared places, only of the upstream's own hosts, and never to a route of another upstream nor to
+//! a free one that answers everybody.
 //! Presigned and foreign URLs, and all other bytes, stay as they came.
 
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use http::{Method, Uri};
 use super::core::Core;
 use super::stage::Origin;
 use super::steps::host;
-use crate::meter::{Found, Host, Route};
+use crate::meter::{Deed, Found, Host, Route, Work};
 use crate::observe::{encoded, is_json, media_type, string_at, strings};
 
 /// The longest body that is rewritten, in bytes; a longer one passes as it came.
@@ -128,21 +129,30 @@ impl Rewriting {
         if !hosts.any(same) || url.query().is_some_and(is_signed) || text.contains('#') {
             return None;
         }
+        let at_home = own.base.authority().is_some_and(same);
         let prefix = own.base.path().trim_end_matches('/');
         let path = url.path().strip_prefix(prefix).filter(|path| path.starts_with('/'))?;
         let path = format!("{}{path}", self.route.prefix);
-        if self.leads_elsewhere(&path) {
+        if self.leads_elsewhere(&path, at_home) {
             return None;
         }
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
         Some(format!("{}{path}{query}", self.here.url))
     }
 
-    /// Whether somebody who asks for this path here would be sent to another upstream.
-    fn leads_elsewhere(&self, path: &str) -> bool {
+    /// Whether somebody who asks for this path here would be sent to another upstream, would get what is not kept for its
+    /// owner, or a file from another host than the one it is at. `at_home`: that one is the upstream's own.
+    fn leads_elsewhere(&self, path: &str, at_home: bool) -> bool {
+        let elsewhere = |route: &Route| {
+            let deed = route.touch.as_ref().map(|touch| touch.deed);
+            let anybodys = matches!(route.work, Work::Free) && deed.is_none();
+            route.upstream != self.route.upstream
+                || anybodys
+                || (deed == Some(Deed::File) && !at_home)
+        };
         METHODS.iter().any(|method| {
             let found = self.core.meter.routes.find(self.here.host.as_ref(), method, path);
-            matches!(found, Found::Route(route, _) if route.upstream != self.route.upstream)
+            matches!(found, Found::Route(route, _) if elsewhere(route))
         })
     }
 }

@@ -313,8 +313,7 @@ async fn free(core: Rc<Core>, priced: Priced) -> Result<Metered, Stop> {
         Some(touch) => {
             let bytes = read.as_ref().and_then(Read::whole).map(AsRef::as_ref);
             let id = touch.named.id(&captures, query, (&head.headers, bytes));
-            let found = Touched::find(&core, &account, touch, id).await?;
-            Some(Box::new(found))
+            Touched::find(&core, &account, touch, id).await?.map(Box::new)
         }
         None => None,
     };

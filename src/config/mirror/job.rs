@@ -15,7 +15,7 @@ use crate::observe::Pointer;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Job {
-    /// Its name, for `job`, `polls`, `fetches` and `cancels` of routes.
+    /// Its name, for `job`, `polls`, `fetches`, `cancels` and `file_of` of routes.
     pub(in crate::config) name: At<Name>,
     /// Where the answer that begins a job says its id.
     pub(in crate::config) id: JobId,
@@ -42,6 +42,10 @@ pub(in crate::config) struct Job {
     /// How the upstream calls back. Default: it does not, or calls the client alone: nothing of ours is in the
     /// URL then, and the job ends by polls and our own watching.
     pub(in crate::config) webhook: Option<JobWebhook>,
+    /// Where answers about it name files, by their ids or in URLs of the upstream: routes with `file_of` give them to the
+    /// job's owner alone. At most 32 of a job. Default: they name none.
+    #[serde(default)]
+    pub(in crate::config) files: Vec<At<Pointer>>,
 }
 
 /// Where a job's id is.

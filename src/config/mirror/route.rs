@@ -75,7 +75,11 @@ pub(in crate::config) struct Route {
     pub(in crate::config) fetches: Option<At<Name>>,
     /// The name of the sort of job that a free request stops. Default: none.
     pub(in crate::config) cancels: Option<At<Name>>,
-    /// Where a request of `polls`, `fetches` or `cancels` says which job. Default: the capture `{id}` of its path.
+    /// The name of the sort of job one of whose files a free request asks for: one that an answer about the job has
+    /// named, where the job's `files` say. Default: none.
+    pub(in crate::config) file_of: Option<At<Name>>,
+    /// Where a request of `polls`, `fetches` or `cancels` says which job, and one of `file_of` which file. Default: the
+    /// capture `{id}` of its path.
     pub(in crate::config) job_id: Option<JobNamed>,
     /// Where its answers hold URLs of the upstream's own, which are turned to this gateway. Default: nowhere.
     #[serde(default)]

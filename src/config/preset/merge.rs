@@ -46,7 +46,7 @@ pub(super) fn merge(root: &mut Node, mut brought: Vec<Brought>, findings: &mut F
 /// Adds the jobs that routes begin or ask for.
 fn jobs(root: &mut Node, brought: &mut [Brought]) {
     let own: HashSet<String> = items(root, "jobs").iter().filter_map(name).collect();
-    let words = ["job", "polls", "fetches", "cancels"];
+    let words = ["job", "polls", "fetches", "cancels", "file_of"];
     let routes = items(root, "routes").iter();
     let used: HashSet<String> =
         routes.flat_map(|route| words.iter().filter_map(|word| text(route, word))).collect();

@@ -9,7 +9,8 @@ use crate::config::tree::{Node, Yaml};
 use crate::credit::Name;
 
 /// Members of a route that name something of the preset.
-const NAMES: [&str; 7] = ["name", "upstream", "price", "job", "polls", "fetches", "cancels"];
+const NAMES: [&str; 8] =
+    ["name", "upstream", "price", "job", "polls", "fetches", "cancels", "file_of"];
 
 /// An entry of `use`.
 pub(super) struct Placing {

@@ -13,7 +13,7 @@ use crate::meter::{
     ChargeRule, Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Proof, Rewrite, Touch, Verify,
     Watching, Webhook, WordCharges, Words,
 };
-use crate::observe::Step;
+use crate::observe::{Pointer, Step};
 use crate::proxy::WebhookSettings;
 
 /// The longest that a job may take.
@@ -71,7 +71,22 @@ impl Resolver<'_, '_> {
             watching,
             webhook,
             observed: self.is_received(&job.name.value),
+            files: self.files(job),
         })
+    }
+
+    /// Where answers about a job name files. Notes such places of a job whose files no route has.
+    fn files(&mut self, job: &mirror::Job) -> Vec<Pointer> {
+        let has = |route: &mirror::Route| {
+            route.file_of.as_ref().is_some_and(|at| at.value == job.name.value)
+        };
+        if let Some(first) = job.files.first().filter(|_| !self.file.routes.iter().any(has)) {
+            let message = format!("no route has the files of jobs `{}`", job.name.value);
+            self.findings
+                .error("no_files", first.place, message)
+                .help(format!("write `file_of: {}` at a free route", job.name.value));
+        }
+        job.files.iter().map(|at| at.value.clone()).collect()
     }
 
     /// Notes words without a place, a job that nothing ends, and a word with two meanings.
@@ -214,7 +229,8 @@ impl Resolver<'_, '_> {
         route: &mirror::Route,
         jobs: &[Option<Arc<Job>>],
     ) -> Option<Option<Arc<Job>>> {
-        for at in [&route.polls, &route.fetches, &route.cancels].into_iter().flatten() {
+        let deeds = [&route.polls, &route.fetches, &route.cancels, &route.file_of];
+        for at in deeds.into_iter().flatten() {
             let message = format!("the route `{}` is not free", route.name.value);
             self.findings
                 .error("not_free", at.place, message)
@@ -261,6 +277,7 @@ impl Resolver<'_, '_> {
             (&route.polls, Deed::Poll),
             (&route.fetches, Deed::Fetch),
             (&route.cancels, Deed::Cancel),
+            (&route.file_of, Deed::File),
         ];
         let mut written = deeds.into_iter().filter_map(|(at, deed)| Some((at.as_ref()?, deed)));
         let Some((at, deed)) = written.next() else {
@@ -269,18 +286,26 @@ impl Resolver<'_, '_> {
                     JobNamed::Path(at) | JobNamed::Query(at) => at.place,
                     JobNamed::Json(at) => at.place,
                 };
-                let message = "`job_id` needs `polls`, `fetches` or `cancels`";
+                let message = "`job_id` needs `polls`, `fetches`, `cancels` or `file_of`";
                 self.findings.error("misplaced", place, message);
             }
             return Some(None);
         };
         if let Some((second, _)) = written.next() {
-            let message = "a route polls, fetches or cancels: one of the three";
+            let message = "a route polls, fetches, cancels or has a file: one of the four";
             self.findings.error("one_deed", second.place, message);
         }
         self.elsewhere(route, at);
         let named = self.named_by(route, at)?;
-        Some(Some(Touch { job: self.one_job(at, jobs)?, deed, named }))
+        let job = self.one_job(at, jobs)?;
+        if deed == Deed::File && job.files.is_empty() {
+            let message =
+                format!("nothing says where answers about jobs `{}` name files", at.value);
+            self.findings
+                .error("no_files", at.place, message)
+                .help("write `files: [/place]` in the job: the places of ids or URLs of files");
+        }
+        Some(Some(Touch { job, deed, named }))
     }
 
     /// Notes a job that is begun at other upstreams alone: its id would be shown to strangers.

@@ -59,19 +59,26 @@ impl Meter {
         Ok(None)
     }
 
-    /// A job is not found by its id any more.
+    /// A job is not found by its id any more, nor are its files.
     pub(super) async fn forget_name(&self, kept: &Kept) {
-        let alias = alias(&kept.account, &kept.job.name, &kept.id);
+        let files = self.forget_files(kept).await;
+        let own = alias(&kept.account, &kept.job.name, &kept.id);
+        if self.unpoint(own).await && files {
+            let mut record = kept.record.clone();
+            (record.found_until, record.files) = (None, Vec::new());
+            let ended = record.end.is_some();
+            let _ = self.note(kept, &record, Watching::AsBefore, ended).await;
+        }
+    }
+
+    /// Takes an alias away; whether it is gone for sure.
+    pub(super) async fn unpoint(&self, alias: Alias) -> bool {
         match self.ledger.remove_alias(alias).await {
             // `Exists`: another account's job of the same id has it.
-            Answer::Applied(()) | Answer::Refused(Refusal::Exists) => {
-                let mut record = kept.record.clone();
-                record.found_until = None;
-                let ended = record.end.is_some();
-                let _ = self.note(kept, &record, Watching::AsBefore, ended).await;
-            }
+            Answer::Applied(()) | Answer::Refused(Refusal::Exists) => return true,
             Answer::Refused(refusal) => tracing::warn!(?refusal, "a job's alias stays"),
             Answer::Unknown(why) => tracing::warn!(why, "a job's alias perhaps stays"),
         }
+        false
     }
 }

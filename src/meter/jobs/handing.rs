@@ -69,8 +69,9 @@ impl Meter {
         let mut record = Record::begin(route, captures, &due, new, stated, told);
         record.host = host;
         let until = now.plus_ms(job.ttl_ms);
-        record.found_until = job.observed.then(|| found_until(until, due.reconcile_ms));
-        let alias = record.found_until.map(|_| alias(&account, &job.name, &id));
+        let found = job.observed || !job.files.is_empty();
+        record.found_until = found.then(|| found_until(until, due.reconcile_ms));
+        let alias = job.observed.then(|| alias(&account, &job.name, &id));
         let watched = job.watching.as_ref().map(|own| now.plus_ms(own.after_ms));
         let call = HandOver {
             account: account.clone(),
@@ -100,8 +101,9 @@ impl Meter {
 }
 
 impl Meter {
-    /// Lets a job be found by its id. Without it the upstream's calls are not understood, and the watcher ends the job.
-    async fn point(&self, alias: &Alias) {
+    /// Lets a job be found by its id, or by that of a file. Without it the upstream's calls are not understood, and the
+    /// watcher ends the job.
+    pub(super) async fn point(&self, alias: &Alias) {
         for left in (0..POINT_TRIES).rev() {
             match self.ledger.create_alias(alias.clone()).await {
                 Answer::Applied(()) => return,

@@ -12,6 +12,9 @@ use crate::meter::query;
 use crate::meter::settings::{ChargeRule, OutcomeRule};
 use crate::observe::{Fact, Pointer, encoded, strict};
 
+/// The most files that a job may name.
+pub const FILES_MAX: usize = 32;
+
 /// A sort of work that outlives its request.
 #[derive(Debug)]
 pub struct Job {
@@ -37,6 +40,8 @@ pub struct Job {
     pub webhook: Option<Webhook>,
     /// Whether a receiver is called about it, who must find it by its id alone.
     pub observed: bool,
+    /// Where answers about it name files, by their ids or in URLs; empty: they name none.
+    pub files: Vec<Pointer>,
 }
 
 /// Where a job's id is.
@@ -189,9 +194,11 @@ pub enum Deed {
     Fetch,
     /// It stops it.
     Cancel,
+    /// It asks for a file that an answer about it has named.
+    File,
 }
 
-/// Where a request says which job it is about.
+/// Where a request says which job, or which of its files, it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamedBy {
     /// In the path, by the name of a capture.

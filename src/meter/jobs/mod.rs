@@ -6,6 +6,7 @@
 //! Invariant: a status that nobody has declared means that the job goes on; it never means that it is free.
 
 mod ending;
+mod files;
 mod found;
 mod handing;
 mod job;
@@ -19,8 +20,8 @@ mod watching;
 
 pub use handing::Handing;
 pub use job::{
-    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Proof, Receiver, Rewrite, Touch, Verify,
-    Watching, Webhook, WordCharges, Words,
+    Deed, FILES_MAX, HookPlace, HookSecret, IdPlace, Job, NamedBy, Proof, Receiver, Rewrite, Touch,
+    Verify, Watching, Webhook, WordCharges, Words,
 };
 pub use record::{By, Record};
 pub use seal::{Sealed, open, seal};

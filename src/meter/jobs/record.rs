@@ -53,9 +53,12 @@ pub struct Record {
     pub host: Option<String>,
     /// How often our own asking has failed in a row.
     pub failures: u32,
-    /// Until when an alias leads from its id to it; `None`: none does.
+    /// Until when aliases lead from its id, or from those of its files, to its account; `None`: none do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_until: Option<Timestamp>,
+    /// The ids of the files that answers about it have named, at most `FILES_MAX`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// The work is done, and what it used is not known yet.
@@ -162,6 +165,7 @@ impl Record {
             host: None,
             failures: 0,
             found_until: None,
+            files: Vec::new(),
         }
     }
 

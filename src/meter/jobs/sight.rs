@@ -16,6 +16,7 @@ use crate::meter::settings::{Class, Due, ResponseSource};
 use crate::meter::source::Source;
 use crate::meter::verdict::{Charge, Verdict};
 use crate::meter::watch::{End, Watch};
+use crate::observe::Pointer;
 
 /// How the answer that may begin a job is looked at.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Begun {
     pub stated: Facts,
     /// The word of its status.
     pub word: Option<String>,
+    /// The files that it names, as it does.
+    pub files: Vec<String>,
 }
 
 impl Beginning {
@@ -67,7 +70,7 @@ impl Beginning {
     /// Begins to watch the answer.
     #[must_use]
     pub fn watch(&self, status: u16, head: &HeaderMap) -> Watch {
-        Watch::with(&self.due, status, head, &self.extras)
+        Watch::with(&self.due, status, head, (&self.extras, &self.job.files))
     }
 
     /// What the answer costs if its body ends well, where the head alone says so.
@@ -79,7 +82,7 @@ impl Beginning {
     /// The answer is over.
     #[must_use]
     pub fn finish(&self, watch: Watch, end: End, held: &Held) -> Begun {
-        let (verdict, extras) = watch.finish_with(end, &self.due, held);
+        let (verdict, extras, files) = watch.finish_with(end, &self.due, held);
         let mut extras = extras.into_iter();
         let id = first(extras.by_ref().take(2)).filter(|id| is_id(id));
         let words = if self.job.status.is_some() { 2 } else { 0 };
@@ -90,7 +93,7 @@ impl Beginning {
                 stated.0.entry(name.clone()).or_insert(value);
             }
         }
-        Begun { verdict, id, stated, word }
+        Begun { verdict, id, stated, word, files }
     }
 }
 
@@ -111,7 +114,7 @@ impl Begun {
     /// The answer, as a report on the job.
     #[must_use]
     pub fn report(self, status: u16) -> Report {
-        Report::of(self.verdict, self.word, status)
+        Report { files: self.files, ..Report::of(self.verdict, self.word, status) }
     }
 }
 
@@ -120,6 +123,7 @@ impl Begun {
 pub struct JobSight {
     due: Due,
     extras: Vec<Extra>,
+    files: Vec<Pointer>,
     held: Held,
     result: bool,
     status: u16,
@@ -132,22 +136,23 @@ impl JobSight {
         let price: Arc<Price> = price.unwrap_or_else(|| due.price.clone());
         let due = rules::later(due, price, job, result, record);
         let extras = status(job).collect();
-        Self { due, extras, held: record.held.clone(), result, status: 0 }
+        let files = job.files.clone();
+        Self { due, extras, files, held: record.held.clone(), result, status: 0 }
     }
 
     /// Begins to watch the answer.
     #[must_use]
     pub fn watch(&mut self, status: u16, head: &HeaderMap) -> Watch {
         self.status = status;
-        Watch::with(&self.due, status, head, &self.extras)
+        Watch::with(&self.due, status, head, (&self.extras, &self.files))
     }
 
     /// The answer is over.
     #[must_use]
     pub fn report(&self, watch: Watch, end: End) -> Report {
-        let (verdict, extras) = watch.finish_with(end, &self.due, &self.held);
+        let (verdict, extras, files) = watch.finish_with(end, &self.due, &self.held);
         let word = first(extras.into_iter());
-        Report { result: self.result, ..Report::of(verdict, word, self.status) }
+        Report { result: self.result, files, ..Report::of(verdict, word, self.status) }
     }
 }
 
@@ -168,6 +173,8 @@ pub struct Report {
     pub status: u16,
     /// Whether it is the result, behind which nothing more is told.
     pub result: bool,
+    /// The files that it names, as it does.
+    pub files: Vec<String>,
 }
 
 impl Report {
@@ -178,13 +185,19 @@ impl Report {
             _ => None,
         });
         let missing = missing.collect();
-        Self { class, missing, charge, flags, word, status, result: false }
+        Self { class, missing, charge, flags, word, status, result: false, files: Vec::new() }
     }
 
     /// Whether it says that the job has ended.
     #[must_use]
     pub const fn is_end(&self) -> bool {
         !matches!(self.class, Class::Pending | Class::Unknown)
+    }
+
+    /// Whether the ledger has to hear of it.
+    #[must_use]
+    pub fn matters(&self) -> bool {
+        self.is_end() || self.is_odd() || !self.files.is_empty()
     }
 
     /// Whether it says a word that nobody has declared.

@@ -103,6 +103,7 @@ impl Meter {
             let (job, id, word) = (&kept.job.name, &kept.id, report.word.as_deref());
             tracing::error!(%job, id, word, %by, "a status word that the configuration does not know");
         }
+        kept = self.with_files(kept, &report.files).await;
         if !report.is_end() {
             return true;
         }

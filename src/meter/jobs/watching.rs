@@ -171,6 +171,7 @@ impl Meter {
             word: None,
             status: kept.record.told.upstream_status.unwrap_or_default(),
             result: true,
+            files: Vec::new(),
         }
     }
 }

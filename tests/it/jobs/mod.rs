@@ -4,6 +4,7 @@
 mod crowd;
 mod early;
 mod fal;
+mod files;
 mod life;
 mod named;
 mod receivers;

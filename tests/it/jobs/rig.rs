@@ -56,6 +56,8 @@ jobs:
     status: /status
     words: { pending: [RUNNING], completed: [SUCCEEDED], failed: [FAILED] }
     outcomes: [{ status: [204], class: cancelled, charge: full }]
+    ttl: 1h
+    files: [/files/*, /links/*/url]
 routes:
   - name: predict
     match: POST /v1/predictions
@@ -89,7 +91,9 @@ routes:
       credits: { type: integer, hold: 50, maximum: 100, response: [{ created: /estimatedCost/credits }] }
     on_unknown: charge
     reconcile: 1s
-  - { name: film-state, match: GET /v1/films, upstream: service, free: true, polls: films, job_id: { query: id } }
+  - { name: film-state, match: GET /v1/films, upstream: service, free: true, polls: films, job_id: { query: id }, rewrite: { json: [/links/*/url] } }
+  - { name: film-file, match: "GET /v1/files/{id}/content", upstream: service, free: true, file_of: films }
+  - { name: about, match: "GET /v1/about/{*path}", upstream: service, free: true }
   - { name: film-stop, match: "DELETE /v1/films/{id}", upstream: service, free: true, cancels: films }
 "#;
 
