@@ -49,6 +49,9 @@ def _():
         assert (told["films"], told["error"]) == (2, None), told
         if suite.options.presets and not suite.direct:
             assert all(uri.startswith(suite.url + "/v1beta/files/") for uri in told["uris"]), told
+        for uri in told["uris"]:
+            said = client(payer.key).ask("download", uri=uri)
+            assert said.startswith("the film ") and said.split()[-1] in uri, said
     suite.paid(payer, works)
 
 
@@ -107,7 +110,8 @@ def _():
     with suite.works() as works:
         name = begin(payer.key, "a cat")["name"]
         assert raised(Raised, lambda: client(other.key).ask("look", name=name)).status == 404
-        end(payer.key, name)
+        uri = end(payer.key, name)["uris"][0]
+        assert raised(Raised, lambda: client(other.key).ask("download", uri=uri)).status == 404
     suite.paid(payer, works)
 
 

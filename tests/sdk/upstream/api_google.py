@@ -20,6 +20,7 @@ class Google(Api):
         ("POST", r"/v1(?:beta)?/models/([^/:]+):countTokens", "count"),
         ("POST", r"/v1(?:beta)?/models/([^/:]+):predictLongRunning", "film"),
         ("GET", r"/v1(?:beta)?/(models/[^/]+/operations/[^/]+)", "operation"),
+        ("GET", r"/v1(?:beta)?/files/([a-z0-9]+):download", "film_file"),
     )
 
     def shown(self, request):
@@ -120,11 +121,15 @@ class Google(Api):
         if state == "failed":
             return Reply(200, {"name": id, "done": True, "error": {"code": 13, "message": "Internal error."}})
         said = {"@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse"}
-        uri = f"{self.url}/v1beta/files/film:download?alt=media"
-        films = {"generatedSamples": [{"video": {"uri": uri}} for _ in range(work.facts["made"])]}
+        own = id.rpartition("/")[2]
+        uris = (f"{self.url}/v1beta/files/{own}{number}:download?alt=media" for number in range(work.facts["made"]))
+        films = {"generatedSamples": [{"video": {"uri": uri}} for uri in uris]}
         if work.facts["made"] < work.facts["samples"]:
             films["raiMediaFilteredCount"] = work.facts["samples"] - work.facts["made"]
             films["raiMediaFilteredReasons"] = ["The prompt could not be submitted."]
         if not work.facts["made"]:
             del films["generatedSamples"]
         return Reply(200, {"name": id, "done": True, "response": {**said, "generateVideoResponse": films}})
+
+    def film_file(self, request, name):
+        return Reply(200, f"the film {name}".encode(), kind="video/mp4")
