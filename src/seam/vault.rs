@@ -80,6 +80,17 @@ pub struct SystemVault;
 /// The file by which a folder is locked.
 const LOCK: &str = "lock";
 
+/// Gives the lock back when it goes. To close the file is not enough: a process that is being started has it open too, until
+/// it runs its own program.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // The system gives it back in the end, whatever happens here.
+        drop(self.0.unlock());
+    }
+}
+
 impl Vault for SystemVault {
     fn lock(&self, folder: &Path) -> io::Result<Option<Box<dyn Any + Send + Sync>>> {
         let mut builder = std::fs::DirBuilder::new();
@@ -87,7 +98,7 @@ impl Vault for SystemVault {
         builder.recursive(true).create(folder)?;
         let file = owners().create(true).write(true).truncate(false).open(folder.join(LOCK))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => Ok(Some(Box::new(Locked(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -156,5 +167,30 @@ fn unless_missing<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         found => found.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_starts_keeps_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let others = crate::seam::thread("others", || {
+            (0..200).for_each(|_| assert!(Command::new("true").status().unwrap().success()));
+        });
+        let others = others.unwrap();
+        let mut locked = 0;
+        while !others.is_finished() {
+            assert!(SystemVault.lock(folder.path()).unwrap().is_some(), "after {locked} times");
+            locked += 1;
+        }
+        others.join().unwrap();
+        assert!(locked > 200, "{locked}");
+        let kept = SystemVault.lock(folder.path()).unwrap();
+        assert!(kept.is_some() && SystemVault.lock(folder.path()).unwrap().is_none());
     }
 }
