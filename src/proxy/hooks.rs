@@ -3,7 +3,8 @@
 //!
 //! The upstream gets the client's own answer, so that it calls again when the client could not be reached.
 //!
-//! Invariant: a call at one job's URL does nothing without our seal; no call does anything without a declared proof.
+//! Invariant: a call at one job's URL does nothing without our seal. Without a declared proof it is no more than a reason to
+//! ask, wherever the upstream can be asked.
 //! Invariant: of a proven call nothing is believed but what its signature covers.
 //! Invariant: one string of the request changes, and no other byte.
 
@@ -26,6 +27,7 @@ use super::receiving::received;
 use super::rewriting::replaced;
 use super::stage::{Onward, Stop};
 use super::upload::Upload;
+use super::watcher::ask_once;
 use crate::credit::{AccountId, ChargeId};
 use crate::ledger::{Answer, ChargeState};
 use crate::meter::{
@@ -152,7 +154,8 @@ pub(super) async fn called(
     if let Some(job) = &job
         && let Some(hook) = &job.webhook
     {
-        let headers = if hook.proof.how != Verify::None && hook.proof.is_there() {
+        let proven = hook.proof.how != Verify::None && hook.proof.is_there();
+        let headers = if proven {
             believe(&core, &hook.proof, job.name.as_str(), &head.headers, &bytes).await?;
             covered(hook.proof.how, &head.headers)
         } else {
@@ -160,7 +163,7 @@ pub(super) async fn called(
             headers.remove(CONTENT_LENGTH);
             headers
         };
-        judge(&core, job, &sealed, &headers, &bytes).await?;
+        judge(&core, job, &sealed, proven, (&headers, &bytes)).await?;
     }
     let status = match &core.caller {
         Some(caller) => {
@@ -240,8 +243,8 @@ async fn judge(
     core: &Rc<Core>,
     job: &std::sync::Arc<Job>,
     sealed: &Sealed,
-    headers: &HeaderMap,
-    bytes: &[u8],
+    proven: bool,
+    (headers, bytes): (&HeaderMap, &[u8]),
 ) -> Result<(), Rejection> {
     let Some(id) = id_of(&job.id, headers, bytes) else {
         tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names no job");
@@ -258,8 +261,30 @@ async fn judge(
         tracing::warn!(job = %job.name, charge = %sealed.charge, "a webhook names another job");
         return Ok(());
     }
-    let report = heard(core, &kept, headers, bytes);
-    act(core, kept, report, By::Webhook).await
+    let told = heard(core, &kept, headers, bytes);
+    if proven {
+        return act(core, kept, told, By::Webhook).await;
+    }
+    unproven(core, kept, told).await
+}
+
+/// Acts on a call that nothing proves but our URL, which upstreams may show to their clients: it says that there is
+/// something to ask for. Where nothing says how, it is believed, but for files: those may be somebody else's.
+async fn unproven(core: &Rc<Core>, kept: Kept, told: Report) -> Result<(), Rejection> {
+    if kept.record.end.is_some() {
+        return Ok(());
+    }
+    if kept.job.watching.is_none() {
+        let told = Report { files: Vec::new(), ..told };
+        return act(core, kept, told, By::Webhook).await;
+    }
+    match ask_once(core, &kept).await {
+        Ok(report) => act(core, kept, report, By::Watcher).await,
+        Err(why) => {
+            tracing::warn!(charge = %kept.charge, why, "after a webhook; the job's watcher asks again");
+            Ok(())
+        }
+    }
 }
 
 /// Acts on a report. The upstream is asked to call again if the ledger does not have it for sure.

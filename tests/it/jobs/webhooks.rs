@@ -150,6 +150,33 @@ fn what_is_not_proven_does_nothing() {
     }
 }
 
+/// Some upstreams show the URL that they call to whoever asks for the job.
+#[test]
+fn what_nothing_proves_is_a_reason_to_ask() {
+    let all = Hooked::start(
+        "public_url: https://ai.example.com\nwebhooks: { secret: { file: seal }, private_addresses: true }\n",
+    );
+    let (rig, maria) = (&all.rig, all.rig.world.payer("studio", "100"));
+    let (charge, path) = all.begin(&maria, "p1");
+    let failed = prediction("p1", "failed", None).to_string();
+    let call = || {
+        let json = ("content-type", "application/json");
+        rig.world.send(&Ask::new("POST", &path).header(json.0, json.1).body(failed.as_bytes()))
+    };
+    rig.fake.says("GET /v1/predictions/p1", 500, &[], "");
+    assert_eq!(call().status, 200, "the client hears of it all the same");
+    assert_eq!(rig.world.receipt(&maria, &charge)["status"], "held");
+    rig.prediction("p1", "succeeded", Some(2.0));
+    for _ in 0..2 {
+        assert_eq!(call().status, 200);
+        let receipt = rig.world.receipt(&maria, &charge);
+        assert_eq!((&receipt["status"], &receipt["charged"]), (&json!("settled"), &json!("4")));
+        assert_eq!(receipt["job"]["told_by"], "watcher");
+    }
+    assert_eq!(rig.fake.calls("GET /v1/predictions/p1").len(), 2, "an end is not asked for again");
+    assert_eq!(all.client.calls("POST /hook?x=1").len(), 3);
+}
+
 #[test]
 fn the_upstream_gets_the_clients_answer_and_calls_again() {
     let all = Hooked::start(HOOKS);
