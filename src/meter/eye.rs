@@ -34,7 +34,7 @@ pub(super) struct Eye {
     named: Option<usize>,
     end: Option<usize>,
     /// The numbers of the places that have names, and what stood there.
-    names: (Vec<usize>, Vec<String>),
+    noted: (Vec<usize>, Vec<String>),
 }
 
 impl Eye {
@@ -79,17 +79,17 @@ impl Eye {
     /// Notes the texts and numbers at a place.
     pub(super) fn note_names(&mut self, place: &Pointer) {
         let number = self.place(place);
-        self.names.0.push(number);
+        self.noted.0.push(number);
     }
 
     /// Whether it notes any.
     pub(super) const fn notes_names(&self) -> bool {
-        !self.names.0.is_empty()
+        !self.noted.0.is_empty()
     }
 
     /// Those that it has noted.
     pub(super) fn names(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.names.1)
+        std::mem::take(&mut self.noted.1)
     }
 
     /// Whether any place is in the body's text.
@@ -201,7 +201,7 @@ impl Eye {
         for reading in &mut self.readings {
             reading.body(&picked, name.as_deref());
         }
-        let (places, names) = &mut self.names;
+        let (places, names) = &mut self.noted;
         let facts = places.iter().flat_map(|place| picked.at(*place));
         let room = NAMES_MAX.saturating_sub(names.len());
         names.extend(facts.filter_map(name_of).take(room));
@@ -236,7 +236,9 @@ impl Eye {
 
 fn name_of(fact: &Fact<'_>) -> Option<String> {
     match fact {
-        Fact::Text(text) if text.len() <= NAME_MAX => Some(text.clone().into_owned()),
+        Fact::Text(text) if !text.is_empty() && text.len() <= NAME_MAX => {
+            Some(text.clone().into_owned())
+        }
         Fact::Number(number) => Some((*number).to_owned()),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! The price of a request: read each quantity from the first source that is there, then compute.
 //!
-//! `null` is there, and is no number. What a source says must be of the quantity's type and within its range.
+//! `null` in a JSON body is not there. What a source says must be of the quantity's type and within its range.
 //!
 //! Invariant: a request whose price is not certain is refused; there is no default price.
 //! Invariant: what is read is what is forwarded; nothing is written.

@@ -169,8 +169,7 @@ impl RouteTable {
         Found::None
     }
 
-    /// What the route of this name captures of a path, whatever other route goes before it; `None`: it is none of its
-    /// paths.
+    /// What the route of this name captures of a path, for whichever hosts it is; `None`: the path is not its own.
     #[must_use]
     pub fn captures(
         &self,

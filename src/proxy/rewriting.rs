@@ -107,29 +107,26 @@ impl Rewriting {
 
     /// The host of a URL, if that is the upstream's own.
     fn host(&self, text: &str) -> Option<String> {
-        self.turned(text)?;
-        text.parse::<Uri>().ok()?.authority().map(ToString::to_string)
+        self.own(text)?.authority().map(ToString::to_string)
+    }
+
+    /// A URL of the upstream's own that nobody has signed.
+    fn own(&self, text: &str) -> Option<Uri> {
+        let url: Uri = text.parse().ok()?;
+        let own = self.core.settings.upstreams.get(self.route.upstream)?;
+        let mut hosts = own.base.authority().into_iter().chain(&own.hosts);
+        let user = url.authority()?.as_str().contains('@');
+        let plain = matches!(url.scheme_str()?, "http" | "https") && !user && !text.contains('#');
+        let here = hosts.any(|host| is_at(&url, host));
+        let signed = url.query().is_some_and(is_signed);
+        (plain && here && !signed).then_some(url)
     }
 
     /// The same URL on this gateway; `None`: it stays as it is.
     fn turned(&self, text: &str) -> Option<String> {
-        let url: Uri = text.parse().ok()?;
+        let url = self.own(text)?;
         let own = self.core.settings.upstreams.get(self.route.upstream)?;
-        let (scheme, authority) = (url.scheme_str()?, url.authority()?);
-        let hosts = own.base.authority().into_iter().chain(&own.hosts);
-        let default = if scheme == "https" { 443 } else { 80 };
-        let port = |one: &Authority| one.port_u16().unwrap_or(default);
-        let same = |one: &Authority| {
-            one.host().eq_ignore_ascii_case(authority.host()) && port(one) == port(authority)
-        };
-        if !matches!(scheme, "http" | "https") || authority.as_str().contains('@') {
-            return None;
-        }
-        let mut hosts = hosts;
-        if !hosts.any(same) || url.query().is_some_and(is_signed) || text.contains('#') {
-            return None;
-        }
-        let at_home = own.base.authority().is_some_and(same);
+        let at_home = own.base.authority().is_some_and(|host| is_at(&url, host));
         let prefix = own.base.path().trim_end_matches('/');
         let path = url.path().strip_prefix(prefix).filter(|path| path.starts_with('/'))?;
         let path = format!("{}{path}", self.route.prefix);
@@ -140,20 +137,23 @@ impl Rewriting {
         Some(format!("{}{path}{query}", self.here.url))
     }
 
-    /// Whether somebody who asks for this path here would be sent to another upstream, would get what is not kept for its
-    /// owner, or a file from another host than the one it is at. `at_home`: that one is the upstream's own.
+    /// Whether this path leads here to another upstream, to what is not kept for its owner, or to a file at another host
+    /// than the one that files are asked for at. `at_home`: it is at that one. By which method it will be asked for is
+    /// not known: one that leads to a job of the own upstream is enough.
     fn leads_elsewhere(&self, path: &str, at_home: bool) -> bool {
-        let elsewhere = |route: &Route| {
-            let deed = route.touch.as_ref().map(|touch| touch.deed);
-            let anybodys = matches!(route.work, Work::Free) && deed.is_none();
-            route.upstream != self.route.upstream
-                || anybodys
-                || (deed == Some(Deed::File) && !at_home)
-        };
-        METHODS.iter().any(|method| {
-            let found = self.core.meter.routes.find(self.here.host.as_ref(), method, path);
-            matches!(found, Found::Route(route, _) if elsewhere(route))
-        })
+        let found = METHODS.iter().filter_map(|method| {
+            match self.core.meter.routes.find(self.here.host.as_ref(), method, path) {
+                Found::Route(route, _) => Some(route),
+                Found::OtherMethod | Found::None => None,
+            }
+        });
+        let (own, others): (Vec<_>, Vec<_>) =
+            found.partition(|route| route.upstream == self.route.upstream);
+        let mut deeds = own.iter().filter_map(|route| Some(route.touch.as_ref()?.deed)).peekable();
+        if deeds.peek().is_some() {
+            return !at_home && deeds.any(|deed| deed == Deed::File);
+        }
+        !others.is_empty() || own.iter().any(|route| matches!(route.work, Work::Free))
     }
 }
 
@@ -181,6 +181,16 @@ fn here(core: &Core, route: &Route, came: &Parts, origin: Origin) -> Option<Here
     let url = format!("{}://{name}", proto.as_deref().unwrap_or(own));
     // A proxy before us that says another name has turned it into ours, and will again.
     Some(Here { url, host: host(core, came) })
+}
+
+/// Whether a URL is at this host and port.
+fn is_at(url: &Uri, host: &Authority) -> bool {
+    let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    let same = |authority: &Authority| {
+        host.host().eq_ignore_ascii_case(authority.host())
+            && host.port_u16().unwrap_or(default) == authority.port_u16().unwrap_or(default)
+    };
+    url.authority().is_some_and(same)
 }
 
 /// Whether a query carries a signature of the whole URL.

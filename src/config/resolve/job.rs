@@ -305,7 +305,10 @@ impl Resolver<'_, '_> {
                 .error("no_files", at.place, message)
                 .help("write `files: [/place]` in the job: the places of ids or URLs of files");
         }
-        Some(Some(Touch { job, deed, named }))
+        let upstreams = &self.file.upstreams;
+        let index = upstreams.index(route.upstream.value.as_str())?;
+        let base = upstreams.0.get(index)?.1.url.value.0.clone();
+        Some(Some(Touch { job, deed, named, base }))
     }
 
     /// Notes a job that is begun at other upstreams alone: its id would be shown to strangers.

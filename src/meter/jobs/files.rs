@@ -1,11 +1,12 @@
 //! Files of jobs: what answers about a job name, and what is then asked for by an id of its own.
 //!
 //! Such an id says nothing of the job. So beside a job that has named files lies an alias for each, from the account, the
-//! sort of job and the file's id to that account. They go when the job's name does.
+//! sort of job and the file's id to that account. They go as its name does (`found`), and stay where that stays. Of two jobs
+//! of one account that name the same file the first takes it along.
 //!
 //! Invariant: a file is found only with an account one of whose jobs has named it.
 
-use http::{Method, Uri};
+use http::{HeaderMap, Uri};
 
 use super::job::{Deed, FILES_MAX, Job};
 use super::sight::is_id;
@@ -19,8 +20,10 @@ use crate::meter::settings::Route;
 
 /// The sort of these aliases.
 const SORT: &str = "file";
-/// How often files are noted again when somebody else has changed the record meanwhile.
-const ROUNDS_MAX: usize = 16;
+/// How often files are noted again when somebody else has changed the record meanwhile; the next answer names them again.
+const ROUNDS_MAX: usize = 4;
+/// The most bytes that the ids of a job's files have together: beside its price they are little in its record.
+const FILES_BYTES_MAX: usize = 4 * 1_024;
 
 /// What says whose a file is.
 fn alias(account: &AccountId, job: &Name, file: &str) -> Alias {
@@ -49,19 +52,26 @@ impl Meter {
 
     /// The job, with the files that an answer has named. What the ledger does not take now the next answer names again.
     pub(super) async fn with_files(&self, mut kept: Kept, named: &[String]) -> Kept {
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             let new = self.new_files(&kept, named);
-            // A job that began before its sort had files is forgotten by nobody: it gets none.
-            if new.is_empty() || kept.record.found_until.is_none() {
+            if new.is_empty() {
                 return kept;
             }
-            for file in &new {
-                self.point(&alias(&kept.account, &kept.job.name, file)).await;
+            // A job that began before its sort had files, or is being forgotten, has nobody to forget them.
+            if kept.record.found_until.is_none() {
+                if round > 0 {
+                    self.unpoint_all(&kept, &new).await;
+                }
+                return kept;
             }
             let mut record = kept.record.clone();
-            record.files.extend(new);
-            let ended = record.end.is_some();
-            if let Some(version) = self.note(&kept, &record, Watching::AsBefore, ended).await {
+            for file in new {
+                if !self.point(&alias(&kept.account, &kept.job.name, &file)).await {
+                    break;
+                }
+                record.files.push(file);
+            }
+            if let Some(version) = self.note(&kept, &record, Watching::AsBefore, false).await {
                 return Kept { record, version, ..kept };
             }
             match self.job(&kept.account, &kept.job, &kept.id).await {
@@ -74,14 +84,20 @@ impl Meter {
 
     /// The ids of files that the record does not have yet, as far as there is room for them.
     fn new_files(&self, kept: &Kept, named: &[String]) -> Vec<String> {
-        let room = FILES_MAX.saturating_sub(kept.record.files.len());
+        let known = &kept.record.files;
         let mut new: Vec<String> = Vec::new();
+        let mut bytes: usize = known.iter().map(String::len).sum();
         for id in named.iter().filter_map(|text| self.file_id(&kept.job.name, text)) {
-            if is_id(&id) && !kept.record.files.contains(&id) && !new.contains(&id) {
-                new.push(id);
+            if !is_id(&id) || known.contains(&id) || new.contains(&id) {
+                continue;
             }
+            bytes = bytes.saturating_add(id.len());
+            if known.len().saturating_add(new.len()) >= FILES_MAX || bytes > FILES_BYTES_MAX {
+                tracing::warn!(job = %kept.job.name, charge = %kept.charge, "a job names too many files");
+                break;
+            }
+            new.push(id);
         }
-        new.truncate(room);
         new
     }
 
@@ -91,30 +107,47 @@ impl Meter {
             return Some(text.to_owned());
         }
         let url: Uri = text.parse().ok()?;
-        let routes = self.rules.routes.iter().filter(|route| route.has_files_of(job));
-        routes.into_iter().find_map(|route| self.file_in(route, &url))
+        let mut routes = self.rules.routes.iter().filter(|route| route.has_files_of(job));
+        routes.find_map(|route| self.file_in(route, &url))
     }
 
-    /// The id in a URL of the upstream. Its path is the route's, perhaps behind that of the upstream's own URL.
+    /// The id in a URL, if that is one of the route's own upstream and has the route's path.
     fn file_in(&self, route: &Route, url: &Uri) -> Option<String> {
         let touch = route.touch.as_ref()?;
-        url.path().match_indices('/').find_map(|(at, _)| {
-            let path = url.path().get(at..).filter(|path| path::canonical(path).is_ok())?;
-            let path = format!("{}{path}", route.prefix);
-            let captures = self.routes.captures(&route.name, &Method::GET, &path)?;
-            let nothing = (&http::HeaderMap::new(), None);
-            touch.named.id(&captures, url.query().unwrap_or_default(), nothing)
-        })
+        if !is_of(&touch.base, url) {
+            return None;
+        }
+        let path = url.path().strip_prefix(touch.base.path().trim_end_matches('/'))?;
+        path::canonical(path).ok()?;
+        let path = format!("{}{path}", route.prefix);
+        let captures = self.routes.captures(&route.name, &route.method, &path)?;
+        let nothing = (&HeaderMap::new(), None);
+        touch.named.id(&captures, url.query().unwrap_or_default(), nothing)
     }
 
-    /// A job's files are not found any more.
+    /// A job's files are not found any more; whether that is sure.
     pub(super) async fn forget_files(&self, kept: &Kept) -> bool {
+        self.unpoint_all(kept, &kept.record.files).await
+    }
+
+    async fn unpoint_all(&self, kept: &Kept, files: &[String]) -> bool {
         let mut all = true;
-        for file in &kept.record.files {
+        for file in files {
             all &= self.unpoint(alias(&kept.account, &kept.job.name, file)).await;
         }
         all
     }
+}
+
+/// Whether a URL is at the host and port of another one.
+fn is_of(base: &Uri, url: &Uri) -> bool {
+    let port = |uri: &Uri| {
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        uri.port_u16().unwrap_or(default)
+    };
+    let host = |uri: &Uri| uri.host().map(str::to_ascii_lowercase);
+    let scheme = matches!(url.scheme_str(), Some("http" | "https"));
+    scheme && host(base) == host(url) && port(base) == port(url)
 }
 
 impl Route {

@@ -101,21 +101,23 @@ impl Meter {
 }
 
 impl Meter {
-    /// Lets a job be found by its id, or by that of a file. Without it the upstream's calls are not understood, and the
-    /// watcher ends the job.
-    pub(super) async fn point(&self, alias: &Alias) {
+    /// Lets a job, or a file of one, be found by its id; whether that is sure. Without it the upstream's calls are not
+    /// understood, and the watcher ends the job.
+    pub(super) async fn point(&self, alias: &Alias) -> bool {
         for left in (0..POINT_TRIES).rev() {
             match self.ledger.create_alias(alias.clone()).await {
-                Answer::Applied(()) => return,
+                Answer::Applied(()) => return true,
                 Answer::Refused(refusal) => {
-                    return tracing::error!(?refusal, "a job is not found by its id");
+                    tracing::error!(?refusal, "a job, or a file of one, is not found by its id");
+                    return false;
                 }
                 Answer::Unknown(why) if left == 0 => {
-                    tracing::warn!(why, "a job is perhaps not found by its id");
+                    tracing::warn!(why, "a job, or a file of one, is perhaps not found by its id");
                 }
                 Answer::Unknown(_) => tokio::time::sleep(POINT_PAUSE).await,
             }
         }
+        false
     }
 
     /// The job was not handed over. Its alias goes where it leads to nothing; an earlier job of the same id keeps it.

@@ -248,6 +248,8 @@ pub struct Touch {
     pub deed: Deed,
     /// Where its requests say which one.
     pub named: NamedBy,
+    /// The URL of its upstream, under which files are.
+    pub base: Uri,
 }
 
 /// Where answers hold URLs of their upstream, which are turned to this gateway.

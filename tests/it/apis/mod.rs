@@ -51,7 +51,11 @@ impl Api {
         Self { name: name.to_owned(), world: World::of(&yaml, &[]), upstream }
     }
 
+    /// `http://UPSTREAM` in a case is the upstream.
     fn run(&self, case: &Value) {
+        let there = format!("http://{}", self.upstream.addr);
+        let text = case.to_string().replace("http://UPSTREAM", &there);
+        let case: &Value = &serde_json::from_str(&text).unwrap();
         let told = || format!("{}: {}", self.name, case["name"]);
         let payer = self.world.payer("studio", CREDITS);
         let mut steps = vec![case.clone()];

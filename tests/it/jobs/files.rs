@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rig::{Fake, Rig};
+use super::rig::{Fake, Rig, prediction};
 use super::webhooks::on_redis;
 use crate::ledger_redis::create;
 use crate::redis_server::RedisServer;
@@ -85,6 +85,60 @@ fn files_that_come_later_are_added_up_to_a_bound() {
         poll(&rig.world, &maria, "f1").ok();
     }
     assert_eq!((has("n0"), has("n30"), has("n31"), has("early")), (200, 200, 404, 200));
+}
+
+#[test]
+fn a_url_names_a_file_only_at_its_place_with_the_upstream() {
+    let rig = Rig::start(&[]);
+    let maria = rig.world.payer("studio", "100");
+    let there = format!("http://{}", rig.fake.addr);
+    let links = [
+        "http://files.example.com/v1/files/foreign/content".to_owned(),
+        "http://queue.service.test/v1/files/region/content".to_owned(),
+        format!("{there}/x/v1/files/behind/content"),
+        format!("{there}/v1/files/before/content/x"),
+        format!("{there}/v1/Files/other/content"),
+        format!("ftp://{}/v1/files/scheme/content", rig.fake.addr),
+        format!("{there}/v1/files/own/content"),
+    ];
+    begin(&rig.fake, &rig.world, &maria, &film("f1", &json!([]), &links));
+    poll(&rig.world, &maria, "f1").ok();
+    for id in ["foreign", "region", "behind", "before", "other", "scheme"] {
+        assert_eq!(file(&rig.fake, &rig.world, &maria, id), 404, "{id}");
+    }
+    assert_eq!(file(&rig.fake, &rig.world, &maria, "own"), 200);
+}
+
+#[test]
+fn ids_have_a_bound_together() {
+    let rig = Rig::start(&[]);
+    let maria = rig.world.payer("studio", "100");
+    let ids: Vec<String> = (0..6).map(|number| format!("{number}{}", "x".repeat(999))).collect();
+    begin(&rig.fake, &rig.world, &maria, &film("f1", &json!(ids), &[]));
+    poll(&rig.world, &maria, "f1").ok();
+    let has = |at: usize| file(&rig.fake, &rig.world, &maria, &ids[at]);
+    assert_eq!([has(0), has(3), has(4), has(5)], [200, 200, 404, 404]);
+}
+
+#[test]
+fn our_watcher_learns_of_files_too() {
+    let part = "  - { name: part, match: \"GET /v1/parts/{id}\", upstream: service, free: true, file_of: predictions }\n  - { name: stop,";
+    let rig = Rig::start(&[
+        ("ttl: 1h # ttl", "ttl: 1h\n    files: [/files/*]"),
+        ("  - { name: stop,", part),
+        ("every: 1s, after: 1h } # watch\n", "every: 1s, after: 1s } # watch\n"),
+    ]);
+    let maria = rig.world.payer("studio", "100");
+    let mut said = prediction("p1", "succeeded", Some(2.0));
+    said["files"] = json!(["one"]);
+    rig.fake.json("GET /v1/predictions/p1", 200, &said);
+    let charge = rig.predict(&maria, "p1", "starting").charge();
+    until("nobody but the watcher has asked", || {
+        rig.world.receipt(&maria, &charge)["status"] == "settled"
+    });
+    rig.fake.says("GET /v1/parts/one", 200, &[], "a film");
+    assert_eq!(rig.world.send(&maria.get("/v1/parts/one")).status, 200);
+    assert_eq!(rig.world.send(&maria.get("/v1/parts/two")).status, 404);
 }
 
 #[test]

@@ -89,3 +89,17 @@ fn a_public_url_goes_before_what_a_request_says() {
     let reply = rig.world.send(&maria.post("/v1/predictions", &json!({}))).ok();
     assert_eq!(reply.json()["urls"]["get"], "https://ai.example.com/v1/predictions/p1");
 }
+
+#[test]
+fn a_route_that_takes_the_rest_keeps_no_url_of_a_job_from_being_turned() {
+    let rest = "  - { name: rest, match: \"POST /v1/{*rest}\", upstream: service, free: true }\n  - { name: stop,";
+    let rig = Rig::start(&[("  - { name: stop,", rest)]);
+    let maria = rig.world.payer("studio", "100");
+    let there = format!("http://{}", rig.fake.addr);
+    let urls = |at: &str| json!({ "get": format!("{at}/v1/predictions/p1"), "cancel": format!("{at}/v1/predictions/p1/cancel") });
+    let body = json!({ "id": "p1", "status": "starting", "urls": urls(&there), "output": format!("{there}/v1/other") });
+    rig.fake.json("POST /v1/predictions", 201, &body);
+    let told = rig.world.send(&maria.post("/v1/predictions", &json!({}))).ok().json();
+    assert_eq!(told["urls"], urls("http://gateway"));
+    assert_eq!(told["output"], body["output"], "what is there is anybody's");
+}
