@@ -108,13 +108,19 @@ impl Eye {
     }
 
     /// What the first source that is there says of a quantity; `None`: none is.
-    pub(super) fn said(&self, number: usize, quantity: &Quantity, seen: Seen) -> Option<Stated> {
+    pub(super) fn said(
+        &self,
+        number: usize,
+        quantity: &Quantity,
+        seen: Seen<'_>,
+    ) -> Option<Stated> {
         said::said(quantity, seen, || self.readings(number))
     }
 
-    /// Whether nothing that is still to come can change that: neither the body nor trailers.
-    pub(super) fn is_known(&self, number: usize, quantity: &Quantity) -> bool {
-        said::is_known(&quantity.response, self.readings(number))
+    /// Whether nothing that is still to come can change that: neither the body nor trailers. `asked`: whether the
+    /// request said the quantity.
+    pub(super) fn is_known(&self, number: usize, quantity: &Quantity, asked: bool) -> bool {
+        said::is_known(&quantity.response, self.readings(number), asked)
     }
 
     /// Says what was counted of a WebSocket, in digits.
@@ -172,6 +178,18 @@ impl Eye {
     pub(super) fn passed(&mut self, bytes: u64) {
         for reading in &mut self.readings {
             reading.passed(bytes);
+        }
+    }
+
+    /// Whether the body is measured as a sound or a film.
+    pub(super) fn measures(&self) -> bool {
+        self.readings.iter().any(Reading::is_length)
+    }
+
+    /// The body has come to its end, and lasts so many milliseconds.
+    pub(super) fn lasts(&mut self, milliseconds: u64) {
+        for reading in &mut self.readings {
+            reading.lasts(milliseconds);
         }
     }
 

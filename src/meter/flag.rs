@@ -32,6 +32,9 @@ pub enum Flag {
     ClampedQuantity(Name),
     /// How long the uploaded file is could not be told: the quantity's maximum was held.
     UnknownLength(Name),
+    /// The request did not say this quantity, and what it says would be charged: its default was held, and the answer
+    /// decides.
+    UnaskedQuantity(Name),
     /// The body was needed, and it was no JSON or event stream that can be read.
     UnreadableBody,
     /// The body was needed, and it was compressed and could not be decoded.
@@ -64,6 +67,7 @@ impl fmt::Display for Flag {
             Self::RoundedQuantity(name) => write!(f, "rounded_quantity:{name}"),
             Self::ClampedQuantity(name) => write!(f, "clamped_quantity:{name}"),
             Self::UnknownLength(name) => write!(f, "unknown_length:{name}"),
+            Self::UnaskedQuantity(name) => write!(f, "unasked_quantity:{name}"),
             Self::UnreadableBody => f.write_str("unreadable_body"),
             Self::EncodedBody => f.write_str("encoded_body"),
             Self::OversizedBody => f.write_str("oversized_body"),
@@ -92,7 +96,7 @@ impl FromStr for Flag {
     type Err = FlagError;
 
     fn from_str(text: &str) -> Result<Self, FlagError> {
-        let of_quantities: [fn(Name) -> Self; 9] = [
+        let of_quantities: [fn(Name) -> Self; 10] = [
             Self::MissingQuantity,
             Self::UnreadableQuantity,
             Self::NegativeQuantity,
@@ -102,6 +106,7 @@ impl FromStr for Flag {
             Self::RoundedQuantity,
             Self::ClampedQuantity,
             Self::UnknownLength,
+            Self::UnaskedQuantity,
         ];
         let others = [
             Self::UnreadableBody,
@@ -132,7 +137,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for text in ["unknown_length:seconds", "over_maximum:n", "hold_used_up", "broken_body"] {
+        for text in ["unknown_length:seconds", "unasked_quantity:n", "hold_used_up", "broken_body"]
+        {
             assert_eq!(text.parse::<Flag>().unwrap().to_string(), text);
         }
         for text in ["", "unknown_length", "hold_used_up:n", "n:unknown_length"] {

@@ -48,6 +48,14 @@ pub struct Held {
     pub flags: Vec<Flag>,
 }
 
+impl Held {
+    /// What the request itself said of a quantity; `None`: its default holds, or its file could not be measured.
+    pub(super) fn asked(&self, name: &Name) -> Option<&Value> {
+        let unsaid = |flag: &Flag| matches!(flag, Flag::UnaskedQuantity(of) | Flag::UnknownLength(of) if of == name);
+        self.facts.0.get(name).filter(|_| !self.flags.iter().any(unsaid))
+    }
+}
+
 /// What a request says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
@@ -188,7 +196,9 @@ fn read(
             return Ok((value, unknown.then(|| Flag::UnknownLength(quantity.name.clone()))));
         }
     }
-    let default = quantity.default.clone().map(|value| (value, None));
+    let unasked = quantity.charges_what_is_asked();
+    let flag = unasked.then(|| Flag::UnaskedQuantity(quantity.name.clone()));
+    let default = quantity.default.clone().map(|value| (value, flag));
     default.ok_or_else(|| {
         let why = Why::Quantity { name: quantity.name.clone(), flaw: Flaw::Required };
         Unpriceable::values(first_pointer(quantity), why)

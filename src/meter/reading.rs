@@ -79,7 +79,12 @@ impl Reading {
 
     /// Whether it is known only when the body is over.
     pub(super) const fn in_body(&self) -> bool {
-        self.in_text() || matches!(self.source, ResponseSource::BodyBytes)
+        self.in_text() || self.is_length() || matches!(self.source, ResponseSource::BodyBytes)
+    }
+
+    /// Whether the body is measured for it as a sound or a film.
+    pub(super) const fn is_length(&self) -> bool {
+        self.source.is_length()
     }
 
     /// Whether its values add up, and some of them are missing.
@@ -143,6 +148,18 @@ impl Reading {
         if matches!(self.source, ResponseSource::BodyBytes) {
             self.answer = Answer::of_count(bytes);
         }
+    }
+
+    /// The body has come to its end, and lasts so many milliseconds.
+    pub(super) fn lasts(&mut self, milliseconds: u64) {
+        let text = match self.source {
+            ResponseSource::MediaSeconds => {
+                format!("{}.{:03}", milliseconds / 1_000, milliseconds % 1_000)
+            }
+            ResponseSource::MediaMilliseconds => milliseconds.to_string(),
+            _ => return,
+        };
+        self.note(self.value.of_answered_text(&text));
     }
 
     /// The body was cut off while it was read: what was counted so far is all there was.

@@ -21,9 +21,18 @@ pub(super) struct Stated {
     pub(super) lacks_some: bool,
 }
 
-/// How much of a body was seen.
+impl Stated {
+    /// This and nothing more.
+    fn exactly(value: Value) -> Self {
+        Self { answer: Some(Answer { value, rounded: false }), ..Self::default() }
+    }
+}
+
+/// How much of a body was seen, and what had been asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct Seen<'a> {
+    /// What the request said of the quantity; `None`: nothing.
+    pub(super) asked: Option<&'a Value>,
     /// Whether it could not be decoded, or no further: what it said before may not be its last word.
     pub(super) undecoded: bool,
     /// Whether nothing that could be read was left unread.
@@ -34,7 +43,7 @@ pub(super) struct Seen {
 /// `readings` are of their places, in their order.
 pub(super) fn said<'a, I: Iterator<Item = &'a Reading>>(
     quantity: &Quantity,
-    seen: Seen,
+    seen: Seen<'_>,
     readings: impl Fn() -> I,
 ) -> Option<Stated> {
     let first = |empties| {
@@ -51,14 +60,18 @@ pub(super) fn said<'a, I: Iterator<Item = &'a Reading>>(
 pub(super) fn is_known<'a>(
     sources: &[Source<ResponseSource>],
     mut readings: impl Iterator<Item = &'a Reading>,
+    asked: bool,
 ) -> bool {
     for source in sources {
-        let places: Vec<&Reading> = source.places().zip(readings.by_ref()).map(|it| it.1).collect();
-        if places.iter().any(|reading| reading.in_body()) {
+        let places: Vec<_> = source.places().zip(readings.by_ref()).collect();
+        if places.iter().any(|(_, reading)| reading.in_body()) {
             return false;
         }
-        if places.iter().any(|reading| reading.is_there()) {
-            return places.iter().all(|reading| reading.is_there());
+        // What was not asked for will not be, and changes nothing any more.
+        let mut open = places.iter().filter(|(place, _)| **place != ResponseSource::Asked);
+        let said = asked && open.clone().count() < places.len();
+        if said || open.clone().any(|(_, reading)| reading.is_there()) {
+            return open.all(|(_, reading)| reading.is_there());
         }
     }
     false
@@ -68,7 +81,7 @@ pub(super) fn is_known<'a>(
 struct Parts<'n, I> {
     readings: I,
     name: &'n Name,
-    seen: Seen,
+    seen: Seen<'n>,
     empties: bool,
 }
 
@@ -76,9 +89,12 @@ impl<'a, I: Iterator<Item = &'a Reading>> Arithmetic<ResponseSource> for Parts<'
     type Term = Stated;
     type Error = std::convert::Infallible;
 
-    fn term(&mut self, _: &ResponseSource) -> Result<Option<Stated>, Self::Error> {
-        let Seen { undecoded, all } = self.seen;
+    fn term(&mut self, place: &ResponseSource) -> Result<Option<Stated>, Self::Error> {
+        let Seen { undecoded, all, asked } = self.seen;
         let reading = self.readings.next().filter(|reading| !(undecoded && reading.in_text()));
+        if *place == ResponseSource::Asked {
+            return Ok(asked.cloned().map(Stated::exactly));
+        }
         let counts =
             |reading: &&Reading| reading.is_there() || (self.empties && reading.is_empty());
         Ok(reading.filter(counts).map(|reading| Stated {

@@ -147,6 +147,12 @@ impl Quantity {
         !self.request.is_empty()
     }
 
+    /// Whether what the request said of it is charged, or a part of that.
+    pub(super) fn charges_what_is_asked(&self) -> bool {
+        let mut places = self.response.iter().flat_map(Source::places);
+        places.any(|place| *place == ResponseSource::Asked)
+    }
+
     /// The places of its request sources, those within arithmetic among them.
     pub fn asked_places(&self) -> impl Iterator<Item = &RequestSource> {
         self.request.iter().flat_map(Source::places)
@@ -269,6 +275,13 @@ pub enum ResponseSource {
     },
     /// How many bytes the body has, as the upstream sent it.
     BodyBytes,
+    /// How many seconds the body lasts, as a sound or a film. Nothing, if that cannot be told or it did not come to
+    /// its end.
+    MediaSeconds,
+    /// How many milliseconds.
+    MediaMilliseconds,
+    /// What the request itself said. Nothing, where its default holds or its file could not be measured.
+    Asked,
 }
 
 /// What is counted of a WebSocket.
@@ -293,6 +306,12 @@ impl ResponseSource {
     #[must_use]
     pub const fn is_of_job(&self) -> bool {
         matches!(self, Self::Job(_) | Self::JobItems(_) | Self::JobHeader(_))
+    }
+
+    /// Whether the whole body as a sound or a film says it.
+    #[must_use]
+    pub const fn is_length(&self) -> bool {
+        matches!(self, Self::MediaSeconds | Self::MediaMilliseconds)
     }
 
     /// Whether it means something on routes that begin jobs alone.

@@ -11,12 +11,11 @@ use super::eye::Eye;
 use super::flag::Flag;
 use super::outcome::BodyTest;
 use super::pricing::Held;
-use super::reading::Reading;
 use super::said::Seen;
 use super::settings::{ChargeRule, Class, Due, Missing, OutcomeRule, Quantity};
 use super::value::Answer;
 use super::watch::{End, is_success};
-use crate::credit::{Amount, Facts, PriceError, Priced};
+use crate::credit::{Amount, Facts, PriceError, Priced, Value};
 use crate::observe::Unread;
 
 /// What an answer means and costs.
@@ -107,7 +106,8 @@ pub(super) fn at_head(evidence: &Evidence<'_>, due: &Due, held: &Held) -> Option
         None => evidence.otherwise(),
     };
     let depends = |(number, quantity): (usize, &Quantity)| {
-        !quantity.response.is_empty() && !evidence.eye.is_known(number, quantity)
+        let asked = held.asked(&quantity.name).is_some();
+        !quantity.response.is_empty() && !evidence.eye.is_known(number, quantity, asked)
     };
     match charge {
         ChargeRule::Hold => return None,
@@ -184,7 +184,8 @@ impl Evidence<'_> {
         let mut facts = held.facts.clone();
         for (number, quantity) in due.quantities.iter().enumerate() {
             if !quantity.response.is_empty() {
-                self.state(number, quantity, &mut facts, flags);
+                let asked = held.asked(&quantity.name);
+                self.state((number, quantity), asked, &mut facts, flags);
             }
         }
         match due.price.of(&facts).and_then(|priced| held.changes.apply(priced)) {
@@ -198,10 +199,16 @@ impl Evidence<'_> {
     }
 
     /// Puts what the response says of one quantity in the place of what was held for it.
-    fn state(&self, number: usize, quantity: &Quantity, facts: &mut Facts, flags: &mut Vec<Flag>) {
+    fn state(
+        &self,
+        (number, quantity): (usize, &Quantity),
+        asked: Option<&Value>,
+        facts: &mut Facts,
+        flags: &mut Vec<Flag>,
+    ) {
         let name = &quantity.name;
         let undecoded = matches!(self.unread, Some(Unread::Encoded | Unread::Bomb));
-        let seen = Seen { undecoded, all: self.all_read() };
+        let seen = Seen { undecoded, all: self.all_read(), asked };
         let Some(stated) = self.eye.said(number, quantity, seen) else {
             return self.missing(number, quantity, facts, flags);
         };
@@ -234,7 +241,7 @@ impl Evidence<'_> {
         flags: &mut Vec<Flag>,
     ) {
         flags.push(Flag::MissingQuantity(quantity.name.clone()));
-        if self.eye.readings(number).any(Reading::in_text) {
+        if self.eye.readings(number).any(|reading| reading.in_text() || reading.is_length()) {
             flags.extend(self.unread_flag());
         }
         if let (Missing::Value(value), false) = (&quantity.missing, self.end == End::Cancelled) {

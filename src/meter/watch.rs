@@ -2,6 +2,8 @@
 //!
 //! Invariant: sees bytes and never changes, delays or keeps them beyond a bound.
 //! Invariant: a body that nothing depends on is only counted.
+//! Invariant: how long a sound or a film is counts only if all of it came. A part says too little: its header may
+//! state the whole, its frames are what was sent and not what was made. So what was cut off is charged as held.
 
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -13,10 +15,13 @@ use super::settings::{ChargeRule, Class, Due, Merge, OnDisconnect, ResponseSourc
 use super::source::Source;
 use super::verdict::{self, Evidence, Verdict};
 use crate::credit::{Amount, Value};
-use crate::observe::{Observer, Pointer, Unread};
+use crate::observe::{Manner, Observer, Pointer, Unread};
 
 /// As what the outcomes of a route see the handshake of a WebSocket (101).
 const SESSION_STATUS: u16 = 200;
+
+/// The status of an answer that is a part of what there is (RFC 9110 §15.3.7): its length is not the whole one.
+const PARTIAL_CONTENT: u16 = 206;
 
 /// How a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +74,11 @@ impl Watch {
             places.iter().for_each(|place| eye.note_names(place));
         }
         eye.head(head);
-        let in_body = eye.reads_text() || !eye.tests.is_empty() || eye.notes_names();
+        let measure = eye.measures() && status != PARTIAL_CONTENT;
+        let in_text = eye.reads_text() || eye.notes_names() || !eye.tests.is_empty();
+        let in_body = in_text || measure;
         let format = due.stream.format.filter(|_| is_success(status));
-        let mut observer = Observer::new(head, format, due.decode);
+        let mut observer = Observer::new(head, Manner { format, decode: due.decode, measure });
         let needs_end = is_success(status) && due.stream.has_end() && observer.reads_events();
         if !in_body && !needs_end {
             observer = Observer::idle();
@@ -146,6 +153,9 @@ impl Watch {
         let short = seen.bytes > 0 && self.length.is_some_and(|length| length != seen.bytes);
         let unended = self.needs_end && !self.eye.end_seen;
         let end = if end == End::Complete && (short || unended) { End::Broken } else { end };
+        if let Some(length) = seen.length.filter(|_| end == End::Complete) {
+            self.eye.lasts(length);
+        }
         verdict::judge(&self.evidence(end, seen.unread), due, held)
     }
 

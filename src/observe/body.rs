@@ -1,14 +1,17 @@
 //! A body as it passes: an observer is shown every frame and reports what can be read in it.
 //!
 //! What the head says decides how it looks: `application/json` and `+json` are copied up to a bound and read at
-//! the end, streams are read event by event, all else is only counted. What comes compressed is decoded.
+//! the end, streams are read event by event, all else is only counted, or measured as a sound or a film. What
+//! comes compressed is decoded.
 //!
-//! Invariant: holds at most `BODY_MAX` bytes of a JSON body, two events of a stream and a decoder's window.
+//! Invariant: holds at most `BODY_MAX` bytes of a JSON body, two events of a stream, what a `MediaReader` keeps and a
+//! decoder's window.
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::coding::{Decoder, Undecoded};
+use super::media::MediaReader;
 use super::squeezed::Squeezed;
 use super::sse::{Event, EventReader};
 use super::values::{ItemReader, LineReader};
@@ -25,6 +28,17 @@ pub enum Streamed {
     Lines,
     /// The items of one JSON array.
     Items,
+}
+
+/// How a body is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// How it is read if its content type names no stream; `None`: as its content type says.
+    pub format: Option<Streamed>,
+    /// Whether it is decoded if it is compressed.
+    pub decode: bool,
+    /// Whether one that is not read as text is measured as a sound or a film.
+    pub measure: bool,
 }
 
 /// Something that can be read.
@@ -60,6 +74,9 @@ pub struct Seen {
     pub bytes: u64,
     /// Why something was not read; `None`: everything was. A part of it may have been.
     pub unread: Option<Unread>,
+    /// How long it is as a sound or a film, in milliseconds, rounded up. `None`: that cannot be told, it ended before
+    /// its end, or nobody asked.
+    pub length: Option<u64>,
 }
 
 /// Looks at a body while it passes.
@@ -76,20 +93,21 @@ enum Mode {
     Events(Box<EventReader>),
     Lines(Box<LineReader>),
     Items(Box<ItemReader>),
+    /// No text, and why; but perhaps a sound or a film.
+    Media(Box<MediaReader>, Unread),
     Nothing(Option<Unread>),
 }
 
 impl Observer {
-    /// An observer for a body with this head. `format`: how it is read if its content type names no stream;
-    /// `decode`: whether it is decoded if it is compressed.
+    /// An observer for a body with this head.
     #[must_use]
-    pub fn new(head: &HeaderMap, format: Option<Streamed>, decode: bool) -> Self {
-        let mode = Mode::of(head, format);
+    pub fn new(head: &HeaderMap, manner: Manner) -> Self {
+        let mode = Mode::of(head, manner.format).measured(manner.measure);
         if !encoded(head) {
             return Self { mode, decoder: None, bytes: 0 };
         }
         let reads = !matches!(mode, Mode::Nothing(_));
-        let decoder = Decoder::new(head).filter(|_| decode && reads).map(Box::new);
+        let decoder = Decoder::new(head).filter(|_| manner.decode && reads).map(Box::new);
         let mode = if decoder.is_some() { mode } else { Mode::Nothing(Some(Unread::Encoded)) };
         Self { mode, decoder, bytes: 0 }
     }
@@ -132,8 +150,9 @@ impl Observer {
             self.note(done);
         }
         let nothing = complete && self.bytes == 0;
+        let length = self.mode.length().filter(|_| complete);
         let unread = if nothing { None } else { self.mode.finish(complete, report) };
-        Seen { bytes: self.bytes, unread }
+        Seen { bytes: self.bytes, unread, length }
     }
 
     fn note(&mut self, done: Result<(), Undecoded>) {
@@ -168,9 +187,25 @@ impl Mode {
         }
     }
 
+    /// The same, with a measure for what is no text.
+    fn measured(self, measure: bool) -> Self {
+        match self {
+            Self::Nothing(Some(unread)) if measure => Self::Media(Box::default(), unread),
+            other => other,
+        }
+    }
+
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Media(reader, _) => reader.milliseconds(),
+            _ => None,
+        }
+    }
+
     fn feed(&mut self, part: &[u8], report: &mut dyn FnMut(Sight<'_>)) {
         let mut event = |event: Event<'_>| report(Sight::Event(event));
         match self {
+            Self::Media(reader, _) => reader.feed(part),
             Self::Events(reader) => reader.feed(part, &mut event),
             Self::Lines(reader) => reader.feed(part, &mut event),
             Self::Items(reader) => reader.feed(part, &mut event),
@@ -188,6 +223,7 @@ impl Mode {
         let mut event = |event: Event<'_>| report(Sight::Event(event));
         let skipped = match self {
             Self::Nothing(unread) => return unread,
+            Self::Media(_, unread) => return Some(unread),
             Self::Json(_) if !complete => return Some(Unread::Broken),
             Self::Json(kept) => {
                 report(Sight::Body(kept.kept()));

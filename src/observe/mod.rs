@@ -19,7 +19,8 @@ mod values;
 mod walk;
 
 pub use body::{
-    BODY_MAX, Observer, Seen, Sight, Streamed, Unread, encoded, is_json, is_lines, media_type,
+    BODY_MAX, Manner, Observer, Seen, Sight, Streamed, Unread, encoded, is_json, is_lines,
+    media_type,
 };
 pub use coding::{DECODED_MAX, RATIO_FREE, RATIO_MAX};
 pub use form::{

@@ -163,6 +163,25 @@ pub(in crate::config) enum ResponseFrom {
     Event(EventPlace),
     /// How many bytes the body has, as the upstream sent it.
     BodyBytes,
+    /// How many seconds the body lasts that is a sound or a film: WAV, MP3, FLAC, OGG, M4A, MP4 or WebM. Not there if
+    /// that cannot be told, or the body did not come to its end.
+    MediaSeconds,
+    /// How many milliseconds it lasts.
+    MediaMilliseconds,
+    /// What the request said. Not there where its `default` was held.
+    Asked,
+}
+
+impl ResponseFrom {
+    /// The places, those within arithmetic among them.
+    pub(in crate::config) fn places(&self) -> Vec<&Self> {
+        match self {
+            Self::SumOf(parts) | Self::Minus(parts) => {
+                parts.iter().flat_map(Self::places).collect()
+            }
+            place => vec![place],
+        }
+    }
 }
 
 /// A place in the events of one name.

@@ -194,6 +194,9 @@ impl Resolver<'_, '_> {
                 ResponseSource::Event { name: event.name.value.clone(), at: event.at.value.clone() }
             }
             ResponseFrom::BodyBytes => ResponseSource::BodyBytes,
+            ResponseFrom::MediaSeconds => ResponseSource::MediaSeconds,
+            ResponseFrom::MediaMilliseconds => ResponseSource::MediaMilliseconds,
+            ResponseFrom::Asked => ResponseSource::Asked,
             ResponseFrom::Header(at) => ResponseSource::Header(at.value.clone()),
             ResponseFrom::SentMessages => ResponseSource::Session(SessionSource::SentMessages),
             ResponseFrom::SentBytes => ResponseSource::Session(SessionSource::SentBytes),

@@ -12,6 +12,7 @@ mod extract;
 mod identity;
 mod issuer;
 mod job;
+mod length;
 mod outcome;
 mod pack;
 mod plan;

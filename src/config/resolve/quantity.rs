@@ -29,6 +29,8 @@ impl Resolver<'_, '_> {
         }
         self.source_of(name, written);
         self.told(written);
+        self.stays_asked(name, written);
+        self.length(name, written);
         let request = written
             .request
             .iter()

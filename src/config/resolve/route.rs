@@ -144,6 +144,7 @@ impl Resolver<'_, '_> {
         self.bodies(route);
         self.both_formats(route);
         self.small_holds(route);
+        self.one_answer(route);
         let matches = &route.matches.value;
         let quantities =
             route.quantities.0.iter().map(|(name, written)| self.quantity(name, written, matches));

@@ -1,4 +1,4 @@
-//! How long an uploaded audio or video file is, read from its bytes as they pass.
+//! How long an audio or video file is that is uploaded, or that an answer is: read from its bytes as they pass.
 //!
 //! A file is walked once, forwards: headers, tables and the heads of frames are read, sound and pictures
 //! are passed over by their length. Wherever a format allows it the frames themselves are counted, since a

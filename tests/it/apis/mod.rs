@@ -20,7 +20,7 @@ const CREDITS: &str = "1000000";
 /// The boundary of forms.
 const BOUNDARY: &str = "a-boundary-of-tests";
 /// How many presets and cases there are.
-const COUNTED: (usize, usize) = (26, 398);
+const COUNTED: (usize, usize) = (26, 406);
 
 const HEAD: &str = "
 listen: 127.0.0.1:0
@@ -206,21 +206,22 @@ fn wav(seconds: &str) -> Vec<u8> {
     file
 }
 
-/// What the upstream is told to answer: `json`, or `body` of a `type`.
+/// What the upstream is told to answer: `json`, or of a `type` a `body`, or `wav`: a sound of so many seconds.
 fn answer(told: &Value) -> Answer {
-    let (kind, body) = match told.get("json") {
-        Some(json) => ("application/json", json.to_string()),
-        None => (
-            told["type"].as_str().unwrap_or("application/octet-stream"),
-            told["body"].as_str().unwrap_or_default().to_owned(),
-        ),
+    let (kind, body) = match (told.get("json"), &told["wav"]) {
+        (Some(json), _) => ("application/json", json.to_string().into_bytes()),
+        (None, seconds) => {
+            let text = || told["body"].as_str().unwrap_or_default().as_bytes().to_vec();
+            let body = seconds.as_number().map_or_else(text, |seconds| wav(&seconds.to_string()));
+            (told["type"].as_str().unwrap_or("application/octet-stream"), body)
+        }
     };
     let mut headers = vec![("content-type".to_owned(), kind.to_owned())];
     for (name, value) in told["headers"].as_object().into_iter().flatten() {
         headers.push((name.clone(), value.as_str().unwrap().to_owned()));
     }
     let status = u16::try_from(told["status"].as_u64().unwrap_or(200)).unwrap();
-    Answer { status, headers, body: body.into_bytes(), cut: told["cut"] == true }
+    Answer { status, headers, body, cut: told["cut"] == true }
 }
 
 /// The cases of all presets, by their names.

@@ -123,7 +123,7 @@ fn every_runnable_file_is_accepted_without_warnings() {
 #[test]
 fn every_bad_file_has_its_report() {
     let cases = files(&at("tests/cases/config"), "yaml");
-    assert_eq!(cases.len(), 104);
+    assert_eq!(cases.len(), 105);
     for path in cases {
         let name = path.file_name().unwrap().to_str().unwrap();
         let report = match load_text(name, &read(&path), &Fake) {

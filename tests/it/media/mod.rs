@@ -1,5 +1,7 @@
-//! How long uploaded audio and video files are: read from the bytes, and held for at the gateway.
+//! How long audio and video files are: read from the bytes, held for at the gateway where they are uploaded, and charged
+//! where they are the answer.
 
+mod answers;
 mod bytes;
 mod gateway;
 mod generated;

@@ -49,9 +49,9 @@ fn wide_zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// One way to compress.
-type Encode = fn(&[u8]) -> Vec<u8>;
+pub(crate) type Encode = fn(&[u8]) -> Vec<u8>;
 
-const CODINGS: [(&str, Encode); 8] = [
+pub(crate) const CODINGS: [(&str, Encode); 8] = [
     ("gzip", gzip),
     ("x-gzip", gzip),
     ("GZIP", |bytes| {

@@ -9,6 +9,8 @@ mod script;
 mod taking_out;
 mod trailers;
 
+pub(crate) use coded::CODINGS;
+
 use serde_json::{Value, json};
 
 use crate::wire::Reply;
