@@ -39,8 +39,10 @@ impl Resolver<'_, '_> {
             return;
         }
         if written.request.is_empty() || written.default.is_none() {
-            let message =
-                format!("`asked` is what the request says of `{}`, if it says it", name.value);
+            let message = format!(
+                "`asked` is for what a request may say or leave out, and `{}` is not",
+                name.value
+            );
             self.findings.error("misplaced", name.place, message).help(
                 "write `request`, and the `default` that is held where the request says nothing",
             );
