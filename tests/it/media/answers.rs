@@ -208,6 +208,7 @@ fn what_was_cut_off_is_no_shorter() {
         let partial = rule(&[(200, 299)], None, Class::Partial, ChargeRule::Settle);
         let parts = Due { outcomes: vec![partial], ..by_length() };
         assert_eq!(ended(&parts, End::Broken), "600 broken_body missing_quantity:used");
+        assert_eq!(charged(&parts, told, half), "600 broken_body missing_quantity:used");
     }
     // What is declared for an answer that says nothing is not for one that nobody waited for.
     due.quantities[0].missing = Missing::Value(number("1"));

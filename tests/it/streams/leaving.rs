@@ -10,6 +10,14 @@ fn event(text: &str) -> String {
     format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
 }
 
+/// Frames of MP3, of 26.12 ms each.
+fn song(frames: usize) -> Vec<u8> {
+    let mut frame = vec![0; 417];
+    frame[..4].copy_from_slice(&[0xff, 0xfb, 0x90, 0x00]);
+    frame[414..].copy_from_slice(b"end");
+    frame.repeat(frames)
+}
+
 /// Asks, reads until `seen` has come, and leaves; the charge.
 fn leave(stage: &Stage, path: &str, answer: Answer, seen: &str) -> String {
     stage.script.next(answer);
@@ -64,6 +72,24 @@ fn what_was_never_stated_is_charged_as_held() {
     let charge = leave(&stage, "/v1/messages", answer, "nothing yet");
     let expected = "settled 1500 cancelled missing_quantity:input missing_quantity:output";
     assert_eq!(stage.ended(&charge), expected);
+}
+
+/// Of a part of a song nobody knows how much was made. It is passed on before the rest comes, whoever measures it.
+#[test]
+fn a_song_is_as_long_as_it_came_to_its_end() {
+    let gone = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
+    for (word, expected) in [
+        ("cancel", "settled 600 cancelled missing_quantity:output"),
+        ("finish", "settled 52.245 completed"),
+    ] {
+        let stage = Stage::changed(&[("DISCONNECT", word)]);
+        gone.store(false, std::sync::atomic::Ordering::SeqCst);
+        let rest = [Step::Wait(gone.clone()), Step::Send(song(1_000))];
+        let answer = rest.into_iter().fold(Answer::new(AUDIO, song(1_000)), Answer::then);
+        let charge = leave(&stage, "/v1/music", answer, "end");
+        gone.store(word == "finish", std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(stage.ended(&charge), expected);
+    }
 }
 
 #[test]

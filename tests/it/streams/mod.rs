@@ -182,6 +182,15 @@ routes:
     on_disconnect: DISCONNECT
     on_unknown: release
     reconcile: 1s
+  - name: music
+    match: POST /v1/music
+    upstream: service
+    price: output
+    quantities:
+      output: { type: seconds, hold: 600, maximum: 600, response: [media_seconds] }
+    on_disconnect: DISCONNECT
+    on_unknown: release
+    reconcile: 1s
   - { name: models, match: GET /v1/models, upstream: service, free: true }
 "#;
 
