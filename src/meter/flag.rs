@@ -32,9 +32,8 @@ pub enum Flag {
     ClampedQuantity(Name),
     /// How long the uploaded file is could not be told: the quantity's maximum was held.
     UnknownLength(Name),
-    /// The request did not say this quantity, and what it says would be charged: its default was held, and the answer
-    /// decides.
-    UnaskedQuantity(Name),
+    /// The answer lasts longer than was asked for: its own length is charged.
+    OverAsked(Name),
     /// The body was needed, and it was no JSON or event stream that can be read.
     UnreadableBody,
     /// The body was needed, and it was compressed and could not be decoded.
@@ -67,7 +66,7 @@ impl fmt::Display for Flag {
             Self::RoundedQuantity(name) => write!(f, "rounded_quantity:{name}"),
             Self::ClampedQuantity(name) => write!(f, "clamped_quantity:{name}"),
             Self::UnknownLength(name) => write!(f, "unknown_length:{name}"),
-            Self::UnaskedQuantity(name) => write!(f, "unasked_quantity:{name}"),
+            Self::OverAsked(name) => write!(f, "over_asked:{name}"),
             Self::UnreadableBody => f.write_str("unreadable_body"),
             Self::EncodedBody => f.write_str("encoded_body"),
             Self::OversizedBody => f.write_str("oversized_body"),
@@ -106,7 +105,7 @@ impl FromStr for Flag {
             Self::RoundedQuantity,
             Self::ClampedQuantity,
             Self::UnknownLength,
-            Self::UnaskedQuantity,
+            Self::OverAsked,
         ];
         let others = [
             Self::UnreadableBody,
@@ -137,8 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for text in ["unknown_length:seconds", "unasked_quantity:n", "hold_used_up", "broken_body"]
-        {
+        for text in ["unknown_length:seconds", "over_asked:n", "hold_used_up", "broken_body"] {
             assert_eq!(text.parse::<Flag>().unwrap().to_string(), text);
         }
         for text in ["", "unknown_length", "hold_used_up:n", "n:unknown_length"] {

@@ -46,13 +46,16 @@ pub struct Held {
     pub changes: PriceChanges,
     /// What could not be told of the request.
     pub flags: Vec<Flag>,
+    /// The quantities that `asked` names and the request did not say: their default holds, or their file could not be
+    /// measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<Name>,
 }
 
 impl Held {
-    /// What the request itself said of a quantity; `None`: its default holds, or its file could not be measured.
+    /// What the request itself said of a quantity that is charged as `asked`; `None`: nothing.
     pub(super) fn asked(&self, name: &Name) -> Option<&Value> {
-        let unsaid = |flag: &Flag| matches!(flag, Flag::UnaskedQuantity(of) | Flag::UnknownLength(of) if of == name);
-        self.facts.0.get(name).filter(|_| !self.flags.iter().any(unsaid))
+        self.facts.0.get(name).filter(|_| !self.unasked.contains(name))
     }
 }
 
@@ -63,6 +66,8 @@ pub(super) struct Told {
     pub(super) facts: Facts,
     /// What could not be told of them.
     pub(super) flags: Vec<Flag>,
+    /// What was not asked for; see [`Held::unasked`].
+    pub(super) unasked: Vec<Name>,
 }
 
 /// Why a request has no price. It is refused and has cost nothing.
@@ -112,17 +117,23 @@ pub(super) fn read_request(due: &Due, asked: Asked<'_>) -> Result<Told, Unpricea
         .map_err(|problem| Unpriceable::values("query".to_owned(), Why::Query(problem)))?;
     one_place(due, asked.query)?;
     let body = Body::read(&due.quantities, asked)?;
-    let Told { mut facts, mut flags } = Told::default();
+    let Told { mut facts, mut flags, mut unasked } = Told::default();
     for quantity in &due.quantities {
-        let read = read(quantity, asked, &body).map_err(|refused| refused.of(&quantity.name))?;
-        facts.0.insert(quantity.name.clone(), read.0);
-        flags.extend(read.1);
+        let name = &quantity.name;
+        let (value, said) = read(quantity, asked, &body).map_err(|refused| refused.of(name))?;
+        facts.0.insert(name.clone(), value);
+        if said == Said::Immeasurable {
+            flags.push(Flag::UnknownLength(name.clone()));
+        }
+        if said != Said::Here && quantity.charges_what_is_asked() {
+            unasked.push(name.clone());
+        }
     }
     // Last, so that nothing a client says can stand for its plan.
     if let Ok(plan) = "plan".parse() {
         facts.0.insert(plan, Value::Text(asked.plan.to_string()));
     }
-    Ok(Told { facts, flags })
+    Ok(Told { facts, flags, unasked })
 }
 
 /// What they come to.
@@ -131,9 +142,9 @@ pub(super) fn price_facts(
     told: Told,
     changes: PriceChanges,
 ) -> Result<Held, Unpriceable> {
-    let Told { facts, flags } = told;
+    let Told { facts, flags, unasked } = told;
     match due.price.of(&facts).and_then(|priced| changes.apply(priced)) {
-        Ok(priced) => Ok(Held { facts, priced, changes, flags }),
+        Ok(priced) => Ok(Held { facts, priced, changes, flags, unasked }),
         Err(error) => Err(no_price(due, &facts, &error)),
     }
 }
@@ -184,21 +195,30 @@ fn base(name: &str) -> &str {
     name.split('[').next().filter(|base| !base.is_empty()).unwrap_or(name)
 }
 
-/// The value of a quantity, and what could not be told of it.
+/// What a request says of a quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// It says it.
+    Here,
+    /// It has a file whose length cannot be told.
+    Immeasurable,
+    /// It says nothing: the default holds.
+    Nothing,
+}
+
+/// The value of a quantity, and whether the request says it.
 fn read(
     quantity: &Quantity,
     asked: Asked<'_>,
     body: &Body<'_>,
-) -> Result<(Value, Option<Flag>), Unpriceable> {
+) -> Result<(Value, Said), Unpriceable> {
     for source in &quantity.request {
         if let Some(value) = read_source(quantity, source, asked, body)? {
             let unknown = source.places().any(|place| body.has_unknown_length(place));
-            return Ok((value, unknown.then(|| Flag::UnknownLength(quantity.name.clone()))));
+            return Ok((value, if unknown { Said::Immeasurable } else { Said::Here }));
         }
     }
-    let unasked = quantity.charges_what_is_asked();
-    let flag = unasked.then(|| Flag::UnaskedQuantity(quantity.name.clone()));
-    let default = quantity.default.clone().map(|value| (value, flag));
+    let default = quantity.default.clone().map(|value| (value, Said::Nothing));
     default.ok_or_else(|| {
         let why = Why::Quantity { name: quantity.name.clone(), flaw: Flaw::Required };
         Unpriceable::values(first_pointer(quantity), why)

@@ -10,6 +10,10 @@ use super::source::{Arithmetic, Source};
 use super::value::Answer;
 use crate::credit::{Decimal, Name, Value};
 
+/// How much longer than what was asked for an answer may last without costing more: a coding's frames, and the silence
+/// around them.
+const SLACK_MS: u64 = 1_000;
+
 /// What a source says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stated {
@@ -50,10 +54,36 @@ pub(super) fn said<'a, I: Iterator<Item = &'a Reading>>(
         let mut parts = Parts { readings: readings(), name: &quantity.name, seen, empties };
         quantity.response.iter().find_map(|source| {
             let Ok(stated) = source.come_to(&mut parts);
-            stated
+            let asked = *source == Source::One(ResponseSource::Asked);
+            let longer = || longer(quantity, seen.asked.filter(|_| asked)?, readings());
+            stated.map(|stated| longer().unwrap_or(stated))
         })
     };
     first(false).or_else(|| first(true))
+}
+
+/// The length of the answer, if it is longer than what was asked for by more than the frames of a coding are: what is
+/// made may be more than the request seemed to say.
+fn longer<'a>(
+    quantity: &Quantity,
+    asked: &Value,
+    readings: impl Iterator<Item = &'a Reading>,
+) -> Option<Stated> {
+    let Value::Number(asked) = asked else { return None };
+    let places = quantity.response.iter().flat_map(Source::places);
+    places.zip(readings).find_map(|(place, reading)| {
+        let slack = match place {
+            ResponseSource::MediaSeconds => Decimal::whole(SLACK_MS / 1_000)?,
+            ResponseSource::MediaMilliseconds => Decimal::whole(SLACK_MS)?,
+            _ => return None,
+        };
+        let Value::Number(came) = &reading.answer.as_ref()?.value else { return None };
+        (*came > asked.checked_add(slack)?).then(|| {
+            let over = Flag::OverAsked(quantity.name.clone());
+            let flags = reading.flags(&quantity.name).chain([over]).collect();
+            Stated { answer: reading.answer.clone(), flags, lacks_some: false }
+        })
+    })
 }
 
 /// Whether what is still to come cannot change that. A header that is not there may come as a trailer.
@@ -62,6 +92,11 @@ pub(super) fn is_known<'a>(
     mut readings: impl Iterator<Item = &'a Reading>,
     asked: bool,
 ) -> bool {
+    // What was asked for stands only if no more came.
+    if sources.iter().flat_map(Source::places).any(ResponseSource::is_length) {
+        return false;
+    }
+    let mut passed = false;
     for source in sources {
         let places: Vec<_> = source.places().zip(readings.by_ref()).collect();
         if places.iter().any(|(_, reading)| reading.in_body()) {
@@ -71,8 +106,9 @@ pub(super) fn is_known<'a>(
         let mut open = places.iter().filter(|(place, _)| **place != ResponseSource::Asked);
         let said = asked && open.clone().count() < places.len();
         if said || open.clone().any(|(_, reading)| reading.is_there()) {
-            return open.all(|(_, reading)| reading.is_there());
+            return !(said && passed) && open.all(|(_, reading)| reading.is_there());
         }
+        passed |= open.next().is_some();
     }
     false
 }

@@ -11,10 +11,11 @@ use super::eye::Eye;
 use super::flag::Flag;
 use super::outcome::BodyTest;
 use super::pricing::Held;
+use super::reading::Reading;
 use super::said::Seen;
 use super::settings::{ChargeRule, Class, Due, Missing, OutcomeRule, Quantity};
 use super::value::Answer;
-use super::watch::{End, is_success};
+use super::watch::{End, PARTIAL_CONTENT, is_success};
 use crate::credit::{Amount, Facts, PriceError, Priced, Value};
 use crate::observe::Unread;
 
@@ -244,7 +245,12 @@ impl Evidence<'_> {
         if self.eye.readings(number).any(|reading| reading.in_text() || reading.is_length()) {
             flags.extend(self.unread_flag());
         }
-        if let (Missing::Value(value), false) = (&quantity.missing, self.end == End::Cancelled) {
+        // A part that was asked for is not what was made.
+        let part =
+            self.status == PARTIAL_CONTENT && self.eye.readings(number).any(Reading::is_length);
+        if let (Missing::Value(value), false) =
+            (&quantity.missing, part || self.end == End::Cancelled)
+        {
             facts.0.insert(quantity.name.clone(), value.clone());
         }
     }

@@ -21,7 +21,7 @@ use crate::observe::{Manner, Observer, Pointer, Unread};
 const SESSION_STATUS: u16 = 200;
 
 /// The status of an answer that is a part of what there is (RFC 9110 §15.3.7): its length is not the whole one.
-const PARTIAL_CONTENT: u16 = 206;
+pub(super) const PARTIAL_CONTENT: u16 = 206;
 
 /// How a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -309,7 +309,13 @@ mod tests {
     fn a_long_price_is_kept_as_far_as_it_can_still_count() {
         let (due, asked) = (due(), facts("high", 10));
         let priced = due.price.of(&asked).unwrap();
-        let held = Held { facts: asked, priced, changes: Default::default(), flags: Vec::new() };
+        let held = Held {
+            facts: asked,
+            priced,
+            changes: Default::default(),
+            flags: Vec::new(),
+            unasked: Vec::new(),
+        };
         let (route, told) = ("film".parse().unwrap(), Explanation::default());
         let record = Record::begin(route, Vec::new(), &due, held, BTreeSet::new(), told);
         let bytes = record.bytes();
@@ -330,7 +336,13 @@ mod tests {
         let (mut due, asked) = (due(), facts("high", 10));
         let priced = due.price.of(&asked).unwrap();
         due.quantities[0].response = vec![ResponseSource::Job("/size".parse().unwrap()).into()];
-        let held = Held { facts: asked, priced, changes: Default::default(), flags: Vec::new() };
+        let held = Held {
+            facts: asked,
+            priced,
+            changes: Default::default(),
+            flags: Vec::new(),
+            unasked: Vec::new(),
+        };
         let (route, told) = ("film".parse().unwrap(), Explanation::default());
         let record = Record::begin(route, Vec::new(), &due, held.clone(), BTreeSet::new(), told);
         let read = Record::read(&record.bytes()).unwrap();

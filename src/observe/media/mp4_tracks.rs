@@ -15,6 +15,8 @@ pub(super) struct Tracks {
     tracks: Vec<Track>,
     scale: u64,
     stated: u64,
+    /// Whether there is a movie behind the movie: who plays it may play both.
+    again: bool,
     with_fragments: u64,
     /// The size of sound and pictures.
     media: u64,
@@ -47,7 +49,7 @@ impl Tracks {
         let dense = u128::from(self.media.min(total)).saturating_mul(8_000)
             > u128::from(length).saturating_mul(DENSEST);
         let only_sound = heard().all(|track| !track.pictures);
-        (heard().next().is_some() && !(only_sound && dense)).then_some(length)
+        (heard().next().is_some() && !self.again && !(only_sound && dense)).then_some(length)
     }
 
     fn track(&self, track: &Track) -> Option<u64> {
@@ -75,6 +77,7 @@ impl Tracks {
         match kind {
             Kind::Movie => {
                 let (scale, stated) = scaled(bytes);
+                self.again |= self.scale > 0;
                 (self.scale, self.stated) = (scale, self.stated.max(stated));
             }
             Kind::MovieFragments => {

@@ -55,7 +55,8 @@ impl Wav {
                 self.within = Within::Large(padded);
                 Step::on(8, read(24))
             }
-            b"fmt " => self.lost(),
+            // A second format, or a file behind a file: who plays it may play all of it.
+            b"fmt " | b"RIFF" | b"RF64" | b"BW64" => self.lost(),
             _ if name.iter().all(|byte| (0x20..0x7f).contains(byte)) => {
                 Step::on(padded.saturating_add(8), 8)
             }

@@ -20,7 +20,7 @@ const CREDITS: &str = "1000000";
 /// The boundary of forms.
 const BOUNDARY: &str = "a-boundary-of-tests";
 /// How many presets and cases there are.
-const COUNTED: (usize, usize) = (26, 406);
+const COUNTED: (usize, usize) = (26, 411);
 
 const HEAD: &str = "
 listen: 127.0.0.1:0

@@ -65,6 +65,7 @@ fn wavs() -> Vec<Case> {
         case("an endless RF64", large(u64::MAX), About(10_000)),
         case("an RF64 of four bytes", large(4), AtLeast(10_000)),
         case("samples twice", wav(PLAIN, &[chunk("data", 8, &[0; 8]), data(80_000)]), Unknown),
+        case("a file behind a file", [plain(80_000), plain(80_000)].concat(), Unknown),
         case("no format", [b"RIFF\0\0\0\0WAVE".to_vec(), data(80_000)].concat(), Unknown),
         case(
             "two formats",
@@ -211,6 +212,15 @@ fn mp4s() -> Vec<Case> {
         case("a second of a megabyte", dense, Unknown),
         case("boxes in boxes", [mp4_box("ftyp", &[]), nested].concat(), Unknown),
         case("boxes in boxes without an end", deep, Unknown),
+        case(
+            "a film behind a film",
+            [
+                mp4(1_000, 60_000, &track(8_000, 480_000)),
+                mp4(1_000, 60_000, &track(8_000, 480_000)),
+            ]
+            .concat(),
+            Unknown,
+        ),
         case("a box of no size", large(0), Unknown),
         case("a box as large as can be", large(u64::MAX), Unknown),
         case(
