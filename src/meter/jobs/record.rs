@@ -305,17 +305,17 @@ mod tests {
         Facts(pairs.into_iter().map(|(name, value)| (name.parse().unwrap(), value)).collect())
     }
 
+    fn held(due: &Due) -> Held {
+        let facts = facts("high", 10);
+        let priced = due.price.of(&facts).unwrap();
+        let (changes, flags, unasked) = Default::default();
+        Held { facts, priced, changes, flags, unasked }
+    }
+
     #[test]
     fn a_long_price_is_kept_as_far_as_it_can_still_count() {
-        let (due, asked) = (due(), facts("high", 10));
-        let priced = due.price.of(&asked).unwrap();
-        let held = Held {
-            facts: asked,
-            priced,
-            changes: Default::default(),
-            flags: Vec::new(),
-            unasked: Vec::new(),
-        };
+        let due = due();
+        let held = held(&due);
         let (route, told) = ("film".parse().unwrap(), Explanation::default());
         let record = Record::begin(route, Vec::new(), &due, held, BTreeSet::new(), told);
         let bytes = record.bytes();
@@ -333,16 +333,9 @@ mod tests {
 
     #[test]
     fn a_record_has_a_bound() {
-        let (mut due, asked) = (due(), facts("high", 10));
-        let priced = due.price.of(&asked).unwrap();
+        let mut due = due();
+        let held = held(&due);
         due.quantities[0].response = vec![ResponseSource::Job("/size".parse().unwrap()).into()];
-        let held = Held {
-            facts: asked,
-            priced,
-            changes: Default::default(),
-            flags: Vec::new(),
-            unasked: Vec::new(),
-        };
         let (route, told) = ("film".parse().unwrap(), Explanation::default());
         let record = Record::begin(route, Vec::new(), &due, held.clone(), BTreeSet::new(), told);
         let read = Record::read(&record.bytes()).unwrap();
