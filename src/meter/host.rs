@@ -6,6 +6,9 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use http::Uri;
+use http::uri::Authority;
+
 /// The longest name of a host, in bytes (RFC 1035 §2.3.4).
 const NAME_MAX: usize = 253;
 
@@ -129,6 +132,17 @@ fn canonical(name: &str) -> Option<String> {
     let labels = || name.split('.');
     let sound = labels().all(|label| !label.is_empty() && label.bytes().all(good));
     (sound && name.len() <= NAME_MAX).then(|| name.to_ascii_lowercase())
+}
+
+/// Whether a URL is at this host and port. A port that is not said is the usual one of the URL's scheme.
+#[must_use]
+pub fn is_at(url: &Uri, host: &Authority) -> bool {
+    let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    let same = |authority: &Authority| {
+        host.host().eq_ignore_ascii_case(authority.host())
+            && host.port_u16().unwrap_or(default) == authority.port_u16().unwrap_or(default)
+    };
+    url.authority().is_some_and(same)
 }
 
 #[cfg(test)]

@@ -61,17 +61,17 @@ pub use code::{Code, Hundred};
 pub use content::{Content, Need, Passed, Passing};
 pub use flag::Flag;
 pub use gates::{Place, gates};
-pub use host::{Host, HostPattern, NoHost};
+pub use host::{Host, HostPattern, NoHost, is_at};
 pub use identity::{
     AccountHeader, Directory, Finder, HookKeys, Identity, IdentityRules, Issuer, KEY_HEADERS,
     KEY_SCHEMES, KEY_SET_MAX, KeyRules, KeySet, KeySetError, KeySets, KeySource, Named, Said,
     SetPlace, Shown, Way, Ways,
 };
 pub use jobs::{
-    Beginning, Begun, By, Deed, FILES_MAX, Handing, HookPlace, HookSecret, IdPlace, Job, JobAsked,
-    JobSight, Kept, Look, NamedBy, Proof, Question, Receiver, Record, Report, Rewrite, Sealed,
-    Touch, Unproven, Verify, Watching, Webhook, WordCharges, Words, fal_signed, is_id, open,
-    proven, seal, signed_id,
+    Beginning, Begun, By, Deed, Handing, HookPlace, HookSecret, IdPlace, Job, JobAsked, JobSight,
+    Kept, Look, NamedBy, Proof, Question, Receiver, Record, Report, Rewrite, Sealed, Touch,
+    Unproven, Verify, Watching, Webhook, WordCharges, Words, fal_signed, is_id, open, proven, seal,
+    signed_id,
 };
 pub use journal::{Journal, Marks, instance};
 pub use key::{ImportedKey, NewKeyText, PresentedKey};

@@ -1,8 +1,8 @@
 //! URLs of an upstream's own in its answers, turned to this gateway: so that what they lead to is asked of us, and
 //! answered to the owner alone.
 //!
-//! Invariant: only in declared places, only of the upstream's own hosts, and never to a route of another upstream nor to
-//! a free one that answers everybody.
+//! Invariant: only in declared places, only of the upstream's own hosts, and never where all that answers here is another
+//! upstream or a free route for everybody.
 //! Presigned and foreign URLs, and all other bytes, stay as they came.
 
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use http::{Method, Uri};
 use super::core::Core;
 use super::stage::Origin;
 use super::steps::host;
-use crate::meter::{Deed, Found, Host, Route, Work};
+use crate::meter::{Deed, Found, Host, Route, Work, is_at};
 use crate::observe::{encoded, is_json, media_type, string_at, strings};
 
 /// The longest body that is rewritten, in bytes; a longer one passes as it came.
@@ -181,16 +181,6 @@ fn here(core: &Core, route: &Route, came: &Parts, origin: Origin) -> Option<Here
     let url = format!("{}://{name}", proto.as_deref().unwrap_or(own));
     // A proxy before us that says another name has turned it into ours, and will again.
     Some(Here { url, host: host(core, came) })
-}
-
-/// Whether a URL is at this host and port.
-fn is_at(url: &Uri, host: &Authority) -> bool {
-    let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
-    let same = |authority: &Authority| {
-        host.host().eq_ignore_ascii_case(authority.host())
-            && host.port_u16().unwrap_or(default) == authority.port_u16().unwrap_or(default)
-    };
-    url.authority().is_some_and(same)
 }
 
 /// Whether a query carries a signature of the whole URL.

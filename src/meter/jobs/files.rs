@@ -8,16 +8,19 @@
 
 use http::{HeaderMap, Uri};
 
-use super::job::{Deed, FILES_MAX, Job};
+use super::job::{Deed, Job};
 use super::sight::is_id;
 use super::telling::Kept;
 use crate::credit::{AccountId, AliasId, Name};
 use crate::ledger::{Alias, Answer, Refusal, Watching};
 use crate::meter::admit::Meter;
+use crate::meter::host::is_at;
 use crate::meter::path;
 use crate::meter::rejection::Rejection;
 use crate::meter::settings::Route;
 
+/// The most files that a job may name.
+const FILES_MAX: usize = 32;
 /// The sort of these aliases.
 const SORT: &str = "file";
 /// How often files are noted again when somebody else has changed the record meanwhile; the next answer names them again.
@@ -114,7 +117,8 @@ impl Meter {
     /// The id in a URL, if that is one of the route's own upstream and has the route's path.
     fn file_in(&self, route: &Route, url: &Uri) -> Option<String> {
         let touch = route.touch.as_ref()?;
-        if !is_of(&touch.base, url) {
+        let here = touch.base.authority().is_some_and(|host| is_at(url, host));
+        if !here || !matches!(url.scheme_str(), Some("http" | "https")) {
             return None;
         }
         let path = url.path().strip_prefix(touch.base.path().trim_end_matches('/'))?;
@@ -137,17 +141,6 @@ impl Meter {
         }
         all
     }
-}
-
-/// Whether a URL is at the host and port of another one.
-fn is_of(base: &Uri, url: &Uri) -> bool {
-    let port = |uri: &Uri| {
-        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        uri.port_u16().unwrap_or(default)
-    };
-    let host = |uri: &Uri| uri.host().map(str::to_ascii_lowercase);
-    let scheme = matches!(url.scheme_str(), Some("http" | "https"));
-    scheme && host(base) == host(url) && port(base) == port(url)
 }
 
 impl Route {

@@ -12,9 +12,6 @@ use crate::meter::query;
 use crate::meter::settings::{ChargeRule, OutcomeRule};
 use crate::observe::{Fact, Pointer, encoded, strict};
 
-/// The most files that a job may name.
-pub const FILES_MAX: usize = 32;
-
 /// A sort of work that outlives its request.
 #[derive(Debug)]
 pub struct Job {

@@ -20,8 +20,8 @@ mod watching;
 
 pub use handing::Handing;
 pub use job::{
-    Deed, FILES_MAX, HookPlace, HookSecret, IdPlace, Job, NamedBy, Proof, Receiver, Rewrite, Touch,
-    Verify, Watching, Webhook, WordCharges, Words,
+    Deed, HookPlace, HookSecret, IdPlace, Job, NamedBy, Proof, Receiver, Rewrite, Touch, Verify,
+    Watching, Webhook, WordCharges, Words,
 };
 pub use record::{By, Record};
 pub use seal::{Sealed, open, seal};

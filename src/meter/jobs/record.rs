@@ -56,7 +56,7 @@ pub struct Record {
     /// Until when aliases lead from its id, or from those of its files, to its account; `None`: none do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_until: Option<Timestamp>,
-    /// The ids of the files that answers about it have named, at most `FILES_MAX`.
+    /// The ids of the files that answers about it have named; at most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
 }
